@@ -1,0 +1,46 @@
+# Language level, warnings, hardening and sanitizers: one place for every target.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+option(PJ_BUILD_TESTS "Build the tests" ON)
+option(PJ_FAULT_POINTS "Compile the fault points that the kill tests use" OFF)
+set(PJ_SANITIZE "" CACHE STRING "Sanitizers: empty, 'address,undefined' or 'thread'")
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+
+find_program(PJ_CCACHE ccache)
+if(PJ_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${PJ_CCACHE})
+endif()
+
+add_library(pj_options INTERFACE)
+target_compile_options(pj_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align
+  -Wnull-dereference -Werror -fstack-protector-strong -fvisibility-inlines-hidden)
+target_compile_definitions(pj_options INTERFACE _GLIBCXX_ASSERTIONS SPDLOG_FMT_EXTERNAL)
+target_include_directories(pj_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/src)
+target_link_options(pj_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+if(PJ_FAULT_POINTS)
+  target_compile_definitions(pj_options INTERFACE PJ_FAULT_POINTS)
+endif()
+
+if(PJ_SANITIZE)
+  # Cheap to compile: no optimisation, line tables only.
+  set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+  target_compile_options(pj_options INTERFACE -fsanitize=${PJ_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all -Wno-null-dereference)
+  target_link_options(pj_options INTERFACE -fsanitize=${PJ_SANITIZE})
+elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_compile_options(pj_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+else()
+  set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+endif()
+
+# Programs are position independent; libraries get -fPIC from CMAKE_POSITION_INDEPENDENT_CODE.
+include(CheckPIESupported)
+check_pie_supported()

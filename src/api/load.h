@@ -1,0 +1,50 @@
+// LoadJobFile: the front door for both kinds of job file.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/diagnostics.h"
+#include "api/parallel_job.h"
+
+namespace pj::api {
+
+// What the command line may change before validation.
+struct LoadOptions {
+  std::map<std::string, std::string> input_paths;  // --input NAME=PATH
+  std::map<std::string, std::string> images;       // --image NAME=REF
+  std::vector<std::string> set;                    // --set spec.field=value
+  bool strict = false;                             // warnings become errors
+  bool check_files = true;                         // entry script, code folder, component files exist
+};
+
+struct LoadedJob {
+  ParallelJob job;
+  bool from_azure = false;     // came from a pipeline.yml or a bare parallel file
+  std::string step;            // Azure pipeline: the step's name, else empty
+  // Azure pipeline: pipeline output name → this job's output name.
+  std::map<std::string, std::string> pipeline_outputs;
+};
+
+// Parses and validates `path`. All findings go to `out`; the jobs are meaningful only if it has no
+// errors. A manifest file may hold several documents.
+std::vector<LoadedJob> LoadJobFile(const std::string& path, const LoadOptions& options,
+                                   Diagnostics* out);
+
+// The manifest as YAML; parse(ToManifest(x)) == x. Same job, same bytes.
+std::string ToManifest(const ParallelJob& job);
+
+// Runtime flags (--error_threshold …) taken out of programArguments and applied to `spec` (origin
+// kFlag); returns the words that reach the script, bindings not yet resolved. `file` and `line`
+// are for messages.
+std::vector<std::string> SplitProgramArguments(const std::string& text, ParallelJobSpec* spec,
+                                               const Diagnostic& place, Diagnostics* out);
+
+// Replaces ${{inputs.x}} and ${{outputs.x}} in `words` by `values` ("inputs.x" → path or literal) and
+// drops an optional group $[[…]] whose binding has no value.
+std::vector<std::string> BindArguments(const std::vector<std::string>& words,
+                                       const std::map<std::string, std::string>& values);
+
+}  // namespace pj::api

@@ -1,0 +1,38 @@
+#include "base/clock.h"
+
+#include <fmt/core.h>
+#include <time.h>
+
+namespace pj {
+namespace {
+
+Nanos Read(clockid_t id) {
+  timespec ts{};
+  clock_gettime(id, &ts);
+  return Seconds(ts.tv_sec) + Nanos(ts.tv_nsec);
+}
+
+class RealClock : public Clock {
+ public:
+  Nanos Monotonic() const override { return Read(CLOCK_MONOTONIC); }
+  WallTime Wall() const override { return WallTime(Read(CLOCK_REALTIME)); }
+};
+
+}  // namespace
+
+const Clock& SystemClock() {
+  static const RealClock clock;
+  return clock;
+}
+
+std::string FormatRfc3339(WallTime time) {
+  const int64_t nanos = time.time_since_epoch().count();
+  const time_t seconds = static_cast<time_t>(nanos / 1'000'000'000);
+  tm parts{};
+  gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     nanos % 1'000'000'000 / 1000);
+}
+
+}  // namespace pj

@@ -1,0 +1,105 @@
+#include "base/fs.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+namespace pj {
+
+void UniqueFd::Reset(int fd) {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+Result<UniqueFd> OpenFile(const std::string& path, int flags, unsigned mode) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  if (fd < 0) return FailErrno(errno, "cannot open", path);
+  return UniqueFd(fd);
+}
+
+Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes) {
+  PJ_ASSIGN(UniqueFd fd, OpenFile(path, O_RDONLY));
+  std::string out;
+  char buffer[64 * 1024];
+  while (true) {
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailErrno(errno, "cannot read", path);
+    if (n == 0) return out;
+    out.append(buffer, static_cast<size_t>(n));
+    if (out.size() > max_bytes) {
+      return Fail(Code::kTooLarge, fmt::format("file is larger than {} bytes", max_bytes), path);
+    }
+  }
+}
+
+Result<std::string> ReadAt(int fd, uint64_t offset, uint64_t size, const std::string& path) {
+  std::string out(size, '\0');
+  uint64_t done = 0;
+  while (done < size) {
+    const ssize_t n =
+        ::pread(fd, out.data() + done, size - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailErrno(errno, "cannot read", path);
+    if (n == 0) {
+      return Fail(Code::kCorrupt,
+                  fmt::format("file ends at byte {}, {} expected", offset + done, offset + size),
+                  path);
+    }
+    done += static_cast<uint64_t>(n);
+  }
+  return out;
+}
+
+Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailErrno(errno, "cannot write", path);
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+Status Fdatasync(int fd, const std::string& path) {
+  if (::fdatasync(fd) != 0) return FailErrno(errno, "cannot sync", path);
+  return {};
+}
+
+Status SyncDir(const std::string& dir) {
+  PJ_ASSIGN(UniqueFd fd, OpenFile(dir, O_RDONLY | O_DIRECTORY));
+  if (::fsync(fd.get()) != 0) return FailErrno(errno, "cannot sync directory", dir);
+  return {};
+}
+
+Status WriteFileAtomic(const std::string& path, std::string_view bytes) {
+  const std::string temporary = fmt::format("{}.tmp-{}", path, ::getpid());
+  {
+    PJ_ASSIGN(UniqueFd fd, OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC));
+    Status written = WriteAll(fd.get(), bytes, temporary);
+    if (written) written = Fdatasync(fd.get(), temporary);
+    if (!written) {
+      ::unlink(temporary.c_str());
+      return written;
+    }
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    return FailErrno(errno, "cannot rename onto", path);
+  }
+  const std::string dir = std::filesystem::path(path).parent_path().string();
+  return SyncDir(dir.empty() ? "." : dir);
+}
+
+Status MakeDirs(const std::string& dir) {
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) return FailErrno(error.value(), "cannot create directory", dir);
+  return {};
+}
+
+}  // namespace pj

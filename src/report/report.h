@@ -1,0 +1,74 @@
+// Reports: the job's logs folder (contract §6), made from committed attempts and the verdict.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "ledger/record.h"
+#include "output/segment.h"
+
+namespace pj::report {
+
+// Writes sys/job_report/processed_mini-batches.csv row by row as commits arrive; remade whole after a
+// resume. Thread-safe.
+class ProcessedCsv {
+ public:
+  // `path` is replaced by a fresh file with the header line.
+  static Result<std::unique_ptr<ProcessedCsv>> Create(const std::string& path);
+  virtual ~ProcessedCsv() = default;
+  virtual void Add(const output::AttemptRecord& record) = 0;
+  // Pushes what was added to the file; failures are counted, never fatal.
+  virtual void Flush() = 0;
+  virtual uint64_t Dropped() const = 0;
+};
+
+struct JobSummary {
+  std::string job;
+  std::string state;        // "Complete", "Failed"
+  std::string reason;
+  std::string message;
+  uint64_t mini_batches_total = 0, mini_batches_succeeded = 0, mini_batches_failed = 0, not_run = 0;
+  uint64_t items_total = 0, items_succeeded = 0, items_failed = 0;
+  uint64_t retries = 0;
+  double duration_seconds = 0;
+  std::map<std::string, std::string> outputs;  // name → absolute path
+  std::string logs;                            // absolute path
+  std::vector<ledger::ErrorGroup> errors;      // groups, most frequent first
+  std::vector<bool> recovered;                 // per group: all its mini-batches succeeded later
+};
+
+// job_result.txt, readme.txt, job_progress_overview.<stamp>.txt, node_summary.csv, process_summary.csv,
+// user/error.txt and user/error/<node>/processNNN.txt, from the summary and all committed attempts.
+using AttemptSource = std::function<Status(const std::function<void(const output::AttemptRecord&)>&)>;
+Status WriteReports(const std::string& logs_dir, const JobSummary& summary,
+                    const AttemptSource& attempts);
+
+// The object that `run -o json` ends with (contract §9).
+std::string SummaryJson(const JobSummary& summary);
+
+// Error groups with full detail from committed attempts: hash → group, recovered or not.
+struct GroupedErrors {
+  std::vector<ledger::ErrorGroup> groups;
+  std::vector<bool> recovered;
+};
+Result<GroupedErrors> GroupErrors(const AttemptSource& attempts);
+// category + last line with numbers, addresses and paths blanked: alike failures share it. Never 0.
+uint64_t ErrorHash(std::string_view category, std::string_view message);
+
+// sys/perf/<node>/node_resource_usage.csv, node_disk_usage.csv, processes_resource_usage.csv, one sample
+// each `interval`; a thread of its own until destruction. `pids` gives the processes to look at.
+class ResourceMonitor {
+ public:
+  static std::unique_ptr<ResourceMonitor> Start(const std::string& logs_dir, const std::string& node,
+                                                Seconds interval,
+                                                std::function<std::vector<std::pair<int, int>>()> pids);
+  virtual ~ResourceMonitor() = default;
+};
+
+}  // namespace pj::report
