@@ -11,9 +11,12 @@
 //   kRun       count × { u64 mini_batch · u32 attempt · u32 page entry · u32 length · payload }
 //              (payload: src/plan/plan.h, "Wire form of one mini-batch")
 //   kShutdown  nothing: call shutdown(), answer kBye, exit 0
+//   kStart     JSON {"slot":0,"cwd":"…","env":{…}}: only to a waiting spare ("user":false), which now becomes
+//              that slot: chdir, environment, then import and init() as any other
 // slot → agent
 //   kReady     JSON {"pid","python","transport":"native"|"pure","maxFrame"}: init() returned
-//   kInitError JSON {"category","message","traceback"}: import or init() raised; the process exits
+//   kInitError JSON {"category","message","traceback"}: import or init() raised; the process exits.
+//              category is "EntryScriptFailed" (import, no run) or "InitFailed"; message "Type: text"
 //   kResults   count × result; many results to a message, sent at the latest about 1 ms after the oldest
 //   kNote      JSON {"level":"warning","message"}: one line for the agent's log
 //   kBye       nothing: shutdown() returned (or there was none)
@@ -25,6 +28,10 @@
 //           · u32 rows length, bytes · u32 columns length, JSON list of names (csv: the header's names)
 //           · u32 category length, bytes · u32 message length, bytes · u32 traceback length, bytes
 //   (items returned: len() of what run() returned; items total: files or records loaded, as planned)
+//
+// Frames are taken in the order sent, entries in the order of their frame. Each entry that was not withdrawn
+// gets exactly one result, in that order. The agent uses a page entry again only after the result of an
+// entry at or behind it. It looks at the sender's pid (SCM_CREDENTIALS): a forked child's messages are void.
 //
 // Shared page (one memfd per slot, kPageBytes): kPageEntries entries of four u64
 //   word (State) · started ns (CLOCK_MONOTONIC, set before kLoading) · run ns (set before kRunning) · end ns
@@ -43,7 +50,7 @@ inline constexpr size_t kHeaderBytes = 16;
 inline constexpr uint8_t kFlagMemfd = 1;
 
 enum class Type : uint8_t {
-  kRun = 1, kShutdown = 2, kReady = 16, kInitError = 17, kResults = 18, kNote = 19, kBye = 20
+  kRun = 1, kShutdown = 2, kStart = 3, kReady = 16, kInitError = 17, kResults = 18, kNote = 19, kBye = 20
 };
 
 inline constexpr uint8_t kHasColumns = 1;
