@@ -29,6 +29,8 @@ class Guardian {
   virtual Result<int> Spawn(const SpawnRequest& request) = 0;   // pid
   // SIGKILL to a child of Spawn and, once it is gone, to everything that it leaves behind.
   virtual Status Kill(int pid) = 0;
+  // Something below may have left orphans behind (a slot died): looks for them now, not at the next round.
+  virtual void Sweep() = 0;
   virtual int pid() const = 0;                   // of the guardian itself
 };
 
