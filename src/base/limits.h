@@ -32,6 +32,9 @@ inline constexpr size_t kTracebackBytes = 64 << 10;
 inline constexpr size_t kFrameBytes = 64 << 10;         // larger messages go by memfd
 inline constexpr size_t kFrameEntries = 64;
 
+// Differences that one audit lists.
+inline constexpr size_t kFindings = 1000;
+
 // Time, in seconds.
 inline constexpr int64_t kMaxTimeoutSeconds = 259'200;
 inline constexpr int64_t kIntMax = 2'147'483'647;

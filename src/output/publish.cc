@@ -1,0 +1,134 @@
+#include "output/publish.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "output/file_ops.h"
+#include "output/row_copier.h"
+#include "output/shard_rows.h"
+
+namespace pj::output {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A file that is not yet the destination. Locked while its maker lives, so that the next publisher
+// can tell what a killed one left; removed on destruction unless it was renamed.
+class Draft {
+ public:
+  static Result<Draft> Create(FileOps& files, const std::string& destination) {
+    const fs::path path(destination);
+    Draft draft;
+    draft.dir_ = path.has_parent_path() ? path.parent_path().string() : ".";
+    const std::string prefix = "." + path.filename().string() + ".publishing-";
+    RemoveLeftovers(draft.dir_, prefix);
+    draft.path_ = fmt::format("{}/{}{}", draft.dir_, prefix, ::getpid());
+    PJ_ASSIGN(draft.fd_, OpenPath(files, draft.path_, O_RDWR | O_CREAT | O_TRUNC));
+    if (::flock(draft.fd_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      draft.path_.clear();  // not ours to remove
+      return Fail(Code::kUnavailable, "another publisher is at work", destination);
+    }
+    return draft;
+  }
+  Draft() = default;
+  Draft(Draft&& other) noexcept
+      : dir_(std::move(other.dir_)),
+        path_(std::exchange(other.path_, {})),
+        fd_(std::move(other.fd_)) {}
+  Draft& operator=(Draft&&) = delete;
+  ~Draft() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+
+  int fd() const { return fd_.get(); }
+  const std::string& path() const { return path_; }
+
+  // Makes the content durable, then visible, then the name durable.
+  Status Become(FileOps& files, const std::string& destination, uint64_t bytes) {
+    PJ_ASSIGN(const uint64_t size, FileSize(fd(), path_));
+    if (size != bytes) {
+      return Fail(Code::kIo, fmt::format("{} bytes were written, {} are there", bytes, size),
+                  path_);
+    }
+    PJ_TRY(SyncFile(files, fd(), path_));
+    if (files.Rename(path_, destination) != 0) {
+      return FailErrno(errno, "cannot rename onto", destination);
+    }
+    path_.clear();
+    return SyncDirectory(files, dir_);
+  }
+
+ private:
+  static void RemoveLeftovers(const std::string& dir, const std::string& prefix) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(dir, error)) {
+      if (!entry.path().filename().string().starts_with(prefix)) continue;
+      Result<UniqueFd> fd = OpenFile(entry.path().string(), O_RDWR);
+      if (fd && ::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+    }
+  }
+
+  std::string dir_;
+  std::string path_;
+  UniqueFd fd_;
+};
+
+uint64_t CommittedBytes(const PublishRequest& request) {
+  uint64_t bytes = 0;
+  for (const ledger::ShardRecord& shard : request.shards) {
+    for (const ledger::OutputMark& mark : shard.outputs) bytes += mark.rows;
+  }
+  return bytes;
+}
+
+Status CheckSpace(FileOps& files, const std::string& destination, uint64_t needed) {
+  const fs::path parent = fs::path(destination).parent_path();
+  const std::string dir = parent.empty() ? "." : parent.string();
+  struct statvfs info{};
+  if (files.StatVfs(dir, &info) != 0) return FailErrno(errno, "cannot ask for free space", dir);
+  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  if (free >= needed) return {};
+  return Fail(
+      Code::kNoSpace,
+      fmt::format("the file system has {} bytes free, {} are needed for the output", free, needed),
+      dir, "free some space and start the same command again: it goes on from here");
+}
+
+Status Refuse(const std::vector<std::string>& findings, const std::string& where) {
+  if (findings.empty()) return {};
+  std::string message = findings.front();
+  if (findings.size() > 1) message += fmt::format(" (and {} more)", findings.size() - 1);
+  if (message.starts_with("LedgerCorrupt: ")) message.erase(0, 15);
+  return Corrupt(message, where);
+}
+
+}  // namespace
+
+Result<Published> Publish(const PublishRequest& request) {
+  FileOps& files = request.files != nullptr ? *request.files : FileOps::Real();
+  std::vector<std::string> findings;
+  CheckPartition(request.shards, request.mini_batches, &findings);
+  PJ_TRY(Refuse(findings, request.segments_dir));
+  const uint64_t needed = CommittedBytes(request);
+  if (!request.complete && needed == 0) return Published{};
+  PJ_TRY(CheckSpace(files, request.destination, needed + request.header.size()));
+  PJ_ASSIGN(Draft draft, Draft::Create(files, request.destination));
+  RowCopier copier(files, draft.fd(), draft.path());
+  PJ_TRY(copier.Header(request.header));
+  for (const ledger::ShardRecord& shard : request.shards) {
+    PJ_ASSIGN(const ShardRows rows,
+              ShardRows::Load(request.segments_dir, shard, request.complete, &findings));
+    PJ_TRY(Refuse(findings, request.segments_dir));
+    PJ_TRY(copier.Shard(rows));
+  }
+  PJ_TRY(draft.Become(files, request.destination, copier.bytes()));
+  return Published{request.destination, copier.bytes(), copier.rows(), copier.crc()};
+}
+
+}  // namespace pj::output

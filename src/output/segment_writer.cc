@@ -1,0 +1,187 @@
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/hash.h"
+#include "output/attempt_codec.h"
+#include "output/file_ops.h"
+#include "output/segment.h"
+#include "output/segment_files.h"
+
+namespace pj::output {
+
+static_assert(sizeof(IndexEntry) == kIndexEntryBytes, "an entry lies on disk as in memory");
+
+struct SegmentWriter::Pending {
+  std::string rows;
+  std::string index;
+  std::string attempts;
+  size_t bytes() const { return rows.size() + index.size() + attempts.size(); }
+};
+
+void SegmentWriter::PendingDeleter::operator()(Pending* pending) const { delete pending; }
+
+namespace {
+
+struct SegmentFile {
+  UniqueFd fd;
+  std::string path;
+};
+
+class Writer final : public SegmentWriter {
+ public:
+  Writer(std::string dir, ledger::OutputMark mark, FileOps& files)
+      : encoder_(mark.segment),
+        pending_(new Pending),
+        rows_end_(mark.rows),
+        attempts_begin_(mark.attempts),
+        files_(files),
+        dir_(std::move(dir)),
+        mark_(std::move(mark)) {}
+
+  Status OpenFiles(bool fresh) {
+    PJ_ASSIGN(const SegmentPaths paths, PathsOf(dir_, mark_.segment));
+    const int flags = O_RDWR | (fresh ? O_CREAT | O_TRUNC : 0);
+    for (auto [file, path] : {std::pair(&rows_, &paths.rows), std::pair(&index_, &paths.index),
+                              std::pair(&attempts_, &paths.attempts)}) {
+      file->path = *path;
+      PJ_ASSIGN(file->fd, OpenPath(files_, *path, flags));
+    }
+    if (fresh) return {};
+    dir_synced_ = true;
+    return TruncateToMark();
+  }
+
+  void AppendRows(uint64_t mini_batch, uint32_t attempt, std::string_view bytes,
+                  uint64_t rows) override {
+    const IndexEntry entry{mini_batch, attempt, Crc32c(bytes), rows_end_, bytes.size(), rows};
+    char raw[kIndexEntryBytes];
+    std::memcpy(raw, &entry, sizeof raw);
+    pending_->index.append(raw, sizeof raw);
+    pending_->rows.append(bytes);
+    rows_end_ += bytes.size();
+  }
+
+  void AppendAttempt(const AttemptRecord& record) override {
+    encoder_.Append(record, attempts_begin_, &pending_->attempts);
+  }
+
+  size_t PendingBytes() const override { return pending_->bytes(); }
+
+  PendingPtr TakePending() override {
+    encoder_.Close(attempts_begin_, &pending_->attempts);
+    attempts_begin_ += pending_->attempts.size();
+    return std::exchange(pending_, PendingPtr(new Pending));
+  }
+
+  Result<ledger::OutputMark> Commit(PendingPtr pending) override {
+    if (pending && pending->bytes() > 0) unsaved_.push_back(std::move(pending));
+    if (unsaved_.empty()) return mark_;
+    Result<ledger::OutputMark> next = WriteUnsaved();
+    if (!next) {
+      // Best effort, so that a full disk gets its bytes back at once; repeated before the next
+      // append.
+      torn_ = !TruncateToMark().has_value();
+      return next;
+    }
+    unsaved_.clear();
+    mark_ = *next;
+    return mark_;
+  }
+
+ private:
+  Result<ledger::OutputMark> WriteUnsaved() {
+    if (torn_) PJ_TRY(TruncateToMark());
+    torn_ = true;
+    ledger::OutputMark next = mark_;
+    for (const PendingPtr& part : unsaved_) {
+      PJ_TRY(Write(rows_, part->rows, &next.rows));
+      PJ_TRY(Write(index_, part->index, &next.index));
+      PJ_TRY(Write(attempts_, part->attempts, &next.attempts));
+      next.crc = Crc32c(part->index, next.crc);
+    }
+    if (next.rows != mark_.rows) PJ_TRY(SyncFile(files_, rows_.fd.get(), rows_.path));
+    if (next.index != mark_.index) PJ_TRY(SyncFile(files_, index_.fd.get(), index_.path));
+    if (next.attempts != mark_.attempts) {
+      PJ_TRY(SyncFile(files_, attempts_.fd.get(), attempts_.path));
+    }
+    if (!dir_synced_) PJ_TRY(SyncDirectory(files_, dir_));
+    dir_synced_ = true;
+    torn_ = false;
+    return next;
+  }
+
+  Status Write(const SegmentFile& file, std::string_view bytes, uint64_t* end) {
+    PJ_TRY(WriteAllAt(files_, file.fd.get(), bytes, *end, file.path));
+    *end += bytes.size();
+    return {};
+  }
+
+  Status TruncateToMark() {
+    PJ_TRY(Truncate(rows_, mark_.rows));
+    PJ_TRY(Truncate(index_, mark_.index));
+    PJ_TRY(Truncate(attempts_, mark_.attempts));
+    torn_ = false;
+    return {};
+  }
+
+  Status Truncate(const SegmentFile& file, uint64_t size) {
+    if (files_.Truncate(file.fd.get(), size) != 0) {
+      return FailErrno(errno, "cannot truncate", file.path);
+    }
+    return {};
+  }
+
+  // The agent's thread.
+  AttemptEncoder encoder_;
+  PendingPtr pending_;
+  uint64_t rows_end_;        // offset of the next row in the file
+  uint64_t attempts_begin_;  // offset in the file of pending_->attempts
+
+  // The I/O thread. Only what is on storage counts as saved, so a failed part is kept and written
+  // again.
+  FileOps& files_;
+  const std::string dir_;
+  SegmentFile rows_, index_, attempts_;
+  ledger::OutputMark mark_;
+  std::vector<PendingPtr> unsaved_;
+  bool torn_ = false;  // bytes beyond the mark may lie in the files
+  bool dir_synced_ = false;
+};
+
+}  // namespace
+
+std::string SegmentStem(uint64_t lo, uint64_t epoch, const std::string& holder,
+                        const std::string& incarnation) {
+  std::string stem = fmt::format("{}-{}-{}-{}", lo, epoch, holder, incarnation);
+  for (char& c : stem) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       c == '-' || c == '.' || c == '_';
+    if (!plain) c = '_';
+  }
+  return stem;
+}
+
+Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Open(
+    const std::string& dir, const std::string& stem,
+    const std::optional<ledger::OutputMark>& committed, FileOps* files) {
+  ledger::OutputMark mark;
+  if (committed) {
+    if (committed->segment != stem) {
+      return Fail(Code::kInternal, "the mark is of another segment: " + committed->segment, stem);
+    }
+    PJ_TRY(ReadIndex(dir, *committed));  // never append to what is damaged
+    PJ_TRY(ReadAttempts(dir, *committed, [](const AttemptRecord&) {}));
+    mark = *committed;
+  }
+  mark.segment = stem;
+  auto writer = std::make_unique<Writer>(dir, mark, files != nullptr ? *files : FileOps::Real());
+  PJ_TRY(writer->OpenFiles(!committed));
+  return writer;
+}
+
+}  // namespace pj::output

@@ -1,0 +1,54 @@
+// ShardRows: where in its segments the committed rows of one sealed shard's mini-batches lie,
+// checked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/fs.h"
+#include "base/result.h"
+#include "ledger/record.h"
+#include "output/segment.h"
+
+namespace pj::output {
+
+// Owns the open rows files. Not thread-safe. 48 bytes a mini-batch of the shard while it lives.
+class ShardRows {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  struct Place {
+    IndexEntry entry;
+    uint32_t segment = kNone;  // index in segments(), kNone where there is no entry
+  };
+  struct Segment {
+    std::string path;
+    UniqueFd fd;
+    uint64_t rows_bytes = 0;
+  };
+
+  // Reads all indexes. Damage goes to `findings`, one sentence each; only storage that does not
+  // answer is an error. `complete`: every mini-batch of the shard must have its entry.
+  static Result<ShardRows> Load(const std::string& dir, const ledger::ShardRecord& shard,
+                                bool complete, std::vector<std::string>* findings);
+
+  // One a mini-batch, from shard.lo.
+  const std::vector<Place>& places() const { return places_; }
+  const std::vector<Segment>& segments() const { return segments_; }
+
+ private:
+  Status Add(const std::string& dir, const ledger::ShardRecord& shard,
+             const ledger::OutputMark& mark, std::vector<std::string>* findings);
+
+  std::vector<Place> places_;
+  std::vector<Segment> segments_;
+};
+
+// The shards are sealed and a partition of [0, mini_batches), none too long; else the findings say.
+void CheckPartition(const std::vector<ledger::ShardRecord>& shards, uint64_t mini_batches,
+                    std::vector<std::string>* findings);
+
+// At most limits::kFindings sentences are kept.
+void Find(std::vector<std::string>* findings, std::string sentence);
+
+}  // namespace pj::output
