@@ -31,6 +31,10 @@ class Diagnostics {
   void Add(Diagnostic d) { all_.push_back(std::move(d)); }
   bool HasErrors() const;
   bool HasWarnings() const;
+  // `--strict`: every warning becomes an error.
+  void PromoteWarnings();
+  // In the order of the file; findings of one place keep theirs.
+  void SortByPlace();
   const std::vector<Diagnostic>& all() const { return all_; }
 
  private:
