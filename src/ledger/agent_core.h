@@ -20,7 +20,9 @@ struct AgentConfig {
   JobIdentity identity;
   uint32_t ordinal = 0;
   std::string holder;            // "instance-0" or the pod's UID
-  std::string incarnation;       // unique per program start
+  // Unique per program start. Local: the same for all agents of one program, because every other
+  // incarnation counts as dead there (the folder's lock) and its shards are taken over.
+  std::string incarnation;
   uint64_t mini_batches = 0;     // M
   uint64_t roots = 0;            // R
   uint32_t slots = 1;
@@ -61,12 +63,14 @@ struct Reply {
 
 struct Started {};                               // once, first
 struct TimerFired {};                            // the time of SetTimer has come
-struct OutputSynced {                            // answer to SyncOutput
+// Answer to SyncOutput, exactly one for each; none for a shard that was dropped as a whole meanwhile.
+struct OutputSynced {
   uint64_t lo = 0;
   OutputMark mark;
 };
 struct ControlChanged { Control control; };
 // The slot host (a pod's user container, a local instance's zygote) died: all running are suspects.
+// If what ran was `alone`, Finish(kProcessDied) comes first: that death is charged.
 struct SlotHostDied {};
 using Event = std::variant<Started, TimerFired, Reply, OutputSynced, ControlChanged, SlotHostDied>;
 
@@ -152,7 +156,8 @@ class AgentCore {
   void Take(size_t max, Nanos now, std::vector<Assignment>* out);
   // Given out but never started (slot died first, frame withdrawn): goes back, uncharged.
   void GiveBack(const Assignment& assignment, Nanos now);
-  // One attempt ended. Rows of a terminal one must be appended before the next Step().
+  // One attempt ended. Its rows (if terminal) and its attempt record must be appended before the next
+  // Step() or Poll(). In a drain kRetry means: recorded, and given out by the next start.
   Verdict Finish(const AttemptResult& result, Nanos now);
   // May emit calls that became due through Take/Finish (horizon short, shard done, drain).
   void Poll(Nanos now, std::vector<Effect>* out);
