@@ -17,22 +17,25 @@ namespace pj {
 
 using Json = nlohmann::ordered_json;
 
-// Parses one document; text nested deeper than limits::kJsonDepth, or broken, is kInvalid.
-inline Result<Json> ParseJson(std::string_view text, const std::string& where = {}) {
-  size_t depth = 0;
+// Parses one document into a tree type of nlohmann's; text nested deeper than limits::kJsonDepth,
+// or broken, is kInvalid.
+template <class Tree>
+Result<Tree> ParseJsonAs(std::string_view text, const std::string& where = {}) {
   bool too_deep = false;
-  auto watch_depth = [&](int d, nlohmann::json::parse_event_t, Json&) {
-    depth = static_cast<size_t>(d);
-    too_deep = too_deep || depth > limits::kJsonDepth;
+  auto watch_depth = [&](int depth, auto, Tree&) {
+    too_deep = too_deep || static_cast<size_t>(depth) > limits::kJsonDepth;
     return !too_deep;
   };
-  Json value = Json::parse(text, watch_depth, /*allow_exceptions=*/false);
+  Tree value = Tree::parse(text, watch_depth, /*allow_exceptions=*/false);
   if (too_deep) {
     return Fail(Code::kInvalid,
                 fmt::format("JSON is nested deeper than {} levels", limits::kJsonDepth), where);
   }
   if (value.is_discarded()) return Fail(Code::kInvalid, "not valid JSON", where);
   return value;
+}
+inline Result<Json> ParseJson(std::string_view text, const std::string& where = {}) {
+  return ParseJsonAs<Json>(text, where);
 }
 
 // Never throws: bytes that are not UTF-8 become U+FFFD.

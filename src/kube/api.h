@@ -1,5 +1,6 @@
-// Api: the one seam to a Kubernetes API, real (HttpApi) or embedded (MemoryApi). Requests and answers
-// are data: JSON text in, JSON text and an HTTP status out; typed decoding happens at the edges.
+// Api: the one seam to a Kubernetes API, real (HttpApi) or embedded (MemoryApi). Requests and
+// answers are data: JSON text in, JSON text and an HTTP status out; typed decoding happens at the
+// edges.
 #pragma once
 
 #include <chrono>
@@ -14,12 +15,13 @@
 
 namespace pj::kube {
 
-// A resource as the API server knows it. `group` is empty for core/v1. Every kind of ours is namespaced.
+// A resource as the API server knows it. `group` is empty for core/v1. Every kind of ours is
+// namespaced.
 struct ResourceType {
-  std::string group;
-  std::string version;
-  std::string plural;
-  std::string kind;
+  std::string group = {};
+  std::string version = {};
+  std::string plural = {};
+  std::string kind = {};
   bool operator==(const ResourceType&) const = default;
   auto operator<=>(const ResourceType&) const = default;
 
@@ -36,40 +38,40 @@ enum class Verb { kGet, kList, kCreate, kUpdate, kUpdateStatus, kDelete };
 // its body when it must be a compare-and-swap.
 struct Request {
   Verb verb = Verb::kGet;
-  ResourceType type;
-  std::string ns;
-  std::string name;             // empty for kList and kCreate
-  std::string body;
-  std::string label_selector;   // kList: "a=b,c"
-  std::string field_selector;   // kList: "metadata.name=x"
-  std::string resource_version; // kList: "" quorum, "0" any
-  int limit = 0;                // kList: 0 = all
-  std::string continue_token;   // kList
-  std::string precondition_uid; // kDelete: only this UID
+  ResourceType type = {};
+  std::string ns = {};
+  std::string name = {};  // empty for kList and kCreate
+  std::string body = {};
+  std::string label_selector = {};    // kList: "a=b,c"
+  std::string field_selector = {};    // kList: "metadata.name=x"
+  std::string resource_version = {};  // kList: "" quorum, "0" any
+  int limit = 0;                      // kList: 0 = all
+  std::string continue_token = {};    // kList
+  std::string precondition_uid = {};  // kDelete: only this UID
 };
 
 // The answer: HTTP status code and body. For 2xx the object or list; else a metav1.Status.
 struct Response {
   int code = 0;
-  std::string body;
-  std::string reason;           // metav1.Status reason: "AlreadyExists", "Conflict", "Expired" …
-  std::string message;
-  std::optional<Seconds> retry_after;
+  std::string body = {};
+  std::string reason = {};  // metav1.Status reason: "AlreadyExists", "Conflict", "Expired" …
+  std::string message = {};
+  std::optional<Seconds> retry_after = {};
   bool ok() const { return code >= 200 && code < 300; }
 };
 
 struct WatchEvent {
   enum class Type { kAdded, kModified, kDeleted, kBookmark, kError };
   Type type = Type::kBookmark;
-  std::string object;           // JSON; kError: a metav1.Status (410 reason Expired …)
+  std::string object = {};  // JSON; kError: a metav1.Status (410 reason Expired …)
 };
 
 struct WatchRequest {
-  ResourceType type;
-  std::string ns;
-  std::string label_selector;
-  std::string field_selector;
-  std::string resource_version; // events after this version
+  ResourceType type = {};
+  std::string ns = {};
+  std::string label_selector = {};
+  std::string field_selector = {};
+  std::string resource_version = {};  // events after this version
   bool bookmarks = true;
   Seconds timeout{300};
 };

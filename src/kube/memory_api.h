@@ -14,23 +14,25 @@ namespace pj::kube {
 // What a test or the simulator does to one request. Called before anything happens.
 enum class Fault {
   kNone,
-  kLoseRequest,    // never arrives: the caller gets kUnavailable, nothing changed
-  kLoseResponse,   // carried out, but the caller gets kUnavailable
-  kConflict,       // 409 although the version was right
-  kTooMany,        // 429 with Retry-After: 1
-  kServerError,    // 500
+  kLoseRequest,   // never arrives: the caller gets kUnavailable, nothing changed
+  kLoseResponse,  // carried out, but the caller gets kUnavailable
+  kConflict,      // 409 although the version was right
+  kTooMany,       // 429 with Retry-After: 1
+  kServerError,   // 500
 };
 using FaultHook = std::function<Fault(const Request&)>;
 
 struct MemoryApiOptions {
-  // File of the SQLite store (WAL, synchronous=FULL, one transaction per write); empty = memory only.
-  std::string state_file;
-  uint64_t uid_seed = 0;          // 0: UIDs from the system's randomness
-  const Clock* clock = nullptr;   // null: SystemClock()
-  size_t watch_history = 1024;    // events kept before a watch from an old version gets 410
+  // File of the SQLite store (WAL, synchronous=FULL, one transaction per write); empty = memory
+  // only.
+  std::string state_file = {};
+  uint64_t uid_seed = 0;         // 0: UIDs from the system's randomness
+  const Clock* clock = nullptr;  // null: SystemClock()
+  size_t watch_history = 1024;   // events kept before a watch from an old version gets 410
 };
 
-// Thread-safe. With a state file, everything acknowledged survives SIGKILL; opening it again goes on.
+// Thread-safe. With a state file, everything acknowledged survives SIGKILL; opening it again goes
+// on.
 class MemoryApi : public Api {
  public:
   static Result<std::unique_ptr<MemoryApi>> Open(MemoryApiOptions options);

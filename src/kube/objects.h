@@ -11,38 +11,38 @@
 namespace pj::kube {
 
 struct OwnerReference {
-  std::string api_version;
-  std::string kind;
-  std::string name;
-  std::string uid;
+  std::string api_version = {};
+  std::string kind = {};
+  std::string name = {};
+  std::string uid = {};
   bool controller = true;
   bool operator==(const OwnerReference&) const = default;
 };
 
 struct Meta {
-  std::string name;
-  std::string ns;
-  std::string uid;               // set by the server
-  std::string resource_version;  // set by the server; opaque
-  std::map<std::string, std::string> labels;
-  std::map<std::string, std::string> annotations;
-  std::optional<OwnerReference> owner;
+  std::string name = {};
+  std::string ns = {};
+  std::string uid = {};               // set by the server
+  std::string resource_version = {};  // set by the server; opaque
+  std::map<std::string, std::string> labels = {};
+  std::map<std::string, std::string> annotations = {};
+  std::optional<OwnerReference> owner = {};
 };
 
 // `binary_data` holds raw bytes (base64 only on the wire).
 struct ConfigMap {
-  Meta meta;
-  std::map<std::string, std::string> data;
-  std::map<std::string, std::string> binary_data;
+  Meta meta = {};
+  std::map<std::string, std::string> data = {};
+  std::map<std::string, std::string> binary_data = {};
   bool immutable = false;
 };
 
 struct Lease {
-  Meta meta;
-  std::string holder;
+  Meta meta = {};
+  std::string holder = {};
   int64_t duration_seconds = 0;
   int64_t transitions = 0;
-  std::string renew_time;        // RFC 3339 with microseconds
+  std::string renew_time = {};  // RFC 3339 with microseconds
 };
 
 std::string Encode(const ConfigMap& map);
