@@ -1,0 +1,186 @@
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/byte_io.h"
+#include "plan/block_file.h"
+#include "plan/plan_file.h"
+
+namespace pj::plan {
+namespace {
+
+constexpr uint64_t kBufferBytes = 16 * kBlockBytes;
+
+size_t CommonPrefix(std::string_view a, std::string_view b) {
+  const size_t n = std::min(a.size(), b.size());
+  size_t i = 0;
+  while (i < n && a[i] == b[i]) ++i;
+  return i;
+}
+
+void PutVarint(uint64_t v, std::string* out) {
+  for (; v >= 0x80; v >>= 7) out->push_back(static_cast<char>(v | 0x80));
+  out->push_back(static_cast<char>(v));
+}
+
+size_t VarintBytes(uint64_t v) {
+  size_t n = 1;
+  for (; v >= 0x80; v >>= 7) ++n;
+  return n;
+}
+
+}  // namespace
+
+void PieceList::Put(uint64_t v) { PutVarint(v, &bytes_); }
+
+void PieceList::AddFiles(uint64_t first, uint64_t count) {
+  Put(ZigZag(Delta(first, file_)));
+  Put(count);
+  file_ = first + count;
+  items_ += count;
+  ++count_;
+}
+
+void PieceList::AddRange(uint64_t file, uint64_t offset, uint64_t length, uint64_t records) {
+  Put(ZigZag(Delta(file, file_)));
+  if (file != file_) end_ = 0;
+  Put(offset - end_);
+  Put(length);
+  Put(records);
+  file_ = file;
+  end_ = offset + length;
+  items_ += records;
+  ++count_;
+}
+
+Result<std::unique_ptr<PlanWriter>> PlanWriter::Create(const std::string& path) {
+  const std::string temporary = fmt::format("{}.tmp-{}", path, ::getpid());
+  PJ_ASSIGN(UniqueFd fd, OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC));
+  std::unique_ptr<PlanWriter> writer(new PlanWriter(path, temporary, std::move(fd)));
+  PJ_TRY(writer->Append(kPlanMagic));
+  return writer;
+}
+
+PlanWriter::PlanWriter(std::string path, std::string temporary, UniqueFd fd)
+    : path_(std::move(path)), temporary_(std::move(temporary)), fd_(std::move(fd)) {}
+
+PlanWriter::~PlanWriter() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+Status PlanWriter::Append(std::string_view bytes) {
+  buffer_.append(bytes);
+  return buffer_.size() >= kBufferBytes ? Flush(false) : Status{};
+}
+
+// Whole blocks only, so that each gets its checksum; the rest waits for more.
+Status PlanWriter::Flush(bool all) {
+  const size_t count = all ? buffer_.size() : buffer_.size() / kBlockBytes * kBlockBytes;
+  const std::string_view ready = std::string_view(buffer_).substr(0, count);
+  sha_.Update(ready);
+  for (size_t i = 0; i < count; i += kBlockBytes) {
+    crcs_.push_back(Crc32c(ready.substr(i, kBlockBytes)));
+  }
+  PJ_TRY(WriteAll(fd_.get(), ready, temporary_));
+  flushed_ += count;
+  buffer_.erase(0, count);
+  return {};
+}
+
+Status PlanWriter::FlushGroup() {
+  if (group_files_ == 0) return {};
+  groups_.push_back(Offset());
+  PutVarint(group_.size(), &buffer_);
+  PJ_TRY(Append(group_));
+  group_.clear();
+  group_files_ = 0;
+  last_mtime_ = 0;
+  return {};
+}
+
+Result<uint64_t> PlanWriter::AddFile(const FileRef& file, uint32_t header) {
+  const size_t shared = group_files_ == 0 ? 0 : CommonPrefix(last_path_, file.path);
+  PutVarint(shared, &group_);
+  PutVarint(file.path.size() - shared, &group_);
+  group_.append(file.path, shared);
+  PutVarint(file.size, &group_);
+  PutVarint(ZigZag(Delta(static_cast<uint64_t>(file.mtime_ns), static_cast<uint64_t>(last_mtime_))),
+            &group_);
+  PutVarint(header, &group_);
+  last_path_ = file.path;
+  last_mtime_ = file.mtime_ns;
+  if (++group_files_ == kGroupFiles) PJ_TRY(FlushGroup());
+  return files_++;
+}
+
+Status PlanWriter::BeginBody(uint64_t items, uint64_t body_bytes) {
+  bodies_.push_back(Offset());
+  PutVarint(body_bytes + VarintBytes(items), &buffer_);
+  PutVarint(items, &buffer_);
+  total_items_ += items;
+  return Append({});
+}
+
+Status PlanWriter::AddMiniBatch(uint32_t source, const std::vector<std::string>& keys,
+                                const PieceList& pieces) {
+  std::string head;
+  PutVarint(source, &head);
+  for (const std::string& value : keys) {
+    PutVarint(value.size(), &head);
+    head.append(value);
+  }
+  PutVarint(pieces.count(), &head);
+  PJ_TRY(BeginBody(pieces.items(), head.size() + pieces.bytes().size()));
+  PJ_TRY(Append(head));
+  return Append(pieces.bytes());
+}
+
+Status PlanWriter::AppendIndex(const std::vector<uint64_t>& offsets) {
+  for (const uint64_t offset : offsets) {
+    ByteWriter entry;
+    entry.U64(offset);
+    PJ_TRY(Append(entry.str()));
+  }
+  return {};
+}
+
+Status PlanWriter::FinishFile(const PlanMeta& meta) {
+  PJ_TRY(FlushGroup());
+  PlanFooter footer;
+  footer.table = meta.table;
+  footer.mini_batches = bodies_.size();
+  footer.total_items = total_items_;
+  footer.files = files_;
+  footer.group_index = Offset();
+  PJ_TRY(AppendIndex(groups_));
+  footer.body_index = Offset();
+  PJ_TRY(AppendIndex(bodies_));
+  footer.meta = Offset();
+  PJ_TRY(Append(EncodeMeta(meta)));
+  footer.data_bytes = Offset();
+  PJ_TRY(Flush(true));
+  footer.hash = sha_.HexDigest();
+  ByteWriter tail;
+  for (const uint32_t crc : crcs_) tail.U32(crc);
+  footer.checksums_crc = Crc32c(tail.str());
+  tail.Raw(EncodeFooter(footer));
+  PJ_TRY(WriteAll(fd_.get(), tail.str(), temporary_));
+  return Fdatasync(fd_.get(), temporary_);
+}
+
+Status PlanWriter::Finish(const PlanMeta& meta) {
+  PJ_TRY(FinishFile(meta));
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    return FailErrno(errno, "cannot rename onto", path_);
+  }
+  temporary_.clear();
+  const std::string dir = std::filesystem::path(path_).parent_path().string();
+  return SyncDir(dir.empty() ? "." : dir);
+}
+
+}  // namespace pj::plan
