@@ -1,0 +1,1 @@
+"""So that scripts written for Azure Machine Learning import what they expect."""

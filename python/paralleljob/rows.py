@@ -1,0 +1,216 @@
+"""What run() returned → bytes of rows: text, csv, jsonl."""
+
+import datetime
+import json
+import math
+import sys
+
+
+def is_dataframe(result):
+    pandas = sys.modules.get("pandas")
+    frame = getattr(pandas, "DataFrame", None)
+    return frame is not None and isinstance(result, frame)
+
+
+def items_returned(result):
+    """len() of a DataFrame, list or tuple; anything else is the contract's TypeError."""
+    if isinstance(result, (list, tuple)) or is_dataframe(result):
+        return len(result)
+    raise TypeError(
+        "run() returned %s; it must return a DataFrame, a list or a tuple" % type(result).__name__
+    )
+
+
+def writer(append_format, header, note_once):
+    """A function: result → (bytes, number of rows, columns as JSON or None)."""
+    if append_format == "csv":
+        return _csv
+    if append_format == "jsonl":
+        return _jsonl
+    return lambda result: _text(result, header, note_once)
+
+
+def columns_json(names):
+    text = json.dumps([str(name) for name in names], ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace")
+
+
+# --- text -------------------------------------------------------------------------------------
+
+
+def _text(result, header, note_once):
+    if is_dataframe(result):
+        data = frame_lines(result, " ")
+        columns = columns_json(result.columns) if header and len(result) else None
+        return data, len(result), columns
+    text = "\n".join([item if type(item) is str else str(item) for item in result])
+    if text.count("\n") >= len(result) > 0:
+        note_newlines(note_once)
+    if len(result):
+        text += "\n"
+    return text.encode("utf-8", "backslashreplace"), len(result), None
+
+
+def note_newlines(note_once):
+    note_once(
+        "text-newline",
+        "a text row holds a newline: readers of the output will see more lines than rows",
+    )
+
+
+def frame_lines(frame, separator):
+    """A DataFrame as pandas' to_csv writes it, without header and index."""
+    if not len(frame):
+        return b""
+    text = frame.to_csv(sep=separator, header=False, index=False, lineterminator="\n")
+    return text.encode("utf-8", "backslashreplace")
+
+
+# --- csv --------------------------------------------------------------------------------------
+
+
+def _csv(result):
+    if is_dataframe(result):
+        columns = columns_json(result.columns) if len(result) else None
+        return frame_lines(result, ","), len(result), columns
+    if not len(result):
+        return b"", 0, None
+    kinds = {_row_kind(item) for item in result}
+    if len(kinds) > 1:
+        raise TypeError(
+            "csv rows of one mini-batch must be all dicts, all tuples, or all single values; got %s"
+            % " and ".join(sorted(kinds))
+        )
+    kind = kinds.pop()
+    columns = None
+    if kind == "dicts":
+        names = list(result[0])
+        columns = columns_json(names)
+        lines = [_csv_line(_by_name(item, names)) for item in result]
+    elif kind == "tuples":
+        lines = [_csv_line(item) for item in result]
+    else:
+        lines = [_csv_line((item,)) for item in result]
+    return "".join(lines).encode("utf-8", "backslashreplace"), len(result), columns
+
+
+def _row_kind(item):
+    if isinstance(item, dict):
+        return "dicts"
+    if isinstance(item, (tuple, list)) or _is_array(item):
+        return "tuples"
+    return "single values"
+
+
+def _is_array(item):
+    numpy = sys.modules.get("numpy")
+    array = getattr(numpy, "ndarray", None)
+    return array is not None and isinstance(item, array) and item.ndim == 1
+
+
+def _by_name(item, names):
+    if len(item) != len(names) or any(name not in item for name in names):
+        missing = [str(name) for name in names if name not in item]
+        extra = [str(name) for name in item if name not in names]
+        raise ValueError(
+            "csv rows of one mini-batch have different columns: missing %s, additional %s"
+            % (missing, extra)
+        )
+    return [item[name] for name in names]
+
+
+def _csv_line(cells):
+    line = ",".join([_csv_cell(cell) for cell in cells])
+    # An empty line would be no record at all.
+    return '""\n' if not line else line + "\n"
+
+
+def _csv_cell(cell):
+    if type(cell) is not str:
+        if cell is None or cell != cell:
+            return ""
+        cell = str(cell)
+    if any(char in cell for char in ',"\n\r'):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+# --- jsonl ------------------------------------------------------------------------------------
+
+
+def _jsonl(result):
+    if is_dataframe(result):
+        items = frame_records(result)
+    else:
+        items = result
+    dump = _ENCODER.encode
+    lines = []
+    for item in items:
+        try:
+            line = dump(item)
+        except (ValueError, TypeError):
+            line = dump(plain(item))  # NaN, numpy keys…
+        lines.append(line)
+    if lines:
+        lines.append("")
+    return "\n".join(lines).encode("utf-8", "backslashreplace"), len(result), None
+
+
+def frame_records(frame):
+    names = [str(name) for name in frame.columns]
+    if len(set(names)) != len(names):
+        double = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError("jsonl: the DataFrame has columns of the same name: %s" % double)
+    columns = [frame.iloc[:, at].tolist() for at in range(len(names))]
+    if not columns:
+        return [{} for _ in range(len(frame))]
+    return [dict(zip(names, cells)) for cells in zip(*columns)]
+
+
+def plain(value):
+    """Python's own JSON types; NaN, NaT and infinities become null; what has no JSON form raises."""
+    if value is None or value is True or value is False or isinstance(value, (str, int)):
+        return value if type(value) in (str, int, bool, type(None)) else _subclass(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_key(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return plain(_default(value))
+
+
+def _subclass(value):
+    return str.__str__(value) if isinstance(value, str) else int(value)
+
+
+def _key(key):
+    if isinstance(key, str):
+        return key
+    key = plain(key)
+    if isinstance(key, (dict, list)) or key is None:
+        raise TypeError("jsonl: a dict key of type %s has no JSON form" % type(key).__name__)
+    return key if isinstance(key, str) else json.dumps(key)
+
+
+def _default(value):
+    """One step towards JSON for what the encoder does not know."""
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return None if value != value else value.isoformat()
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and (value is getattr(pandas, "NA", None) or is_dataframe(value)):
+        return None if value is pandas.NA else frame_records(value)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        if isinstance(value, numpy.datetime64):
+            return None if numpy.isnat(value) else str(value)
+        if isinstance(value, (numpy.bool_, numpy.integer, numpy.floating, numpy.str_)):
+            return value.item()
+        if isinstance(value, numpy.ndarray):
+            return value.tolist()
+    raise TypeError(
+        "jsonl: a value of type %s has no JSON form; convert it in run()" % type(value).__name__
+    )
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_default)

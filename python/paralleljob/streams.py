@@ -1,0 +1,54 @@
+"""stdout, stderr and logging of a slot: into its log files, line by line, never into the protocol."""
+
+import errno
+import io
+import logging
+import os
+import sys
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+class LogFile(io.FileIO):
+    """A file that drops what does not fit on a full disk: a log must not fail a mini-batch."""
+
+    dropped = 0
+
+    def write(self, data):
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            LogFile.dropped += len(data)
+            return len(data)
+
+
+def open_text(fd, closefd):
+    raw = LogFile(fd, "w", closefd=closefd)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), "utf-8", "backslashreplace", line_buffering=True
+    )
+
+
+def redirect(stdout_fd, stderr_fd):
+    """Descriptors 0, 1, 2 and sys.std* become /dev/null (at its end) and the two logs."""
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(null, 0, inheritable=True)
+    os.close(null)
+    for source, target in ((stdout_fd, 1), (stderr_fd, 2)):
+        os.dup2(source, target, inheritable=True)
+        os.close(source)
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.FileIO(0, "r", closefd=False), "utf-8")
+    sys.stdout = sys.__stdout__ = open_text(1, False)
+    sys.stderr = sys.__stderr__ = open_text(2, False)
+
+
+def capture_logging(log_fd, level):
+    """The root logger writes to the process log."""
+    handler = logging.StreamHandler(open_text(log_fd, True))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(getattr(logging, level, logging.INFO))
+    return handler
