@@ -1,5 +1,5 @@
-// The verdict: sums of shard records against thresholds and clocks. Pure; called by the operator and by
-// the local run's controller.
+// The verdict: sums of shard records against thresholds and clocks. Pure; called by the operator
+// and by the local run's controller.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,17 @@ struct Thresholds {
   int64_t allowed_failed_percent = 100;     // of all planned mini-batches
   Nanos progress_timeout{0};
   Nanos first_task_timeout{0};
-  bool append_row = false;                  // a job without any succeeded item fails
+  bool append_row = false;  // a job without any succeeded item fails
 };
 
 struct Sums {
-  uint64_t total = 0;         // M
-  uint64_t done = 0;          // terminal, failed ones included
+  uint64_t total = 0;  // M
+  uint64_t done = 0;   // terminal, failed ones included
   ledger::Counters counters;
-  uint64_t progress = 0;      // sum of the shards' progress counters
+  uint64_t progress = 0;  // sum of the shards' progress counters
   bool anything_started = false;
-  std::vector<ledger::ErrorGroup> errors;  // merged, most frequent first
+  std::vector<ledger::ErrorGroup>
+      errors;  // merged, most frequent first; what found no room is last
 };
 Sums Sum(const std::vector<ledger::ShardRecord>& shards, uint64_t mini_batches);
 
@@ -35,12 +36,13 @@ enum class JobState { kRunning, kComplete, kFailed };
 
 struct Verdict {
   JobState state = JobState::kRunning;
-  std::string reason;    // CamelCase: "MiniBatchErrorThresholdExceeded", "ProgressTimeout" …
-  std::string message;   // one line: the cause first, with counts, ids and where the log is
+  std::string reason;   // CamelCase: "MiniBatchErrorThresholdExceeded", "ProgressTimeout" …
+  std::string message;  // one line: the cause first, with counts, ids and where the log is
 };
 
-// Clocks that the controller keeps. `paused` (an init() within its own timeout, a drain) stops both.
-// Not thread-safe.
+// Clocks that the controller keeps. `paused` (an init() within its own timeout, a drain) stops
+// both. They start when the environment is ready for the first time; a timeout of 0 is off. Not
+// thread-safe.
 class Watchdog {
  public:
   Watchdog(Thresholds thresholds, Nanos now);
@@ -49,13 +51,18 @@ class Watchdog {
 
  private:
   Thresholds thresholds_;
+  bool FirstTaskLate(const Sums& sums, Nanos now) const;
+
+  Nanos last_seen_;
   Nanos last_progress_at_;
   std::optional<Nanos> ready_since_;
   uint64_t last_progress_ = 0;
   uint64_t last_done_ = 0;
 };
 
-// The exact verdict from the sealed ledger at the end.
+// The exact verdict from the sealed ledger at the end. kRunning when the ledger itself decides
+// nothing: it was sealed before all was done (cancel, deadline, timeout), and whoever asked for
+// that knows why.
 Verdict FinalVerdict(const Sums& sums, const Thresholds& thresholds);
 
 }  // namespace pj::policy
