@@ -15,11 +15,12 @@
 
 namespace pj::report {
 
-// Writes sys/job_report/processed_mini-batches.csv row by row as commits arrive; remade whole after a
-// resume. Thread-safe.
+// Writes sys/job_report/processed_mini-batches.csv row by row as commits arrive; remade whole after
+// a resume. Thread-safe.
 class ProcessedCsv {
  public:
-  // `path` is replaced by a fresh file with the header line.
+  // `path` is replaced by a fresh file with the header line. Storage that refuses is tried again at
+  // each Flush: a log never stops a job.
   static Result<std::unique_ptr<ProcessedCsv>> Create(const std::string& path);
   virtual ~ProcessedCsv() = default;
   virtual void Add(const output::AttemptRecord& record) = 0;
@@ -30,7 +31,7 @@ class ProcessedCsv {
 
 struct JobSummary {
   std::string job;
-  std::string state;        // "Complete", "Failed"
+  std::string state;  // "Complete", "Failed"
   std::string reason;
   std::string message;
   uint64_t mini_batches_total = 0, mini_batches_succeeded = 0, mini_batches_failed = 0, not_run = 0;
@@ -43,9 +44,11 @@ struct JobSummary {
   std::vector<bool> recovered;                 // per group: all its mini-batches succeeded later
 };
 
-// job_result.txt, readme.txt, job_progress_overview.<stamp>.txt, node_summary.csv, process_summary.csv,
-// user/error.txt and user/error/<node>/processNNN.txt, from the summary and all committed attempts.
-using AttemptSource = std::function<Status(const std::function<void(const output::AttemptRecord&)>&)>;
+// job_result.txt, readme.txt, job_progress_overview.<stamp>.txt, node_summary.csv,
+// process_summary.csv, user/error.txt and user/error/<node>/processNNN.txt, from the summary and
+// all committed attempts.
+using AttemptSource =
+    std::function<Status(const std::function<void(const output::AttemptRecord&)>&)>;
 Status WriteReports(const std::string& logs_dir, const JobSummary& summary,
                     const AttemptSource& attempts);
 
@@ -61,13 +64,14 @@ Result<GroupedErrors> GroupErrors(const AttemptSource& attempts);
 // category + last line with numbers, addresses and paths blanked: alike failures share it. Never 0.
 uint64_t ErrorHash(std::string_view category, std::string_view message);
 
-// sys/perf/<node>/node_resource_usage.csv, node_disk_usage.csv, processes_resource_usage.csv, one sample
-// each `interval`; a thread of its own until destruction. `pids` gives the processes to look at.
+// sys/perf/<node>/node_resource_usage.csv, node_disk_usage.csv, processes_resource_usage.csv, one
+// sample each `interval`; a thread of its own until destruction. `pids` gives the processes to look
+// at.
 class ResourceMonitor {
  public:
-  static std::unique_ptr<ResourceMonitor> Start(const std::string& logs_dir, const std::string& node,
-                                                Seconds interval,
-                                                std::function<std::vector<std::pair<int, int>>()> pids);
+  static std::unique_ptr<ResourceMonitor> Start(
+      const std::string& logs_dir, const std::string& node, Seconds interval,
+      std::function<std::vector<std::pair<int, int>>()> pids);
   virtual ~ResourceMonitor() = default;
 };
 
