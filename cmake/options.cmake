@@ -21,7 +21,7 @@ endif()
 add_library(pj_options INTERFACE)
 target_compile_options(pj_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align
-  -Wnull-dereference -Werror -fstack-protector-strong -fvisibility-inlines-hidden)
+  -Wnull-dereference -Wno-missing-field-initializers -Werror -fstack-protector-strong -fvisibility-inlines-hidden)
 target_compile_definitions(pj_options INTERFACE _GLIBCXX_ASSERTIONS SPDLOG_FMT_EXTERNAL)
 target_include_directories(pj_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/src)
 target_link_options(pj_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)

@@ -1,0 +1,151 @@
+// `paralleljob plan`: the mini-batches of a job, without running it.
+#include <fmt/core.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/load_job.h"
+#include "cli/resolve.h"
+#include "plan/plan.h"
+#include "worker/planning.h"
+
+namespace pj::cli {
+namespace {
+
+constexpr uint64_t kShown = 3;  // first and last few
+
+// A folder of its own below TMPDIR, gone with this object.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    const char* base = ::getenv("TMPDIR");
+    path_ = std::string(base == nullptr ? "/tmp" : base) + "/paralleljob-plan-XXXXXX";
+    ok_ = ::mkdtemp(path_.data()) != nullptr;
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    if (ok_) std::filesystem::remove_all(path_, ignored);
+  }
+  bool ok() const { return ok_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  bool ok_ = false;
+};
+
+Json ToJson(const plan::MiniBatch& batch) {
+  Json out;
+  out["index"] = batch.index;
+  out["items"] = batch.items;
+  if (!batch.keys.empty()) {
+    Json keys = Json::object();
+    for (const auto& [name, value] : batch.keys) keys[name] = value;
+    out["partitionKeys"] = std::move(keys);
+  }
+  Json files = Json::array();
+  for (const plan::FileRef& file : batch.files) files.push_back(file.path);
+  for (const plan::TableRange& range : batch.ranges) {
+    files.push_back({{"path", range.file.path},
+                     {"offset", range.offset},
+                     {"length", range.length},
+                     {"records", range.records}});
+  }
+  out["data"] = std::move(files);
+  return out;
+}
+
+std::string ToText(const plan::MiniBatch& batch) {
+  std::string text = fmt::format("{:>8}  {:>8} items  ", batch.index, batch.items);
+  for (const auto& [name, value] : batch.keys) text += fmt::format("{}={} ", name, value);
+  if (!batch.files.empty()) {
+    text += batch.files.front().path;
+    if (batch.files.size() > 1) text += " … " + batch.files.back().path;
+  } else if (!batch.ranges.empty()) {
+    const plan::TableRange& first = batch.ranges.front();
+    text += fmt::format("{} [{}, {})", first.file.path, first.offset, first.offset + first.length);
+    if (batch.ranges.size() > 1)
+      text += fmt::format(" and {} more ranges", batch.ranges.size() - 1);
+  }
+  return text;
+}
+
+Json Totals(const std::string& job, const plan::Plan& plan) {
+  Json out;
+  out["job"] = job;
+  out["miniBatches"] = plan.size();
+  out["items"] = plan.total_items();
+  out["hash"] = plan.hash();
+  if (const plan::TableSchema* schema = plan.schema(); schema != nullptr) {
+    Json columns = Json::array();
+    for (const plan::Column& column : schema->columns) columns.push_back(column.name);
+    out["columns"] = std::move(columns);
+  }
+  return out;
+}
+
+Status PrintAll(const plan::Plan& plan, bool json) {
+  for (uint64_t i = 0; i < plan.size(); ++i) {
+    PJ_ASSIGN(plan::MiniBatch batch, plan.Get(i));
+    fmt::print("{}\n", json ? DumpJson(ToJson(batch)) : ToText(batch));
+  }
+  return {};
+}
+
+Status PrintSome(const std::string& job, const plan::Plan& plan, bool json) {
+  Json first = Json::array();
+  Json last = Json::array();
+  const uint64_t head = std::min(kShown, plan.size());
+  const uint64_t tail = std::min(kShown, plan.size() - head);
+  for (uint64_t i = 0; i < head + tail; ++i) {
+    const uint64_t index = i < head ? i : plan.size() - tail + (i - head);
+    PJ_ASSIGN(plan::MiniBatch batch, plan.Get(index));
+    if (json) {
+      (i < head ? first : last).push_back(ToJson(batch));
+      continue;
+    }
+    if (i == head && plan.size() > head + tail) fmt::print("       …\n");
+    fmt::print("{}\n", ToText(batch));
+  }
+  Json totals = Totals(job, plan);
+  if (json) {
+    totals["first"] = std::move(first);
+    totals["last"] = std::move(last);
+    fmt::print("{}\n", DumpJson(totals));
+  } else {
+    fmt::print("{} mini-batches, {} items\n", plan.size(), plan.total_items());
+  }
+  return {};
+}
+
+Status Plan(const api::LoadedJob& job, const PlanOptions& options) {
+  PJ_ASSIGN(auto inputs, ResolveInputs(job.job));
+  const ScratchFolder scratch;
+  if (!scratch.ok()) return FailErrno(errno, "cannot make a scratch folder", scratch.path());
+  PJ_ASSIGN(plan::PlanRequest request, worker::MakePlanRequest(job.job.spec, inputs));
+  request.sort_dir = scratch.path();
+  PJ_ASSIGN(std::unique_ptr<plan::Plan> plan, plan::BuildPlan(request, scratch.path() + "/plan"));
+  if (options.all) return PrintAll(*plan, options.file.json);
+  return PrintSome(job.job.name, *plan, options.file.json);
+}
+
+}  // namespace
+
+int PlanCommand(const PlanOptions& options) {
+  const std::optional<api::LoadedJob> job = LoadOne(options.file);
+  if (!job) return kExitBadInput;
+  if (Status planned = Plan(*job, options); !planned) {
+    PrintError(planned.error());
+    if (options.file.json) fmt::print("{}\n", NotStartedJson(planned.error()));
+    return ExitCodeOf(planned.error());
+  }
+  return kExitDone;
+}
+
+}  // namespace pj::cli

@@ -1,0 +1,94 @@
+// `paralleljob run`: loads, runs, and says how it ended.
+#include <fmt/core.h>
+
+#include "api/validate.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/load_job.h"
+#include "cli/local_run.h"
+
+namespace pj::cli {
+namespace {
+
+int NotStarted(const RunOptions& options, const Error& error) {
+  PrintError(error);
+  if (options.file.json) fmt::print("{}\n", NotStartedJson(error));
+  return ExitCodeOf(error);
+}
+
+void PrintErrors(const Json& summary) {
+  if (!summary.contains("errors")) return;
+  for (const Json& group : summary["errors"]) {
+    fmt::print(stderr, "  {} × {}\n", group.value("count", 0), group.value("message", ""));
+    if (const std::string log = group.value("log", ""); !log.empty())
+      fmt::print(stderr, "      see {}\n", log);
+  }
+}
+
+// The result for people: the state and its cause on stderr, the paths of the results on stdout.
+void PrintResult(const StoredResult& result) {
+  Result<Json> parsed = ParseJson(result.summary_json, "result");
+  if (!parsed) return PrintError(parsed.error());
+  const Json& summary = *parsed;
+  const Json& batches = summary["miniBatches"];
+  const std::string state = summary.value("state", "");
+  fmt::print(stderr, "{}: {} of {} mini-batches succeeded, {} failed, {} retries, {}\n", state,
+             batches.value("succeeded", uint64_t{0}), batches.value("total", uint64_t{0}),
+             batches.value("failed", uint64_t{0}), summary.value("retries", uint64_t{0}),
+             HumanSeconds(summary.value("durationSeconds", 0.0)));
+  if (state != "Complete") {
+    fmt::print(stderr, "error: {}: {}\n", summary.value("reason", ""),
+               summary.value("message", ""));
+  }
+  PrintErrors(summary);
+  for (const auto& [name, path] : summary["outputs"].items()) {
+    fmt::print("{}: {}\n", name, path.get<std::string>());
+  }
+  fmt::print("logs: {}\n", summary.value("logs", ""));
+}
+
+int Unfinished(const RunOptions& options, const RunOutcome& outcome) {
+  const report::JobSummary& now = outcome.progress;
+  const uint64_t done = now.mini_batches_succeeded + now.mini_batches_failed;
+  if (outcome.error) PrintError(*outcome.error);
+  fmt::print(stderr,
+             "stopped with {} of {} mini-batches saved; the same command goes on from there\n",
+             done, now.mini_batches_total);
+  if (options.file.json) fmt::print("{}\n", report::SummaryJson(now));
+  return outcome.error ? kExitCouldNotRun : kExitInterrupted;
+}
+
+}  // namespace
+
+int RunCommand(const RunOptions& options) {
+  std::optional<api::LoadedJob> job = LoadOne(options.file);
+  if (!job) return kExitBadInput;
+  if (job->job.spec.instance_count.value < 1) {
+    return NotStarted(options, {Code::kInvalid, "a local run needs at least one instance",
+                                "spec.instanceCount", "--set spec.instanceCount=1"});
+  }
+  for (const std::string& field : api::ClusterOnlyFields(job->job.spec)) {
+    PrintNote(field + " is used on a cluster only");
+  }
+  const std::string folder =
+      options.output_dir.empty() ? "./" + job->job.name + "-output" : options.output_dir;
+  Result<JobDir> dir = JobDir::At(folder, job->step);
+  if (!dir) return NotStarted(options, dir.error());
+  Result<RunOutcome> outcome = LocalRun(options, std::move(*job), *dir).Execute();
+  if (!outcome) return NotStarted(options, outcome.error());
+  if (!outcome->result) return Unfinished(options, *outcome);
+  if (outcome->already_finished) {
+    PrintNote("this run had already finished; nothing was changed (--fresh starts again): " +
+              dir->root());
+  }
+  if (options.file.json) {
+    fmt::print("{}\n", outcome->result->summary_json);
+  } else {
+    PrintResult(*outcome->result);
+  }
+  return outcome->result->exit_code;
+}
+
+}  // namespace pj::cli

@@ -1,0 +1,125 @@
+// `paralleljob validate` and `convert`: what a job file says, and whether it is right.
+#include <fmt/core.h>
+
+#include <charconv>
+#include <filesystem>
+
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/environment.h"
+#include "cli/exit_codes.h"
+#include "cli/load_job.h"
+
+namespace pj::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The entry script as a file, or nothing where it is a module that only the environment has.
+std::string ScriptFile(const api::ParallelJobSpec& spec) {
+  if (spec.task.code.source != api::Code::Source::kLocal) return {};
+  fs::path folder = spec.task.code.local;
+  if (folder.is_relative()) folder = fs::path(spec.task.code.base_dir) / folder;
+  std::string relative = spec.task.entry_script;
+  if (!relative.ends_with(".py")) {
+    for (char& c : relative) c = c == '.' ? '/' : c;
+    relative += ".py";
+  }
+  const std::string file = (folder / relative).string();
+  return fs::exists(file) ? file : std::string();
+}
+
+// "12: syntax error: …" from the check becomes a finding at that line of the script.
+api::Diagnostic ToDiagnostic(const std::string& file, const std::string& finding) {
+  api::Diagnostic d;
+  d.file = file;
+  d.column = 1;
+  const size_t colon = finding.find(": ");
+  std::from_chars(finding.data(), finding.data() + colon, d.line);
+  d.message = colon == std::string::npos ? finding : finding.substr(colon + 2);
+  d.hint = "the entry script needs run(mini_batch), and may have init() and shutdown()";
+  return d;
+}
+
+void CheckScripts(const std::vector<api::LoadedJob>& jobs, bool strict,
+                  api::Diagnostics* findings) {
+  const Result<std::string> python = FindPython();
+  for (const api::LoadedJob& job : jobs) {
+    const std::string file = ScriptFile(job.job.spec);
+    if (file.empty()) continue;
+    if (!python) {
+      findings->Add({.severity = strict ? api::Severity::kError : api::Severity::kWarning,
+                     .file = file,
+                     .message = "not checked: " + python.error().ToString()});
+      return;
+    }
+    const Result<std::vector<std::string>> found = CheckEntryScript(*python, file);
+    if (!found) {
+      findings->Add(
+          {.severity = api::Severity::kWarning, .file = file, .message = found.error().ToString()});
+      continue;
+    }
+    for (const std::string& finding : *found) findings->Add(ToDiagnostic(file, finding));
+  }
+}
+
+std::string_view SeverityName(api::Severity severity) {
+  switch (severity) {
+    case api::Severity::kError:
+      return "error";
+    case api::Severity::kWarning:
+      return "warning";
+    case api::Severity::kNote:
+      break;
+  }
+  return "note";
+}
+
+Json ToJson(const api::Diagnostics& findings, size_t jobs) {
+  Json list = Json::array();
+  for (const api::Diagnostic& d : findings.all()) {
+    list.push_back({{"severity", SeverityName(d.severity)},
+                    {"file", d.file},
+                    {"line", d.line},
+                    {"column", d.column},
+                    {"field", d.field},
+                    {"value", d.value},
+                    {"message", d.message},
+                    {"hint", d.hint}});
+  }
+  Json out;
+  out["valid"] = !findings.HasErrors();
+  out["jobs"] = jobs;
+  out["findings"] = std::move(list);
+  return out;
+}
+
+}  // namespace
+
+int ValidateCommand(const FileOptions& options) {
+  api::Diagnostics findings;
+  std::vector<api::LoadedJob> jobs;
+  for (const std::string& file : options.files) {
+    std::vector<api::LoadedJob> loaded = api::LoadJobFile(file, ToLoadOptions(options), &findings);
+    std::move(loaded.begin(), loaded.end(), std::back_inserter(jobs));
+  }
+  CheckScripts(jobs, options.strict, &findings);
+  if (options.json) {
+    fmt::print("{}\n", DumpJson(ToJson(findings, jobs.size())));
+  } else {
+    PrintDiagnostics(findings);
+    if (!findings.HasErrors())
+      fmt::print("valid: {} job{}\n", jobs.size(), jobs.size() == 1 ? "" : "s");
+  }
+  return findings.HasErrors() ? kExitBadInput : kExitDone;
+}
+
+int ConvertCommand(const ConvertOptions& options) {
+  const std::optional<api::LoadedJob> job = LoadOne(options.file);
+  if (!job) return kExitBadInput;
+  fmt::print("{}", api::ToManifest(job->job));
+  return kExitDone;
+}
+
+}  // namespace pj::cli

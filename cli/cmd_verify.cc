@@ -1,0 +1,191 @@
+// `paralleljob verify DIR`: recounts output, ledger and reports against each other.
+#include <fmt/core.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "base/fs.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/finish.h"
+#include "cli/open_dir.h"
+#include "output/publish.h"
+#include "plan/plan.h"
+
+namespace pj::cli {
+namespace {
+
+using Findings = std::vector<std::string>;
+
+// Length and CRC32C of a file, in pieces.
+struct FileSum {
+  uint64_t bytes = 0;
+  uint32_t crc = 0;
+};
+Result<FileSum> SumFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return FailErrno(errno, "cannot open", path);
+  FileSum sum;
+  std::string buffer(1 << 20, '\0');
+  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0) {
+    const auto n = static_cast<size_t>(in.gcount());
+    sum.crc = Crc32c(std::string_view(buffer).substr(0, n), sum.crc);
+    sum.bytes += n;
+  }
+  return sum;
+}
+
+// Records of a CSV report without its header; quoted fields may hold newlines.
+Result<uint64_t> CountCsvRecords(const std::string& path) {
+  PJ_ASSIGN(std::string text, ReadFile(path, uint64_t{1} << 36));
+  uint64_t lines = 0;
+  bool quoted = false;
+  for (const char c : text) {
+    if (c == '"') quoted = !quoted;
+    if (c == '\n' && !quoted) ++lines;
+  }
+  return lines == 0 ? 0 : lines - 1;
+}
+
+void Expect(Findings* findings, const std::string& what, uint64_t want, uint64_t have) {
+  if (want != have) findings->push_back(fmt::format("{}: expected {}, found {}", what, want, have));
+}
+
+void CheckPartition(const OpenedDir& opened, Findings* findings) {
+  uint64_t at = 0;
+  for (const ledger::ShardRecord& shard : opened.shards) {
+    if (shard.lo != at)
+      findings->push_back(fmt::format("shard {} begins where {} was expected", shard.lo, at));
+    if (opened.result && !shard.sealed)
+      findings->push_back(fmt::format("shard {} is not sealed", shard.lo));
+    at = shard.hi;
+  }
+  if (opened.result) Expect(findings, "end of the last shard", opened.plan.mini_batches, at);
+}
+
+void CheckPlan(const OpenedDir& opened, Findings* findings) {
+  const Result<std::unique_ptr<plan::Plan>> plan = plan::OpenPlan(opened.dir.PlanFile());
+  if (!plan) {
+    findings->push_back(plan.error().ToString());
+    return;
+  }
+  if ((*plan)->hash() != opened.plan.hash)
+    findings->push_back("the plan file is not the one of this run");
+  Expect(findings, "mini-batches in the plan", opened.plan.mini_batches, (*plan)->size());
+}
+
+void CheckSummary(const OpenedDir& opened, Findings* findings) {
+  const Result<Json> summary = ParseJson(opened.result->summary_json, "result");
+  if (!summary) {
+    findings->push_back(summary.error().ToString());
+    return;
+  }
+  const report::JobSummary ledger = SummaryOf(opened.job, opened.plan, opened.shards);
+  const Json& batches = (*summary)["miniBatches"];
+  const Json& items = (*summary)["items"];
+  Expect(findings, "mini-batches succeeded, result against ledger", ledger.mini_batches_succeeded,
+         batches.value("succeeded", uint64_t{0}));
+  Expect(findings, "mini-batches failed, result against ledger", ledger.mini_batches_failed,
+         batches.value("failed", uint64_t{0}));
+  Expect(findings, "items succeeded, result against ledger", ledger.items_succeeded,
+         items.value("succeeded", uint64_t{0}));
+  Expect(findings, "items failed, result against ledger", ledger.items_failed,
+         items.value("failed", uint64_t{0}));
+  Expect(findings, "retries, result against ledger", ledger.retries,
+         summary->value("retries", uint64_t{0}));
+}
+
+// Attempt records against the ledger's counters and the csv report's lines.
+Status CheckAttempts(const OpenedDir& opened, const std::string& logs, Findings* findings) {
+  uint64_t records = 0;
+  uint64_t terminal = 0;
+  uint64_t items_ok = 0;
+  PJ_TRY(AttemptsOf(opened.shards, opened.dir.Segments())([&](const output::AttemptRecord& record) {
+    ++records;
+    if (!record.terminal) return;
+    ++terminal;
+    items_ok += record.items_ok;
+  }));
+  const report::JobSummary ledger = SummaryOf(opened.job, opened.plan, opened.shards);
+  Expect(findings, "terminal attempt records against the ledger",
+         ledger.mini_batches_succeeded + ledger.mini_batches_failed, terminal);
+  Expect(findings, "attempt records against the ledger's retries", terminal + ledger.retries,
+         records);
+  Expect(findings, "items succeeded, attempts against ledger", ledger.items_succeeded, items_ok);
+  const std::string csv = logs + "/sys/job_report/processed_mini-batches.csv";
+  PJ_ASSIGN(uint64_t rows, CountCsvRecords(csv));
+  Expect(findings, "rows of processed_mini-batches.csv", records, rows);
+  return {};
+}
+
+Status CheckOutput(const OpenedDir& opened, Findings* findings) {
+  output::PublishRequest request;
+  request.segments_dir = opened.dir.Segments();
+  request.shards = opened.shards;
+  request.mini_batches = opened.plan.mini_batches;
+  request.complete = opened.result && opened.result->exit_code == kExitDone;
+  if (opened.result) request.header = opened.result->header;
+  PJ_ASSIGN(output::Audit audit, output::AuditSegments(request));
+  findings->insert(findings->end(), audit.findings.begin(), audit.findings.end());
+  if (!opened.result || opened.result->published_path.empty()) return {};
+  const StoredResult& result = *opened.result;
+  PJ_ASSIGN(FileSum file, SumFile(result.published_path));
+  Expect(findings, "bytes of the output file", audit.bytes, file.bytes);
+  Expect(findings, "checksum of the output file", audit.crc, file.crc);
+  Expect(findings, "rows, result against segments", audit.rows, result.published_rows);
+  Expect(findings, "bytes, result against segments", audit.bytes, result.published_bytes);
+  return {};
+}
+
+std::string LogsOf(const OpenedDir& opened) {
+  if (!opened.result) return opened.dir.Logs();
+  const Result<Json> summary = ParseJson(opened.result->summary_json);
+  return summary ? summary->value("logs", opened.dir.Logs()) : opened.dir.Logs();
+}
+
+Findings Verify(const OpenedDir& opened) {
+  Findings findings;
+  CheckPartition(opened, &findings);
+  CheckPlan(opened, &findings);
+  if (opened.result) CheckSummary(opened, &findings);
+  if (Status checked = CheckAttempts(opened, LogsOf(opened), &findings); !checked) {
+    findings.push_back(checked.error().ToString());
+  }
+  if (Status checked = CheckOutput(opened, &findings); !checked) {
+    findings.push_back(checked.error().ToString());
+  }
+  return findings;
+}
+
+}  // namespace
+
+int VerifyCommand(const DirOptions& options) {
+  const Result<OpenedDir> opened = OpenDir(options.dir);
+  if (!opened) {
+    PrintError(opened.error());
+    if (options.json) fmt::print("{}\n", NotStartedJson(opened.error()));
+    return opened.error().code == Code::kCorrupt ? kExitJobFailed : ExitCodeOf(opened.error());
+  }
+  const Findings findings = Verify(*opened);
+  if (options.json) {
+    Json out;
+    out["job"] = opened->job;
+    out["verified"] = findings.empty();
+    out["finished"] = opened->result.has_value();
+    out["findings"] = findings;
+    fmt::print("{}\n", DumpJson(out));
+  } else if (findings.empty()) {
+    fmt::print("verified: {} mini-batches, ledger, segments, output and reports agree\n",
+               opened->plan.mini_batches);
+  }
+  for (const std::string& finding : findings)
+    fmt::print(stderr, "error: {}: {}\n", finding, opened->dir.root());
+  return findings.empty() ? kExitDone : kExitJobFailed;
+}
+
+}  // namespace pj::cli

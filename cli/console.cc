@@ -1,0 +1,84 @@
+#include "cli/console.h"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+
+#include "base/json.h"
+#include "cli/exit_codes.h"
+
+namespace pj::cli {
+
+void PrintError(const Error& error) { fmt::print(stderr, "error: {}\n", error.ToString()); }
+void PrintWarning(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
+void PrintNote(const std::string& text) { fmt::print(stderr, "note: {}\n", text); }
+
+void PrintDiagnostics(const api::Diagnostics& diagnostics) {
+  for (const api::Diagnostic& d : diagnostics.all()) fmt::print(stderr, "{}\n", d.ToString());
+}
+
+int ExitCodeOf(const Error& error) {
+  switch (error.code) {
+    case Code::kInvalid:
+    case Code::kNotFound:
+    case Code::kTooLarge:
+      return kExitBadInput;
+    default:
+      return kExitCouldNotRun;
+  }
+}
+
+std::string NotStartedJson(const Error& error) {
+  Json out;
+  out["state"] = "NotStarted";
+  out["errors"] = Json::array({{{"message", error.ToString()}, {"reason", CodeName(error.code)}}});
+  return DumpJson(out);
+}
+
+std::string NotStartedJson(const api::Diagnostics& diagnostics) {
+  Json errors = Json::array();
+  for (const api::Diagnostic& d : diagnostics.all()) {
+    if (d.severity != api::Severity::kError) continue;
+    errors.push_back({{"file", d.file},
+                      {"line", d.line},
+                      {"column", d.column},
+                      {"field", d.field},
+                      {"value", d.value},
+                      {"message", d.message},
+                      {"hint", d.hint}});
+  }
+  Json out;
+  out["state"] = "NotStarted";
+  out["errors"] = std::move(errors);
+  return DumpJson(out);
+}
+
+std::string GroupDigits(uint64_t number) {
+  std::string digits = fmt::format("{}", number);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) {
+    digits.insert(static_cast<size_t>(at), " ");
+  }
+  return digits;
+}
+
+std::string HumanSeconds(double seconds) {
+  if (seconds < 0) return "?";
+  if (seconds < 10) return fmt::format("{:.1f} s", seconds);
+  if (seconds < 60) return fmt::format("{:.0f} s", seconds);
+  const auto whole = static_cast<uint64_t>(seconds);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string HumanBytes(uint64_t bytes) {
+  const char* const units[] = {"B", "kB", "MB", "GB", "TB"};
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1000 && unit + 1 < std::size(units)) {
+    value /= 1000;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
+}
+
+}  // namespace pj::cli

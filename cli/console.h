@@ -1,0 +1,28 @@
+// Console: what the command line says to people: errors on stderr, one form for all.
+#pragma once
+
+#include <string>
+
+#include "api/diagnostics.h"
+#include "base/result.h"
+
+namespace pj::cli {
+
+// "error: <what>: <where>: <way out>" on stderr.
+void PrintError(const Error& error);
+void PrintWarning(const std::string& text);
+void PrintNote(const std::string& text);
+// Every finding, a line each, on stderr.
+void PrintDiagnostics(const api::Diagnostics& diagnostics);
+// Bad input → 2, everything else that keeps a job from running → 3.
+int ExitCodeOf(const Error& error);
+// {"state":"NotStarted","errors":[…]} for -o json, when the job never began.
+std::string NotStartedJson(const Error& error);
+std::string NotStartedJson(const api::Diagnostics& diagnostics);
+
+// "1 234 567", "3.2 s", "4 min 05 s", "12.3 MB".
+std::string GroupDigits(uint64_t number);
+std::string HumanSeconds(double seconds);
+std::string HumanBytes(uint64_t bytes);
+
+}  // namespace pj::cli

@@ -1,0 +1,74 @@
+#include "cli/job_dir.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+namespace pj::cli {
+namespace fs = std::filesystem;
+
+Result<JobDir> JobDir::At(const std::string& dir, const std::string& step) {
+  std::error_code error;
+  JobDir made;
+  made.root_ = fs::absolute(dir, error).lexically_normal().string();
+  if (error) return FailErrno(error.value(), "cannot resolve the output folder", dir);
+  while (made.root_.size() > 1 && made.root_.ends_with('/')) made.root_.pop_back();
+  made.step_ = step;
+  return made;
+}
+
+bool JobDir::HasState() const { return fs::exists(StateDb()); }
+
+Status JobDir::Prepare() const {
+  if (!HasState()) {
+    for (const char* name : {"/outputs", "/logs", "/steps"}) {
+      if (fs::exists(root_ + name) && !fs::is_empty(root_ + name)) {
+        return Fail(Code::kInvalid,
+                    fmt::format("the folder holds {} that no run of paralleljob left", name + 1),
+                    root_, "choose another --output");
+      }
+    }
+  }
+  for (const std::string& path : {Private(), Segments(), Outputs(), Logs()}) {
+    PJ_TRY(MakeDirs(path));
+  }
+  if (IsPipeline()) {
+    PJ_TRY(MakeDirs(PipelineOutputs()));
+    PJ_TRY(MakeDirs(PipelineLogs()));
+  }
+  return {};
+}
+
+Status JobDir::RemoveOurs() const {
+  if (!HasState()) return {};
+  // state.db goes last: until then the folder is known as ours.
+  for (const std::string& path : {root_ + "/outputs", root_ + "/logs", root_ + "/steps", Segments(),
+                                  PlanFile(), StateDb() + "-wal", StateDb() + "-shm", StateDb()}) {
+    std::error_code error;
+    fs::remove_all(path, error);
+    if (error) return FailErrno(error.value(), "cannot remove the earlier run", path);
+  }
+  return {};
+}
+
+Result<DirLock> DirLock::Take(const JobDir& dir) {
+  PJ_TRY(MakeDirs(dir.Private()));
+  PJ_ASSIGN(UniqueFd fd, OpenFile(dir.LockFile(), O_RDWR | O_CREAT));
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return FailErrno(errno, "cannot lock", dir.LockFile());
+    Result<std::string> holder = ReadFile(dir.LockFile(), 64);
+    return Fail(Code::kUnavailable,
+                fmt::format("process {} is already running a job here",
+                            holder && !holder->empty() ? *holder : "(unknown)"),
+                dir.root(), "wait for it, stop it, or choose another --output");
+  }
+  if (::ftruncate(fd.get(), 0) != 0) return FailErrno(errno, "cannot write", dir.LockFile());
+  PJ_TRY(WriteAll(fd.get(), fmt::format("{}", ::getpid()), dir.LockFile()));
+  return DirLock(std::move(fd));
+}
+
+}  // namespace pj::cli

@@ -1,0 +1,244 @@
+// LocalRun, second half: agents, the wait for them, and how the run ends.
+#include <fmt/core.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "base/log.h"
+#include "cli/console.h"
+#include "cli/local_run.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+
+namespace pj::cli {
+namespace {
+
+std::string LevelName(api::LoggingLevel level) {
+  switch (level) {
+    case api::LoggingLevel::kDebug:
+      return "DEBUG";
+    case api::LoggingLevel::kWarning:
+      return "WARNING";
+    case api::LoggingLevel::kInfo:
+      break;
+  }
+  return "INFO";
+}
+
+std::string NodeName(uint32_t ordinal) { return fmt::format("instance-{}", ordinal); }
+
+// The failure that an earlier start had written into the control object before it died.
+policy::Verdict FailureFrom(const std::string& reason) {
+  const size_t colon = reason.find(": ");
+  policy::Verdict verdict{policy::JobState::kFailed, reason, ""};
+  if (colon != std::string::npos) {
+    verdict.reason = reason.substr(0, colon);
+    verdict.message = reason.substr(colon + 2);
+  }
+  return verdict;
+}
+
+}  // namespace
+
+worker::SlotJob LocalRun::SlotJobFor(uint32_t ordinal) const {
+  const api::ParallelJobSpec& spec = job_.job.spec;
+  worker::SlotJob slot;
+  slot.python = python_;
+  slot.runtime_dir = runtime_dir_;
+  slot.code_dir = resolved_.code_dir;
+  slot.code_exclude = {dir_.root()};
+  slot.scratch_dir = scratch_;
+  slot.entry_script = spec.task.entry_script;
+  slot.argv = resolved_.argv;
+  slot.env = env_;
+  slot.env["PARALLELJOB_JOB_NAME"] = job_.job.name;
+  slot.env["PARALLELJOB_NODE"] = NodeName(ordinal);
+  slot.env["PARALLELJOB_LOG_DIR"] = dir_.Logs();
+  slot.job_name = job_.job.name;
+  if (!resolved_.append_file.empty()) {
+    slot.output_dir = std::filesystem::path(resolved_.append_file).parent_path().string();
+    slot.env["AZUREML_BI_OUTPUT_PATH"] = slot.output_dir;
+  }
+  slot.logs_dir = dir_.Logs();
+  slot.node = NodeName(ordinal);
+  slot.logging_level = LevelName(spec.logging_level.value);
+  slot.append_format = resolved_.append_format;
+  slot.header = resolved_.append_header;
+  slot.count_rows = resolved_.count_rows;
+  slot.table = plan_->schema();
+  slot.import_pandas = slot.table != nullptr;
+  slot.inputs = resolved_.inputs;
+  return slot;
+}
+
+worker::AgentOptions LocalRun::AgentOptionsFor(uint32_t ordinal) const {
+  const api::ParallelJobSpec& spec = job_.job.spec;
+  worker::AgentOptions options;
+  options.core.job = job_.job.name;
+  options.core.identity = state_->identity();
+  options.core.ordinal = ordinal;
+  options.core.holder = NodeName(ordinal);
+  options.core.incarnation = incarnation_;
+  options.core.mini_batches = facts_.mini_batches;
+  options.core.roots = facts_.roots;
+  options.core.slots = slots_;
+  options.core.max_retries = spec.retry_settings.max_retries.value;
+  options.core.tick = Millis(options_.tick_ms);
+  options.core.local = true;
+  options.core.seed = ordinal + 1;
+  options.ns = kNamespace;
+  options.job = SlotJobFor(ordinal);
+  options.timeouts.run = Seconds(spec.retry_settings.timeout_seconds.value);
+  options.timeouts.overhead = Seconds(spec.task_overhead_timeout_seconds.value);
+  options.timeouts.init = Seconds(spec.init_timeout_seconds.value);
+  options.plan = plan_.get();
+  options.api = api_.get();
+  options.guardian = guardian_.get();
+  options.segments_dir = dir_.Segments();
+  options.clock = &SystemClock();
+  options.on_committed = [this](const output::AttemptRecord& record) { processed_->Add(record); };
+  return options;
+}
+
+Status LocalRun::MakeAgents() {
+  const auto instances = static_cast<uint32_t>(job_.job.spec.instance_count.value);
+  ControllerOptions control;
+  for (uint32_t i = 0; i < instances; ++i) {
+    agents_.push_back(worker::Agent::Create(AgentOptionsFor(i)));
+    control.agents.push_back(agents_.back().get());
+    const Seconds interval(job_.job.spec.resource_monitor_interval_seconds.value);
+    if (interval.count() > 0) {
+      monitors_.push_back(report::ResourceMonitor::Start(
+          dir_.Logs(), NodeName(i), interval,
+          [agent = agents_.back().get()] { return agent->Processes(); }));
+    }
+  }
+  control.state = state_.get();
+  control.thresholds = ThresholdsOf(job_.job.spec);
+  control.mini_batches = facts_.mini_batches;
+  control.tick = Millis(options_.tick_ms);
+  if (job_.job.spec.active_deadline_seconds) {
+    control.deadline = Seconds(*job_.job.spec.active_deadline_seconds);
+  }
+  controller_ = std::make_unique<LocalController>(std::move(control));
+  return {};
+}
+
+ProgressNow LocalRun::Now() const {
+  ProgressNow now;
+  now.done = done_at_start_;
+  now.total = facts_.mini_batches;
+  for (const auto& agent : agents_) {
+    const worker::AgentStats& stats = agent->Stats();
+    now.done += stats.finished.load(std::memory_order_relaxed);
+    now.failed += stats.failed.load(std::memory_order_relaxed);
+    now.retries += stats.retries.load(std::memory_order_relaxed);
+    now.slots_busy += stats.slots_busy.load(std::memory_order_relaxed);
+    now.slots += stats.slots_ready.load(std::memory_order_relaxed);
+  }
+  now.done = std::min(now.done, now.total);
+  return now;
+}
+
+void LocalRun::RunAgents() {
+  WaitForAgents();
+  controller_->Stop();
+  monitors_.clear();
+  processed_->Flush();
+}
+
+void LocalRun::WaitForAgents() {
+  StopSignals signals;  // before the threads: they inherit the mask
+  const UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE));
+  ends_.resize(agents_.size());
+  std::atomic<size_t> running{agents_.size()};
+  std::vector<std::jthread> threads;
+  for (size_t i = 0; i < agents_.size(); ++i) {
+    threads.emplace_back([this, i, &running, &wake] {
+      ends_[i] = agents_[i]->Run();
+      if (ends_[i].end == worker::AgentEnd::kError) controller_->Drain();
+      running.fetch_sub(1);
+      const uint64_t one = 1;
+      if (::write(wake.get(), &one, sizeof one) != sizeof one)
+        PJ_WARN("cannot wake the main thread");
+    });
+  }
+  controller_->Start();
+  ProgressLine line(!options_.quiet, done_at_start_, SystemClock().Monotonic());
+  while (running.load() > 0) {
+    if (signals.Wait(Millis(100), wake.get())) {
+      if (interrupted_) {  // the second one: stop at once; the guardian ends every process
+        guardian_.reset();
+        ::_exit(130);
+      }
+      interrupted_ = true;
+      fmt::print(
+          stderr,
+          "\ninterrupted: running mini-batches finish and are saved; again = stop at once\n");
+      controller_->Drain();
+    }
+    processed_->Flush();
+    line.Show(Now(), SystemClock().Monotonic());
+  }
+  line.End(Now(), SystemClock().Monotonic());
+}
+
+Result<RunOutcome> LocalRun::Finish(std::optional<policy::Verdict> failure) {
+  FinishRequest request;
+  request.job = &job_;
+  request.dir = &dir_;
+  request.resolved = &resolved_;
+  request.state = state_.get();
+  request.api = api_.get();
+  request.plan = facts_;
+  request.thresholds = ThresholdsOf(job_.job.spec);
+  request.incarnation = incarnation_ + "-seal";
+  request.failure = std::move(failure);
+  Result<StoredResult> result = FinishRun(request);
+  if (!result) return Unfinished(result.error());
+  RunOutcome outcome;
+  outcome.result = std::move(*result);
+  return outcome;
+}
+
+RunOutcome LocalRun::Unfinished(std::optional<Error> error) {
+  RunOutcome outcome;
+  outcome.error = std::move(error);
+  outcome.interrupted = interrupted_;
+  if (Result<std::vector<ledger::ShardRecord>> shards = state_->ListShards(); shards) {
+    outcome.progress = SummaryOf(job_.job.name, facts_, *shards);
+  }
+  outcome.progress.outputs = resolved_.outputs;
+  outcome.progress.logs = dir_.Logs();
+  return outcome;
+}
+
+Result<RunOutcome> LocalRun::Conclude() {
+  if (agents_.empty()) {  // the end of an earlier start
+    PJ_ASSIGN(std::optional<ledger::Control> control, state_->LoadControl());
+    const bool aborted = control && control->mode == ledger::Control::Mode::kAbort;
+    return Finish(aborted ? std::optional(FailureFrom(control->reason)) : std::nullopt);
+  }
+  if (std::optional<policy::Verdict> failure = controller_->Failure()) return Finish(failure);
+  bool complete = false;
+  size_t lost = 0;
+  const worker::AgentResult* lost_end = nullptr;
+  for (const worker::AgentResult& end : ends_) {
+    if (end.end == worker::AgentEnd::kError) return Unfinished(end.error);
+    complete = complete || end.end == worker::AgentEnd::kComplete;
+    if (end.end == worker::AgentEnd::kSlotsLost) {
+      ++lost;
+      lost_end = &end;
+    }
+  }
+  if (complete) return Finish(std::nullopt);
+  if (lost == ends_.size() && !interrupted_) {
+    return Finish(policy::Verdict{policy::JobState::kFailed, lost_end->reason,
+                                  lost_end->error ? lost_end->error->ToString() : ""});
+  }
+  return Unfinished(controller_->StoreError());
+}
+
+}  // namespace pj::cli

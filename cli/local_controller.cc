@@ -1,0 +1,100 @@
+#include "cli/local_controller.h"
+
+#include <fmt/core.h>
+
+#include "base/log.h"
+
+namespace pj::cli {
+
+void LocalController::Start() {
+  started_ = SystemClock().Monotonic();
+  thread_ = std::jthread([this](const std::stop_token& stop) { Loop(stop); });
+}
+
+void LocalController::Stop() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+void LocalController::Drain() {
+  {
+    const std::lock_guard lock(mutex_);
+    drain_wanted_ = true;
+  }
+  wake_.notify_all();
+}
+
+std::optional<policy::Verdict> LocalController::Failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+std::optional<Error> LocalController::StoreError() const {
+  const std::lock_guard lock(mutex_);
+  return store_error_;
+}
+
+void LocalController::Remember(const Error& error) {
+  const std::lock_guard lock(mutex_);
+  if (!store_error_) store_error_ = error;
+}
+
+void LocalController::Send(ledger::Control::Mode mode, const std::string& reason) {
+  ledger::Control control;
+  control.mode = mode;
+  control.reason = reason;
+  control.tick = options_.tick;
+  // Written before it is obeyed: a program that dies in between finds the same decision again.
+  if (Status written = options_.state->WriteControl(control); !written) Remember(written.error());
+  for (worker::Agent* agent : options_.agents) agent->SetControl(control);
+}
+
+void LocalController::Loop(const std::stop_token& stop) {
+  policy::Watchdog watchdog(options_.thresholds, SystemClock().Monotonic());
+  while (!stop.stop_requested()) {
+    bool drain = false;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, stop, options_.tick, [this] { return drain_wanted_ && !draining_; });
+      drain = drain_wanted_ && !draining_;
+      draining_ = draining_ || drain;
+    }
+    if (stop.stop_requested()) return;
+    if (drain) Send(ledger::Control::Mode::kDrain, "interrupted");
+    Tick(&watchdog, SystemClock().Monotonic());
+  }
+}
+
+void LocalController::Tick(policy::Watchdog* watchdog, Nanos now) {
+  if (Failure()) return;
+  Result<std::vector<ledger::ShardRecord>> shards = options_.state->ListShards();
+  if (!shards) {
+    Remember(shards.error());
+    return;
+  }
+  bool ready = false;
+  bool paused = draining_;
+  uint64_t started = 0;
+  for (const worker::Agent* agent : options_.agents) {
+    ready = ready || agent->Stats().environment_ready.load(std::memory_order_relaxed);
+    paused = paused || agent->Stats().initialising.load(std::memory_order_relaxed);
+    started += agent->Stats().started.load(std::memory_order_relaxed);
+  }
+  policy::Sums sums = policy::Sum(*shards, options_.mini_batches);
+  sums.anything_started = sums.anything_started || started > 0;
+  policy::Verdict verdict = watchdog->Judge(sums, ready, paused, now);
+  if (verdict.state == policy::JobState::kRunning && options_.deadline &&
+      now - started_ > *options_.deadline) {
+    verdict = {policy::JobState::kFailed, "DeadlineExceeded",
+               fmt::format("the job ran longer than activeDeadlineSeconds ({} s)",
+                           std::chrono::duration_cast<Seconds>(*options_.deadline).count())};
+  }
+  if (verdict.state != policy::JobState::kFailed) return;
+  {
+    const std::lock_guard lock(mutex_);
+    failure_ = verdict;
+  }
+  Send(ledger::Control::Mode::kAbort, verdict.reason + ": " + verdict.message);
+}
+
+}  // namespace pj::cli

@@ -1,0 +1,86 @@
+// LocalRun: one job on this machine: agents as threads, slots below a guardian, objects in
+// state.db.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/load.h"
+#include "cli/commands.h"
+#include "cli/finish.h"
+#include "cli/job_dir.h"
+#include "cli/local_controller.h"
+#include "cli/progress.h"
+#include "cli/resolve.h"
+#include "cli/run_state.h"
+#include "kube/memory_api.h"
+#include "plan/plan.h"
+#include "report/report.h"
+#include "worker/agent.h"
+#include "worker/guardian.h"
+
+namespace pj::cli {
+
+// How a run ended: the stored result, or why it has none yet.
+struct RunOutcome {
+  std::optional<StoredResult> result;
+  bool already_finished = false;  // an earlier run's result, nothing changed
+  bool interrupted = false;       // drained; the next start goes on
+  std::optional<Error> error;     // could not go on (disk full …)
+  report::JobSummary progress;    // without a result: the committed counters
+};
+
+// Used once, from the main thread, before any other thread exists.
+class LocalRun {
+ public:
+  LocalRun(const RunOptions& options, api::LoadedJob job, JobDir dir);
+  ~LocalRun();
+  // An Error means that the job never began (bad input, locked folder, no Python).
+  Result<RunOutcome> Execute();
+
+ private:
+  Status OpenState();
+  Status CheckUnchanged(const RunIdentity& now, const RunIdentity& before) const;
+  Status PreparePlan();
+  Result<std::unique_ptr<plan::Plan>> BuildAt(const std::string& file) const;
+  Result<bool> ReadyToFinish();
+  Status PrepareReports();
+  Status MakeAgents();
+  worker::AgentOptions AgentOptionsFor(uint32_t ordinal) const;
+  worker::SlotJob SlotJobFor(uint32_t ordinal) const;
+  void RunAgents();
+  void WaitForAgents();
+  Result<RunOutcome> Conclude();
+  Result<RunOutcome> Finish(std::optional<policy::Verdict> failure);
+  RunOutcome Unfinished(std::optional<Error> error);
+  ProgressNow Now() const;
+
+  const RunOptions& options_;
+  api::LoadedJob job_;
+  JobDir dir_;
+  std::optional<DirLock> lock_;
+  std::string incarnation_;
+  std::string scratch_;
+  std::string runtime_dir_;
+  std::string python_;
+  std::map<std::string, std::string> env_;
+  ResolvedJob resolved_;
+  uint32_t slots_ = 1;
+
+  std::unique_ptr<worker::Guardian> guardian_;
+  std::unique_ptr<kube::MemoryApi> api_;
+  std::unique_ptr<RunState> state_;
+  std::unique_ptr<plan::Plan> plan_;
+  PlanFacts facts_;
+  uint64_t done_at_start_ = 0;
+  std::unique_ptr<report::ProcessedCsv> processed_;
+  std::vector<std::unique_ptr<report::ResourceMonitor>> monitors_;
+  std::vector<std::unique_ptr<worker::Agent>> agents_;
+  std::vector<worker::AgentResult> ends_;
+  std::unique_ptr<LocalController> controller_;
+  bool interrupted_ = false;
+};
+
+}  // namespace pj::cli

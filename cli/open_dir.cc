@@ -1,0 +1,26 @@
+#include "cli/open_dir.h"
+
+namespace pj::cli {
+
+Result<OpenedDir> OpenDir(const std::string& path) {
+  PJ_ASSIGN(JobDir dir, JobDir::At(path));
+  if (!dir.HasState()) {
+    return Fail(Code::kInvalid, "no run of paralleljob lies here (state.db is missing)", dir.root(),
+                "give the --output folder of a run");
+  }
+  OpenedDir opened{.dir = dir};
+  kube::MemoryApiOptions options;
+  options.state_file = dir.StateDb();
+  PJ_ASSIGN(opened.api, kube::MemoryApi::Open(options));
+  PJ_ASSIGN(opened.job, FindJobName(opened.api.get()));
+  opened.state = std::make_unique<RunState>(opened.api.get(), opened.job);
+  PJ_ASSIGN(std::optional<RunIdentity> identity, opened.state->LoadJob());
+  if (!identity) return Fail(Code::kNotFound, "no job was started here", dir.root());
+  PJ_ASSIGN(std::optional<PlanFacts> plan, opened.state->LoadPlan());
+  if (plan) opened.plan = *plan;
+  PJ_ASSIGN(opened.shards, opened.state->ListShards());
+  PJ_ASSIGN(opened.result, opened.state->LoadResult());
+  return opened;
+}
+
+}  // namespace pj::cli

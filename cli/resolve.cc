@@ -1,0 +1,239 @@
+#include "cli/resolve.h"
+
+#include <fmt/core.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/fs.h"
+#include "base/hash.h"
+
+namespace pj::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Absolute(const std::string& path, const std::string& base_dir) {
+  fs::path full = path;
+  if (full.is_relative() && !base_dir.empty()) full = fs::path(base_dir) / full;
+  std::string text = fs::absolute(full).lexically_normal().string();
+  while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+Result<std::string> InputPath(const api::Input& input) {
+  const std::string field = "spec.inputs[" + input.name + "]";
+  if (!input.volume.empty()) {
+    return Fail(Code::kInvalid, "the input lies on a volume, which only a cluster has", field,
+                fmt::format("say where it lies here: --input {}=PATH", input.name));
+  }
+  if (input.path.empty()) {
+    return Fail(Code::kInvalid, "the input has no path", field + ".path",
+                fmt::format("say where it lies: --input {}=PATH", input.name));
+  }
+  std::string path = Absolute(input.path, input.base_dir);
+  if (!fs::exists(path)) {
+    return Fail(Code::kNotFound, "the input does not exist", field + ": " + path,
+                fmt::format("say where it lies: --input {}=PATH", input.name));
+  }
+  return path;
+}
+
+// A copy that keeps modification times, so that fingerprints stay true; finished ones are reused.
+Status CopyTree(const std::string& from, const std::string& to) {
+  std::error_code error;
+  const std::string partial = to + ".partial";
+  fs::remove_all(partial, error);
+  fs::copy(from, partial, fs::copy_options::recursive | fs::copy_options::copy_symlinks, error);
+  if (error) return FailErrno(error.value(), "cannot copy the input", from + " -> " + partial);
+  if (fs::is_directory(from)) {
+    for (const auto& entry : fs::recursive_directory_iterator(partial)) {
+      if (!entry.is_regular_file() || entry.is_symlink()) continue;
+      const fs::path source = fs::path(from) / fs::relative(entry.path(), partial);
+      fs::last_write_time(entry.path(), fs::last_write_time(source), error);
+    }
+  } else {
+    fs::last_write_time(partial, fs::last_write_time(from), error);
+  }
+  fs::rename(partial, to, error);
+  if (error) return FailErrno(error.value(), "cannot finish the copy of the input", to);
+  return {};
+}
+
+Result<std::string> Download(const api::Input& input, const std::string& path, const JobDir& dir) {
+  const std::string folder = dir.Private() + "/inputs/" + input.name;
+  PJ_TRY(MakeDirs(folder));
+  const std::string copy = folder + "/" + fs::path(path).filename().string();
+  if (!fs::exists(copy)) PJ_TRY(CopyTree(path, copy));
+  return copy;
+}
+
+bool IsFolder(api::DataType type) { return type != api::DataType::kUriFile; }
+
+// outputs/<name>, for a uri_file with a base name in its path outputs/<name>/<base name>.
+Result<std::string> OutputPath(const api::Output& output, const std::string& folder) {
+  const std::string place = folder + "/" + output.name;
+  if (IsFolder(output.type)) {
+    PJ_TRY(MakeDirs(place));
+    return place;
+  }
+  const std::string base = fs::path(output.path).filename().string();
+  if (base.empty() || base == "." || base == "..") return place;
+  PJ_TRY(MakeDirs(place));
+  return place + "/" + base;
+}
+
+// Azure pipelines: the file lies below outputs/<pipeline output>, and steps/<step>/outputs links to
+// it.
+Status LinkPipelineOutput(const std::string& real, const std::string& link) {
+  std::error_code error;
+  if (fs::is_symlink(link)) fs::remove(link, error);
+  fs::create_directory_symlink(fs::relative(real, fs::path(link).parent_path()), link, error);
+  if (error) return FailErrno(error.value(), "cannot link the step's output", link);
+  return {};
+}
+
+Result<std::string> PlaceOutput(const api::LoadedJob& loaded, const api::Output& output,
+                                const JobDir& dir) {
+  for (const auto& [pipeline_name, name] : loaded.pipeline_outputs) {
+    if (name != output.name || !dir.IsPipeline()) continue;
+    api::Output placed = output;
+    placed.name = pipeline_name;
+    PJ_ASSIGN(std::string path, OutputPath(placed, dir.PipelineOutputs()));
+    PJ_TRY(LinkPipelineOutput(dir.PipelineOutputs() + "/" + pipeline_name,
+                              dir.Outputs() + "/" + name));
+    return path;
+  }
+  return OutputPath(output, dir.Outputs());
+}
+
+std::string FormatByExtension(const std::string& path) {
+  const std::string extension = fs::path(path).extension().string();
+  if (extension == ".csv") return "csv";
+  if (extension == ".jsonl") return "jsonl";
+  return "text";
+}
+
+std::string FormatName(api::OutputFormat format) {
+  switch (format) {
+    case api::OutputFormat::kCsv:
+      return "csv";
+    case api::OutputFormat::kJsonl:
+      return "jsonl";
+    case api::OutputFormat::kParquet:
+      return "parquet";
+    case api::OutputFormat::kText:
+      break;
+  }
+  return "text";
+}
+
+void ResolveAppend(const api::ParallelJobSpec& spec, ResolvedJob* made) {
+  const api::Output* output = spec.FindOutput(spec.task.append_row_to);
+  if (output == nullptr) return;
+  const std::string& place = made->outputs[output->name];
+  made->append_file = IsFolder(output->type) ? place + "/parallel_run_step.txt" : place;
+  made->append_format =
+      output->format ? FormatName(*output->format) : FormatByExtension(made->append_file);
+  made->append_header = output->header.value_or(made->append_format == "csv");
+}
+
+bool CountsRows(const api::ParallelJobSpec& spec) {
+  switch (spec.success_policy.value) {
+    case api::SuccessPolicy::kRowCount:
+      return true;
+    case api::SuccessPolicy::kNoException:
+      return false;
+    case api::SuccessPolicy::kAuto:
+      break;
+  }
+  return !spec.task.append_row_to.empty() || spec.error_threshold.value >= 0;
+}
+
+std::vector<std::string> ScriptArguments(const api::ParallelJobSpec& spec,
+                                         const ResolvedJob& made) {
+  std::map<std::string, std::string> values;
+  for (const auto& [name, path] : made.inputs) values["inputs." + name] = path;
+  for (const auto& [name, path] : made.outputs) values["outputs." + name] = path;
+  api::ParallelJobSpec scratch = spec;
+  api::Diagnostics ignored;
+  return api::BindArguments(
+      api::SplitProgramArguments(spec.task.program_arguments, &scratch, {}, &ignored), values);
+}
+
+}  // namespace
+
+Result<std::map<std::string, std::string>> ResolveInputs(const api::ParallelJob& job) {
+  std::map<std::string, std::string> paths;
+  for (const api::Input& input : job.spec.inputs) {
+    if (input.type == api::DataType::kLiteral) {
+      paths[input.name] = input.value;
+      continue;
+    }
+    PJ_ASSIGN(paths[input.name], InputPath(input));
+  }
+  return paths;
+}
+
+Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir) {
+  const api::ParallelJobSpec& spec = loaded.job.spec;
+  ResolvedJob made;
+  if (spec.task.code.source != api::Code::Source::kLocal) {
+    return Fail(Code::kInvalid, "a local run needs the code in a folder of this machine",
+                "spec.task.code", "set task.code.local, e.g. --set spec.task.code.local=./src");
+  }
+  made.code_dir = Absolute(spec.task.code.local, spec.task.code.base_dir);
+  PJ_ASSIGN(made.inputs, ResolveInputs(loaded.job));
+  for (const api::Input& input : spec.inputs) {
+    if (input.mode == api::InputMode::kDownload && input.type != api::DataType::kLiteral) {
+      PJ_ASSIGN(made.inputs[input.name], Download(input, made.inputs[input.name], dir));
+    }
+  }
+  for (const api::Output& output : spec.outputs) {
+    PJ_ASSIGN(made.outputs[output.name], PlaceOutput(loaded, output, dir));
+    if (!output.volume.empty()) {
+      made.notes.push_back(fmt::format("output {}: its volume is for a cluster; written to {}",
+                                       output.name, made.outputs[output.name]));
+    }
+  }
+  ResolveAppend(spec, &made);
+  made.count_rows = CountsRows(spec);
+  made.argv = ScriptArguments(spec, made);
+  return made;
+}
+
+Result<std::string> HashCode(const std::string& code_dir, const std::string& exclude) {
+  std::vector<std::string> files;
+  std::error_code error;
+  fs::recursive_directory_iterator walk(code_dir, error);
+  if (error) return FailErrno(error.value(), "cannot read the code folder", code_dir);
+  for (auto it = fs::begin(walk); it != fs::end(walk); ++it) {
+    const std::string name = it->path().filename().string();
+    if (it->is_directory() && (name == "__pycache__" || name == ".git" || it->path() == exclude)) {
+      it.disable_recursion_pending();
+    } else if (it->is_regular_file()) {
+      files.push_back(it->path().string());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  Sha256 sha;
+  for (const std::string& file : files) {
+    PJ_ASSIGN(std::string content, ReadFile(file));
+    sha.Update(fmt::format("{} {}\n", fs::relative(file, code_dir).string(), content.size()));
+    sha.Update(content);
+  }
+  return sha.HexDigest();
+}
+
+uint32_t SlotsPerInstance(const api::ParallelJobSpec& spec) {
+  if (spec.max_concurrency_per_instance)
+    return static_cast<uint32_t>(*spec.max_concurrency_per_instance);
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  const int cores = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  const int64_t instances = std::max<int64_t>(1, spec.instance_count.value);
+  return static_cast<uint32_t>(std::max<int64_t>(1, cores / instances));
+}
+
+}  // namespace pj::cli

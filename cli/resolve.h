@@ -1,0 +1,39 @@
+// Resolve: a validated job → the paths, words and formats of a run on this machine.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "api/load.h"
+#include "base/result.h"
+#include "cli/job_dir.h"
+
+namespace pj::cli {
+
+struct ResolvedJob {
+  std::map<std::string, std::string> inputs;   // name → absolute path, or a literal's text
+  std::map<std::string, std::string> outputs;  // name → absolute path
+  std::vector<std::string> argv;               // the script's own arguments
+  std::string code_dir;
+  std::string append_file;    // final path of the appended rows; empty = none
+  std::string append_format;  // "", "text", "csv", "jsonl"
+  bool append_header = false;
+  bool count_rows = false;  // success policy
+  std::vector<std::string> notes;
+};
+
+// Creates the outputs' folders. Inputs in mode `download` are copied into the job's own folder
+// first.
+Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir);
+
+// Input paths only, nothing is created or copied: what `plan` needs.
+Result<std::map<std::string, std::string>> ResolveInputs(const api::ParallelJob& job);
+
+// SHA-256 over names and contents of a code folder, `exclude` and Python's caches left out.
+Result<std::string> HashCode(const std::string& code_dir, const std::string& exclude);
+
+// max(1, cores ÷ instances) unless the job says otherwise.
+uint32_t SlotsPerInstance(const api::ParallelJobSpec& spec);
+
+}  // namespace pj::cli

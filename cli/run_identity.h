@@ -1,0 +1,20 @@
+// RunIdentity's parts: what of a job must stay the same between a run and its resumption.
+#pragma once
+
+#include <string>
+
+#include "api/parallel_job.h"
+#include "base/result.h"
+#include "plan/plan.h"
+
+namespace pj::cli {
+
+// The manifest with every mutable field (suspend, instanceCount, deadlines, TTL, rerun) at its
+// default.
+std::string ImmutableManifest(const api::ParallelJob& job);
+// The first line in which two manifests differ, as "was …, is …".
+std::string FirstDifference(const std::string& before, const std::string& now);
+// Hash over the list of files that a plan names, each once, in order (not their sizes or times).
+Result<std::string> HashPaths(const plan::Plan& plan);
+
+}  // namespace pj::cli

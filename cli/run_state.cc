@@ -1,0 +1,213 @@
+#include "cli/run_state.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "kube/objects.h"
+
+namespace pj::cli {
+namespace {
+
+constexpr char kManifestNote[] = "paralleljob.dev/manifest";
+constexpr char kCodeNote[] = "paralleljob.dev/code-hash";
+constexpr char kInputsNote[] = "paralleljob.dev/inputs-hash";
+constexpr char kStartNote[] = "paralleljob.dev/started-wall-ns";
+constexpr char kJobLabel[] = "paralleljob.dev/job";
+constexpr char kRecord[] = "record";
+
+Error FromResponse(const kube::Response& response, const std::string& name) {
+  const Code code = response.code == 409 ? Code::kConflict : Code::kIo;
+  return Error{code, response.message.empty() ? response.reason : response.message, name, ""};
+}
+
+uint64_t Number(const std::map<std::string, std::string>& data, const std::string& key) {
+  const auto it = data.find(key);
+  uint64_t value = 0;
+  if (it != data.end()) {
+    std::from_chars(it->second.data(), it->second.data() + it->second.size(), value);
+  }
+  return value;
+}
+
+std::string Text(const std::map<std::string, std::string>& data, const std::string& key) {
+  const auto it = data.find(key);
+  return it == data.end() ? std::string() : it->second;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> RunState::Get(const std::string& what) {
+  kube::Request request{.verb = kube::Verb::kGet, .type = kube::ConfigMaps(), .ns = kNamespace};
+  request.name = ledger::ChildName(job_, identity_, what);
+  PJ_ASSIGN(kube::Response response, api_->Do(request));
+  if (response.code == 404) return std::optional<std::string>();
+  if (!response.ok()) return std::unexpected(FromResponse(response, request.name));
+  return std::optional<std::string>(std::move(response.body));
+}
+
+Status RunState::Create(const std::string& what, const std::map<std::string, std::string>& data,
+                        const std::map<std::string, std::string>& binary, bool immutable) {
+  kube::ConfigMap map;
+  map.meta.name = ledger::ChildName(job_, identity_, what);
+  map.meta.ns = kNamespace;
+  map.meta.labels[kJobLabel] = job_;
+  map.meta.owner = kube::OwnerReference{api::kApiVersion, api::kKind, job_, identity_.uid};
+  map.data = data;
+  map.binary_data = binary;
+  map.immutable = immutable;
+  kube::Request request{.verb = kube::Verb::kCreate, .type = kube::ConfigMaps(), .ns = kNamespace};
+  request.body = kube::Encode(map);
+  PJ_ASSIGN(kube::Response response, api_->Do(request));
+  if (!response.ok()) return std::unexpected(FromResponse(response, map.meta.name));
+  return {};
+}
+
+Result<std::optional<RunIdentity>> RunState::LoadJob() {
+  kube::Request request{.verb = kube::Verb::kGet, .type = kube::ParallelJobs(), .ns = kNamespace};
+  request.name = job_;
+  PJ_ASSIGN(kube::Response response, api_->Do(request));
+  if (response.code == 404) return std::optional<RunIdentity>();
+  if (!response.ok()) return std::unexpected(FromResponse(response, job_));
+  PJ_ASSIGN(kube::Meta meta, kube::DecodeMeta(response.body));
+  identity_ = ledger::JobIdentity{.uid = meta.uid, .run = 1};
+  created_wall_ns_ = static_cast<int64_t>(Number(meta.annotations, kStartNote));
+  return RunIdentity{.manifest = Text(meta.annotations, kManifestNote),
+                     .code_hash = Text(meta.annotations, kCodeNote),
+                     .inputs_hash = Text(meta.annotations, kInputsNote)};
+}
+
+Status RunState::CreateJob(const RunIdentity& identity) {
+  const int64_t now = SystemClock().Wall().time_since_epoch().count();
+  Json job;
+  job["apiVersion"] = api::kApiVersion;
+  job["kind"] = api::kKind;
+  job["metadata"] = {{"name", job_},
+                     {"namespace", kNamespace},
+                     {"annotations",
+                      {{kManifestNote, identity.manifest},
+                       {kCodeNote, identity.code_hash},
+                       {kInputsNote, identity.inputs_hash},
+                       {kStartNote, fmt::format("{}", now)}}}};
+  job["spec"] = Json::object();
+  kube::Request request{
+      .verb = kube::Verb::kCreate, .type = kube::ParallelJobs(), .ns = kNamespace};
+  request.body = DumpJson(job);
+  PJ_ASSIGN(kube::Response response, api_->Do(request));
+  if (!response.ok()) return std::unexpected(FromResponse(response, job_));
+  PJ_ASSIGN(kube::Meta meta, kube::DecodeMeta(response.body));
+  identity_ = ledger::JobIdentity{.uid = meta.uid, .run = 1};
+  created_wall_ns_ = now;
+  return {};
+}
+
+Result<std::optional<PlanFacts>> RunState::LoadPlan() {
+  PJ_ASSIGN(std::optional<std::string> body, Get("plan"));
+  if (!body) return std::optional<PlanFacts>();
+  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(*body));
+  return PlanFacts{.hash = Text(map.data, "hash"),
+                   .mini_batches = Number(map.data, "miniBatches"),
+                   .roots = Number(map.data, "roots"),
+                   .items = Number(map.data, "items")};
+}
+
+Status RunState::CreatePlan(const PlanFacts& facts) {
+  return Create("plan",
+                {{"hash", facts.hash},
+                 {"miniBatches", fmt::format("{}", facts.mini_batches)},
+                 {"roots", fmt::format("{}", facts.roots)},
+                 {"items", fmt::format("{}", facts.items)}},
+                {}, true);
+}
+
+Result<std::optional<ledger::Control>> RunState::LoadControl() {
+  PJ_ASSIGN(std::optional<std::string> body, Get("ctl"));
+  if (!body) return std::optional<ledger::Control>();
+  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(*body));
+  PJ_ASSIGN(ledger::Control control, ledger::DecodeControl(map.binary_data[kRecord]));
+  return std::optional<ledger::Control>(std::move(control));
+}
+
+Status RunState::WriteControl(const ledger::Control& control) {
+  PJ_ASSIGN(std::optional<std::string> body, Get("ctl"));
+  if (!body) return Create("ctl", {}, {{kRecord, ledger::EncodeControl(control)}}, false);
+  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(*body));
+  map.binary_data[kRecord] = ledger::EncodeControl(control);
+  kube::Request request{.verb = kube::Verb::kUpdate, .type = kube::ConfigMaps(), .ns = kNamespace};
+  request.name = map.meta.name;
+  request.body = kube::Encode(map);
+  PJ_ASSIGN(kube::Response response, api_->Do(request));
+  if (!response.ok()) return std::unexpected(FromResponse(response, map.meta.name));
+  return {};
+}
+
+Result<std::vector<ledger::ShardRecord>> RunState::ListShards() {
+  kube::Request request{.verb = kube::Verb::kList, .type = kube::ConfigMaps(), .ns = kNamespace};
+  PJ_ASSIGN(kube::Response response, api_->Do(request));
+  if (!response.ok()) return std::unexpected(FromResponse(response, "shards"));
+  PJ_ASSIGN(Json list, ParseJson(response.body, "shards"));
+  const std::string prefix = ledger::ChildName(job_, identity_, "s-");
+  std::vector<ledger::ShardRecord> shards;
+  for (const Json& item : list["items"]) {
+    PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(DumpJson(item)));
+    if (!map.meta.name.starts_with(prefix)) continue;
+    PJ_ASSIGN(ledger::ShardRecord shard, ledger::DecodeShard(map.binary_data[kRecord]));
+    shards.push_back(std::move(shard));
+  }
+  std::sort(shards.begin(), shards.end(), [](const auto& a, const auto& b) { return a.lo < b.lo; });
+  return shards;
+}
+
+Result<std::vector<std::string>> RunState::LoadColumns() {
+  PJ_ASSIGN(std::optional<std::string> body, Get("schema"));
+  std::vector<std::string> columns;
+  if (!body) return columns;
+  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(*body));
+  PJ_ASSIGN(Json names, ParseJson(Text(map.data, "columns"), "schema"));
+  for (const Json& name : names) {
+    if (!name.is_string()) return Fail(Code::kCorrupt, "LedgerCorrupt: column name is no string");
+    columns.push_back(name.get<std::string>());
+  }
+  return columns;
+}
+
+Result<std::optional<StoredResult>> RunState::LoadResult() {
+  PJ_ASSIGN(std::optional<std::string> body, Get("result"));
+  if (!body) return std::optional<StoredResult>();
+  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(*body));
+  StoredResult result;
+  result.exit_code = static_cast<int>(Number(map.data, "exitCode"));
+  result.summary_json = Text(map.data, "summary");
+  result.published_path = Text(map.data, "publishedPath");
+  result.published_bytes = Number(map.data, "publishedBytes");
+  result.published_rows = Number(map.data, "publishedRows");
+  result.published_crc = static_cast<uint32_t>(Number(map.data, "publishedCrc"));
+  result.header = map.binary_data["header"];
+  return std::optional<StoredResult>(std::move(result));
+}
+
+Status RunState::CreateResult(const StoredResult& result) {
+  return Create("result",
+                {{"exitCode", fmt::format("{}", result.exit_code)},
+                 {"summary", result.summary_json},
+                 {"publishedPath", result.published_path},
+                 {"publishedBytes", fmt::format("{}", result.published_bytes)},
+                 {"publishedRows", fmt::format("{}", result.published_rows)},
+                 {"publishedCrc", fmt::format("{}", result.published_crc)}},
+                {{"header", result.header}}, true);
+}
+
+Result<std::string> FindJobName(kube::Api* api) {
+  kube::Request request{.verb = kube::Verb::kList, .type = kube::ParallelJobs(), .ns = kNamespace};
+  PJ_ASSIGN(kube::Response response, api->Do(request));
+  if (!response.ok()) return std::unexpected(FromResponse(response, "paralleljobs"));
+  PJ_ASSIGN(Json list, ParseJson(response.body, "paralleljobs"));
+  if (!list.contains("items") || list["items"].empty()) {
+    return Fail(Code::kNotFound, "no job was started here");
+  }
+  return list["items"][0]["metadata"]["name"].get<std::string>();
+}
+
+}  // namespace pj::cli

@@ -1,0 +1,83 @@
+// RunState: the API objects of one local run (ParallelJob, plan, control, shards, result) in its
+// embedded store. What the operator would keep in a cluster; same names, same content.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/parallel_job.h"
+#include "base/result.h"
+#include "kube/api.h"
+#include "ledger/record.h"
+
+namespace pj::cli {
+
+inline constexpr char kNamespace[] = "default";
+
+// What must not change between a run and its resumption.
+struct RunIdentity {
+  std::string manifest;  // without the mutable fields
+  std::string code_hash;
+  std::string inputs_hash;  // of the list of input paths
+};
+
+struct PlanFacts {
+  std::string hash;
+  uint64_t mini_batches = 0;
+  uint64_t roots = 0;
+  uint64_t items = 0;
+};
+
+// The outcome, as the `result` object keeps it.
+struct StoredResult {
+  int exit_code = 0;
+  std::string summary_json;
+  std::string published_path;  // empty: nothing was appended
+  uint64_t published_bytes = 0;
+  uint64_t published_rows = 0;
+  uint32_t published_crc = 0;
+  std::string header;  // bytes before the first row
+};
+
+// Thread-safe as far as `api` is.
+class RunState {
+ public:
+  // `api` must outlive it.
+  RunState(kube::Api* api, std::string job) : api_(api), job_(std::move(job)) {}
+
+  // Reads the job object; nothing when there is none yet.
+  Result<std::optional<RunIdentity>> LoadJob();
+  Status CreateJob(const RunIdentity& identity);
+  // Valid after LoadJob found it or CreateJob made it.
+  const ledger::JobIdentity& identity() const { return identity_; }
+  // When the job object was created (nanoseconds since the epoch).
+  int64_t created_wall_ns() const { return created_wall_ns_; }
+
+  Result<std::optional<PlanFacts>> LoadPlan();
+  Status CreatePlan(const PlanFacts& facts);
+  Result<std::optional<ledger::Control>> LoadControl();
+  Status WriteControl(const ledger::Control& control);
+  Result<std::vector<ledger::ShardRecord>> ListShards();
+  // Column names of the appended csv rows, as the `schema` object fixed them; empty when there are
+  // none.
+  Result<std::vector<std::string>> LoadColumns();
+  Result<std::optional<StoredResult>> LoadResult();
+  // By create: the first writer wins.
+  Status CreateResult(const StoredResult& result);
+
+ private:
+  Result<std::optional<std::string>> Get(const std::string& what);
+  Status Create(const std::string& what, const std::map<std::string, std::string>& data,
+                const std::map<std::string, std::string>& binary, bool immutable);
+
+  kube::Api* api_;
+  std::string job_;
+  ledger::JobIdentity identity_;
+  int64_t created_wall_ns_ = 0;
+};
+
+// The name of the only job in a store (status and verify are given just a folder).
+Result<std::string> FindJobName(kube::Api* api);
+
+}  // namespace pj::cli

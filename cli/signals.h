@@ -1,0 +1,22 @@
+// StopSignals: SIGINT, SIGTERM and SIGHUP as events that the main thread waits for.
+#pragma once
+
+#include "base/clock.h"
+#include "base/fs.h"
+
+namespace pj::cli {
+
+// Blocks the signals for this thread and all that it starts later; one object at a time.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  // True if one arrived within `wait`. `wake_fd` ends the wait early (made readable by another
+  // thread).
+  bool Wait(Millis wait, int wake_fd);
+
+ private:
+  UniqueFd fd_;
+};
+
+}  // namespace pj::cli
