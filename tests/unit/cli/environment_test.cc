@@ -1,0 +1,102 @@
+#include "cli/environment.h"
+
+#include <gmock/gmock.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "cli/process.h"
+#include "cli/resolve.h"
+
+namespace pj::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class EnvironmentTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "/environment_XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(root_); }
+  std::string Write(const std::string& name, const std::string& text) {
+    fs::create_directories(fs::path(root_ + "/" + name).parent_path());
+    std::ofstream(root_ + "/" + name) << text;
+    return root_ + "/" + name;
+  }
+  std::string root_;
+};
+
+TEST_F(EnvironmentTest, ThePythonOfTheRunIsTheFirstPythonOnPath) {
+  const Result<PythonEnvironment> made = PrepareEnvironment({}, "current", root_);
+  ASSERT_TRUE(made.has_value()) << made.error().ToString();
+  ::setenv("PJ_TEST_PATH", made->env.at("PATH").c_str(), 1);
+  const Result<ProcessResult> seen =
+      RunProcess({"/bin/sh", "-c",
+                  "PATH=$PJ_TEST_PATH; python -c 'import sys; print(sys.prefix)'; " + made->python +
+                      " -c 'import sys; print(sys.prefix)'"});
+  ASSERT_TRUE(seen.has_value());
+  const size_t newline = seen->output.find('\n');
+  EXPECT_EQ(seen->output.substr(0, newline + 1), seen->output.substr(newline + 1));
+}
+
+TEST_F(EnvironmentTest, CondaPackagesOutsidePipAreNamed) {
+  api::ParallelJobSpec spec;
+  spec.task.environment.conda_file =
+      "dependencies:\n  - python=3.11\n  - scipy=1.10  # wanted\n  - pip:\n    - six\n";
+  const Result<PythonEnvironment> made = PrepareEnvironment(spec, "venv", root_);
+  ASSERT_FALSE(made.has_value());
+  EXPECT_THAT(made.error().ToString(), HasSubstr("scipy=1.10"));
+  EXPECT_THAT(made.error().ToString(), HasSubstr("--env current"));
+}
+
+TEST_F(EnvironmentTest, VariablesOfTheJobReachTheSlots) {
+  api::ParallelJobSpec spec;
+  spec.task.environment.variables["FROM_ENVIRONMENT"] = "1";
+  spec.environment_variables["FROM_JOB"] = "2";
+  const Result<PythonEnvironment> made = PrepareEnvironment(spec, "current", root_);
+  ASSERT_TRUE(made.has_value());
+  EXPECT_EQ(made->env.at("FROM_ENVIRONMENT"), "1");
+  EXPECT_EQ(made->env.at("FROM_JOB"), "2");
+}
+
+TEST_F(EnvironmentTest, ScriptsAreCheckedWithoutRunningThem) {
+  const Result<std::string> python = FindPython();
+  ASSERT_TRUE(python.has_value());
+  const auto check = [&](const std::string& text) {
+    return CheckEntryScript(*python, Write("script.py", text)).value();
+  };
+  EXPECT_THAT(check("def run(x):\n  return x\nopen('/nonexistent/never')\n"), IsEmpty());
+  EXPECT_THAT(check("from other import run\n"), IsEmpty());
+  EXPECT_THAT(check("def init(): pass\n"), ElementsAre(HasSubstr("no function run")));
+  EXPECT_THAT(check("def run(x)\n  return x\n"), ElementsAre(HasSubstr("1: syntax error")));
+  EXPECT_THAT(check("async def run(x): pass\n"), ElementsAre(HasSubstr("not async")));
+}
+
+TEST_F(EnvironmentTest, TheCodesHashSeesNamesAndContentButNoCaches) {
+  Write("code/a.py", "1");
+  const std::string before = HashCode(root_ + "/code", "").value();
+  Write("code/__pycache__/a.pyc", "cache");
+  Write("code/out/state.db", "ours");
+  EXPECT_EQ(HashCode(root_ + "/code", root_ + "/code/out").value(), before);
+  Write("code/a.py", "2");
+  EXPECT_NE(HashCode(root_ + "/code", root_ + "/code/out").value(), before);
+}
+
+TEST(Process, ExitCodesAndOutput) {
+  const Result<ProcessResult> result =
+      RunProcess({"/bin/sh", "-c", "echo out; echo err >&2; exit 7"});
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->exit_code, 7);
+  EXPECT_EQ(result->output, "out\nerr\n");
+  EXPECT_FALSE(RunProcess({"/nonexistent/program"}).has_value());
+}
+
+}  // namespace
+}  // namespace pj::cli
