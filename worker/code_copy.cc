@@ -1,0 +1,63 @@
+#include "worker/code_copy.h"
+
+#include <filesystem>
+#include <system_error>
+
+namespace pj::worker {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool Excluded(const fs::path& path, const std::vector<fs::path>& exclude) {
+  for (const fs::path& other : exclude) {
+    if (path == other) return true;
+  }
+  return false;
+}
+
+Status CopyOne(const fs::directory_entry& entry, const fs::path& target) {
+  std::error_code error;
+  if (entry.is_symlink(error)) {
+    fs::copy_symlink(entry.path(), target, error);
+  } else if (entry.is_directory(error)) {
+    fs::create_directory(target, error);
+  } else if (entry.is_regular_file(error)) {
+    fs::copy_file(entry.path(), target, error);
+    if (!error) {
+      fs::permissions(target, fs::perms::owner_read | fs::perms::owner_write, fs::perm_options::add,
+                      error);
+    }
+  }
+  // A file that vanished meanwhile is no part of the code any more.
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return FailErrno(error.value(), "cannot copy the code", entry.path().string());
+  }
+  return {};
+}
+
+}  // namespace
+
+Status CopyCode(const std::string& from, const std::string& to,
+                const std::vector<std::string>& exclude) {
+  std::error_code error;
+  fs::create_directories(to, error);
+  if (error) return FailErrno(error.value(), "cannot create directory", to);
+  std::vector<fs::path> left_out{fs::weakly_canonical(to, error)};
+  for (const std::string& path : exclude) left_out.push_back(fs::weakly_canonical(path, error));
+  const fs::path root = fs::canonical(from, error);
+  if (error) return FailErrno(error.value(), "cannot read the code folder", from);
+  fs::recursive_directory_iterator it(root, error);
+  if (error) return FailErrno(error.value(), "cannot read the code folder", from);
+  while (it != fs::recursive_directory_iterator()) {
+    if (Excluded(it->path(), left_out)) {
+      it.disable_recursion_pending();
+    } else {
+      PJ_TRY(CopyOne(*it, fs::path(to) / it->path().lexically_relative(root)));
+    }
+    it.increment(error);
+    if (error) return FailErrno(error.value(), "cannot read the code folder", from);
+  }
+  return {};
+}
+
+}  // namespace pj::worker
