@@ -1,0 +1,208 @@
+"""The house's rules that a program can check. Each rule: (root, path, text) → findings.
+
+A finding is "path:line: what is wrong and what to do". Paths are relative to the tree.
+"""
+
+import ast
+import pathlib
+import re
+import subprocess
+
+import cpp_source
+
+MAX_FUNCTION, MAX_FILE, MAX_COLUMNS, MAX_README = 70, 500, 100, 25
+
+# Who may know whom (docs/ARCHITECTURE.md). A module always knows itself.
+KNOWS = {
+    'base': set(),
+    'api': {'base'},
+    'kube': {'base'},
+    'plan': {'base'},
+    'ledger': {'base'},
+    'policy': {'base', 'ledger'},
+    'output': {'base', 'ledger'},
+    'report': {'base', 'ledger', 'output'},
+    'worker': {'base', 'api', 'kube', 'plan', 'ledger', 'output', 'report'},
+    'operator': {'base', 'api', 'kube', 'plan', 'ledger', 'policy', 'output', 'report'},
+    'cli': {'base', 'api', 'kube', 'plan', 'ledger', 'policy', 'output', 'report', 'worker'},
+    'python': {'base', 'worker'},
+}
+# Headers that cost seconds to compile, and the folders whose .cc files may include them.
+HEAVY = {
+    'nlohmann/': ('src/base/json.h',),
+    'httplib.h': (),
+    'yaml-cpp/': (),
+    'pybind11/': (),
+    'sqlite3.h': (),
+    'CLI/': (),
+    'spdlog/': (),
+    're2/': (),
+    'openssl/': (),
+    'base/json.h': (),
+}
+# At most so many files of a program include these.
+ONE_FILE = ('httplib.h', 'pybind11/', 'CLI/', 'spdlog/')
+FOLDER_OF = {'yaml-cpp/': 'src/api/yaml_', 'pybind11/': 'python/', 'spdlog/': 'src/base/',
+             'sqlite3.h': 'src/kube/', 'Python.h': 'python/'}
+
+CPP = ('.cc', '.h')
+TEXT = CPP + ('.py', '.sh', '.cmake', '.yaml', '.yml', '.md', '.txt', '.json')
+_INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
+# Written so that these lines do not find themselves.
+_SLEEP = re.compile(r'\b(sle[e]p_for|sle[e]p_until|usle[e]p|nanosle[e]p|time\.sle[e]p|sle[e]p)\s*\('
+                    r'|\bsle[e]p [0-9]')
+_LATER = re.compile(r'\b(TO' r'DO|FIX' r'ME|X' r'XX|HA' r'CK)\b')
+_MACHINE = re.compile(r'(?<![\w.])/(root|home/\w+|wor' r'k/(main|shared))(/|\b)|\.py' r'env\b')
+
+
+def module_of(path):
+    """The module that a file belongs to; None for tests and the rest."""
+    parts = pathlib.PurePosixPath(path).parts
+    if len(parts) > 2 and parts[0] == 'src':
+        return parts[1]
+    return parts[0] if len(parts) > 1 and parts[0] in KNOWS else None
+
+
+def includes(text):
+    """[(line, header)]"""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _INCLUDE.match(line)
+        if match:
+            found.append((number, match.group(1)))
+    return found
+
+
+def file_length(path, text):
+    lines = text.count('\n')
+    if path.endswith(CPP + ('.py', '.sh', 'dev')) and lines > MAX_FILE:
+        yield f'{path}:1: {lines} lines, at most {MAX_FILE}: split it by what it decides'
+
+
+def function_length(path, text):
+    if path.endswith(CPP):
+        found = cpp_source.functions(text)
+    elif path.endswith('.py'):
+        found = [(node.name, node.lineno, node.end_lineno) for node in ast.walk(ast.parse(text))
+                 if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    else:
+        found = []
+    for head, first, last in found:
+        if last - first + 1 > MAX_FUNCTION:
+            yield (f'{path}:{first}: {last - first + 1} lines, at most {MAX_FUNCTION}, '
+                   f'in a function: {head}')
+
+
+def module_includes(path, text):
+    module = module_of(path)
+    if module is None or not path.endswith(CPP):
+        return
+    for line, header in includes(text):
+        other = header.split('/')[0]
+        if other in KNOWS and '/' in header and other != module and other not in KNOWS[module]:
+            yield (f'{path}:{line}: {module} may not know {other}; '
+                   f'it knows {", ".join(sorted(KNOWS[module])) or "nobody"}')
+
+
+def heavy_headers(path, text):
+    if not path.endswith(CPP):
+        return
+    for line, header in includes(text):
+        for heavy, allowed in HEAVY.items():
+            if header.startswith(heavy) and path.endswith('.h') and path not in allowed:
+                yield f'{path}:{line}: <{header}> belongs in a .cc file behind a slim header'
+        for prefix, folder in FOLDER_OF.items():
+            if header.startswith(prefix) and not path.startswith((folder, 'tests/')):
+                yield f'{path}:{line}: <{header}> is used only in {folder}*'
+
+
+def purpose_sentence(path, text):
+    if not path.endswith('.h') or path.startswith('tests/'):
+        return
+    first = text.split('\n', 1)[0]
+    if not re.match(r'// \S.*\S', first) or len(first.split()) < 4:
+        yield f'{path}:1: a header starts with a // sentence that says what it is for'
+    if '#pragma once' not in text:
+        yield f'{path}:1: a header has #pragma once'
+
+
+def no_waiting_in_tests(path, text):
+    if not path.startswith('tests/') or path.startswith('tests/bench/'):
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _SLEEP.search(line)
+        if match and path.endswith(CPP + ('.py', '.sh')):
+            yield f'{path}:{number}: {match.group(0).strip()}: tests wait for a state with a deadline'
+
+
+def columns(path, text):
+    if not path.endswith(CPP + ('.py', '.sh', '.cmake', 'CMakeLists.txt')) and path != 'dev':
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > MAX_COLUMNS:
+            yield f'{path}:{number}: {len(line)} columns, at most {MAX_COLUMNS}'
+
+
+def nothing_left_for_later(path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _LATER.search(line)
+        if match:
+            yield f'{path}:{number}: {match.group(0)}: do it or leave it out'
+
+
+def no_machine_paths(path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _MACHINE.search(line)
+        if match:
+            yield f'{path}:{number}: {match.group(0)}: a path of one machine'
+
+
+FILE_RULES = (file_length, function_length, module_includes, heavy_headers, purpose_sentence,
+              no_waiting_in_tests, columns, nothing_left_for_later, no_machine_paths)
+
+
+def one_file_each(files):
+    """`files`: path → text. A library's heavy header is included by one file of each program."""
+    for heavy in ONE_FILE:
+        users = {}
+        for path, text in files.items():
+            module = module_of(path)
+            if module and any(header.startswith(heavy) for _, header in includes(text)):
+                users.setdefault('src' if path.startswith('src/') else module, []).append(path)
+        for where, paths in users.items():
+            if len(paths) > 1:
+                yield f'{heavy} is included by {len(paths)} files of {where}: {", ".join(sorted(paths))}'
+
+
+def module_readmes(files):
+    """Each module's folder has a short README.md."""
+    for module in sorted({module_of(path) for path in files} - {None}):
+        folder = module if module in ('worker', 'cli', 'operator', 'python') else f'src/{module}'
+        text = files.get(f'{folder}/README.md')
+        if text is None:
+            yield f'{folder}/README.md is missing: what the module is, its files, where a new thing goes'
+        elif text.count('\n') > MAX_README:
+            yield f'{folder}/README.md: {text.count(chr(10))} lines, at most {MAX_README}'
+
+
+TREE_RULES = (one_file_each, module_readmes)
+
+
+def tracked_files(root):
+    """path → text of every text file of the tree."""
+    listing = subprocess.run(['git', '-C', str(root), 'ls-files', '-z'], capture_output=True, check=False)
+    if listing.returncode == 0:
+        names = [name for name in listing.stdout.decode().split('\0') if name]
+    else:  # an unpacked archive
+        names = [str(path.relative_to(root)) for path in root.rglob('*') if path.is_file()]
+    files = {}
+    for name in sorted(names):
+        path = root / name
+        if (name.endswith(TEXT) or name in ('dev', '.ci/run', 'Dockerfile')) and path.is_file():
+            files[name] = path.read_text(encoding='utf-8', errors='replace')
+    return files
+
+
+def check_file(path, text):
+    """All findings of one file."""
+    return [finding for rule in FILE_RULES for finding in rule(path, text)]

@@ -1,0 +1,104 @@
+"""The style rules find planted violations and leave correct code alone."""
+
+import pytest
+
+import cpp_source
+import rules
+
+HEADER = '// Says what this header is for.\n#pragma once\n'
+
+
+def body(lines):
+    return ''.join(f'  Step({number});\n' for number in range(lines))
+
+
+def names(path, text):
+    """The rules that find something."""
+    return {rule.__name__ for rule in rules.FILE_RULES if list(rule(path, text))}
+
+
+PLANTED = [
+    ('function_length', 'src/base/a.cc', 'void Long() {\n' + body(69) + '}\n'),
+    ('function_length', 'src/base/a.cc', 'namespace pj {\nclass A {\n public:\n  int F() const {\n'
+     + body(69) + '  }\n};\n}\n'),
+    ('function_length', 'src/base/a.cc',
+     'A::A(int x)\n    : a_{x},\n      b_(x) {\n' + body(67) + '}\n'),
+    ('function_length', 'tests/unit/base/a_test.cc', 'TEST(A, B) {\n' + body(69) + '}\n'),
+    ('function_length', 'tests/e2e/a.py', 'def f():\n' + '    x = 1\n' * 70),
+    ('file_length', 'src/base/a.cc', '\n' * 501),
+    ('file_length', 'tests/e2e/a.py', '\n' * 501),
+    ('module_includes', 'src/base/a.cc', '#include "kube/api.h"\n'),
+    ('module_includes', 'src/plan/a.cc', '#include "kube/api.h"\n'),
+    ('module_includes', 'src/ledger/a.h', HEADER + '#include "kube/objects.h"\n'),
+    ('module_includes', 'src/policy/a.cc', '#  include "worker/agent.h"\n'),
+    ('module_includes', 'worker/a.cc', '#include "cli/commands.h"\n'),
+    ('heavy_headers', 'src/kube/a.h', HEADER + '#include <nlohmann/json.hpp>\n'),
+    ('heavy_headers', 'src/kube/a.h', HEADER + '#include "base/json.h"\n'),
+    ('heavy_headers', 'src/plan/a.cc', '#include <Python.h>\n'),
+    ('heavy_headers', 'src/kube/a.cc', '#include <yaml-cpp/yaml.h>\n'),
+    ('heavy_headers', 'cli/a.h', HEADER + '#include <CLI/CLI.hpp>\n'),
+    ('purpose_sentence', 'src/base/a.h', '#pragma once\n'),
+    ('purpose_sentence', 'src/base/a.h', '// Clock.\n#pragma once\n'),
+    ('purpose_sentence', 'cli/a.h', '// Says what this header is for.\nint x;\n'),
+    ('no_waiting_in_tests', 'tests/unit/base/a_test.cc',
+     'std::this_thread::sle' + 'ep_for(std::chrono::seconds(1));\n'),
+    ('no_waiting_in_tests', 'tests/e2e/a.py', 'time.sle' + 'ep(1)\n'),
+    ('no_waiting_in_tests', 'tests/unit/worker/a_test.cc', 'Run("sle' + 'ep 1");\n'),
+    ('columns', 'src/base/a.cc', '//' + 'x' * 99 + '\n'),
+    ('columns', 'cmake/a.cmake', '#' + 'x' * 100 + '\n'),
+    ('nothing_left_for_later', 'src/base/a.cc', '// TO' + 'DO(me): more\n'),
+    ('nothing_left_for_later', 'README.md', 'FIX' + 'ME\n'),
+    ('no_machine_paths', 'docs/a.md', 'see /ro' + 'ot/x\n'),
+    ('no_machine_paths', 'tests/e2e/a.py', 'p = "/ho' + 'me/somebody/x"\n'),
+    ('no_machine_paths', 'dev', 'cd /wor' + 'k/main\n'),
+]
+
+
+@pytest.mark.parametrize('rule, path, text', PLANTED,
+                         ids=[f'{index}-{plant[0]}' for index, plant in enumerate(PLANTED)])
+def test_planted_violation_is_found(rule, path, text):
+    assert rule in names(path, text)
+
+
+CLEAN = [
+    ('src/base/a.cc', 'void Long() {\n' + body(68) + '}\n'),
+    ('src/base/a.cc', '#include "base/result.h"\n#include <vector>\n'),
+    ('src/base/a.cc', 'const char* kText = "{{{";  // }}}\nint F() { return 1\'000; }\n'),
+    ('src/base/json.h', HEADER + '#include <nlohmann/json.hpp>\n'),
+    ('src/kube/a.cc', '#include "base/json.h"\n'),
+    ('src/base/a.h', HEADER + 'namespace pj {}\n'),
+    ('tests/bench/a.py', 'time.sle' + 'ep(0.001)\n'),
+    ('docs/a.md', 'x' * 300 + '\n'),
+    ('src/base/a.cc', '// 100 columns exactly' + 'x' * 78 + '\n'),
+]
+
+
+@pytest.mark.parametrize('path, text', CLEAN)
+def test_clean_code_passes(path, text):
+    assert rules.check_file(path, text) == []
+
+
+def test_two_files_with_one_header_each():
+    files = {'cli/a.cc': '#include <CLI/CLI.hpp>\n', 'cli/b.cc': '#include <CLI/CLI.hpp>\n'}
+    assert any('CLI/' in finding for finding in rules.one_file_each(files))
+    assert not list(rules.one_file_each({'cli/a.cc': '#include <CLI/CLI.hpp>\n',
+                                         'operator/main.cc': '#include <CLI/CLI.hpp>\n'}))
+
+
+def test_a_module_without_readme():
+    assert list(rules.module_readmes({'src/base/a.cc': ''}))
+    assert list(rules.module_readmes({'src/base/a.cc': '', 'src/base/README.md': 'x\n' * 26}))
+    assert not list(rules.module_readmes({'src/base/a.cc': '', 'src/base/README.md': 'x\n'}))
+
+
+def test_functions_are_found_with_their_lines():
+    text = ('namespace pj {\n\nint A(int x) {\n  if (x) { return 1; }\n  return 2;\n}\n\n'
+            'struct S {\n  int v = 3;\n  std::vector<int> w{1, 2};\n  int B() const { return v; }\n};\n\n'
+            'S::S(int v)\n    : v_{v}, w_{1} {\n  F([&] { return 1; });\n}\n}  // namespace pj\n')
+    found = [(head.split('(')[0], first, last) for head, first, last in cpp_source.functions(text)]
+    assert found == [('int A', 3, 6), ('int B', 11, 11), ('S::S', 14, 17)]
+
+
+def test_raw_strings_and_comments_are_no_code():
+    text = 'auto s = R"x(} { )" )x"; /* { */ int F() { return \'{\'; }\n'
+    assert [(first, last) for _, first, last in cpp_source.functions(text)] == [(1, 1)]
