@@ -26,13 +26,14 @@ const Clock& SystemClock() {
 }
 
 std::string FormatRfc3339(WallTime time) {
-  const int64_t nanos = time.time_since_epoch().count();
-  const time_t seconds = static_cast<time_t>(nanos / 1'000'000'000);
+  const auto whole = std::chrono::floor<Seconds>(time.time_since_epoch());  // before 1970, too
+  const int64_t nanos = (time.time_since_epoch() - whole).count();
+  const time_t seconds = static_cast<time_t>(whole.count());
   tm parts{};
   gmtime_r(&seconds, &parts);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900,
                      parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                     nanos % 1'000'000'000 / 1000);
+                     nanos / 1000);
 }
 
 }  // namespace pj

@@ -5,11 +5,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 
 namespace pj {
+namespace {
+
+// Sizes up to here are read without asking how long the file is.
+constexpr uint64_t kTrustedSize = 1 << 20;
+
+}  // namespace
 
 void UniqueFd::Reset(int fd) {
   if (fd_ >= 0) ::close(fd_);
@@ -39,6 +46,13 @@ Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes) {
 }
 
 Result<std::string> ReadAt(int fd, uint64_t offset, uint64_t size, const std::string& path) {
+  // A damaged length must not become an allocation.
+  struct stat info{};
+  if (size > kTrustedSize && ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+      size > static_cast<uint64_t>(info.st_size)) {
+    return Fail(Code::kCorrupt,
+                fmt::format("{} bytes expected in a file of {}", size, info.st_size), path);
+  }
   std::string out(size, '\0');
   uint64_t done = 0;
   while (done < size) {
@@ -78,7 +92,8 @@ Status SyncDir(const std::string& dir) {
 }
 
 Status WriteFileAtomic(const std::string& path, std::string_view bytes) {
-  const std::string temporary = fmt::format("{}.tmp-{}", path, ::getpid());
+  static std::atomic<uint64_t> counter{0};  // two threads may replace one file
+  const std::string temporary = fmt::format("{}.tmp-{}-{}", path, ::getpid(), ++counter);
   {
     PJ_ASSIGN(UniqueFd fd, OpenFile(temporary, O_WRONLY | O_CREAT | O_TRUNC));
     Status written = WriteAll(fd.get(), bytes, temporary);
@@ -89,7 +104,9 @@ Status WriteFileAtomic(const std::string& path, std::string_view bytes) {
     }
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    return FailErrno(errno, "cannot rename onto", path);
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    return FailErrno(error, "cannot rename onto", path);
   }
   const std::string dir = std::filesystem::path(path).parent_path().string();
   return SyncDir(dir.empty() ? "." : dir);

@@ -53,6 +53,14 @@ std::string Hex(const unsigned char* bytes, size_t size) {
 }
 
 constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr uint8_t kNoValue = 255;
+
+constexpr std::array<uint8_t, 256> MakeValues() {
+  std::array<uint8_t, 256> values{};
+  values.fill(kNoValue);
+  for (uint8_t i = 0; i < 64; ++i) values[static_cast<uint8_t>(kAlphabet[i])] = i;
+  return values;
+}
 
 }  // namespace
 
@@ -102,7 +110,7 @@ std::string Base64Encode(std::string_view bytes) {
 
 Result<std::string> Base64Decode(std::string_view text) {
   if (text.size() % 4 != 0) return Fail(Code::kCorrupt, "base64 length is not a multiple of 4");
-  const std::string_view alphabet(kAlphabet, 64);
+  static constexpr auto kValues = MakeValues();
   std::string out;
   out.reserve(text.size() / 4 * 3);
   for (size_t i = 0; i < text.size(); i += 4) {
@@ -110,11 +118,14 @@ Result<std::string> Base64Decode(std::string_view text) {
     const size_t pad = !last ? 0 : text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
     uint32_t word = 0;
     for (size_t k = 0; k < 4; ++k) {
-      const size_t value = k < 4 - pad ? alphabet.find(text[i + k]) : 0;
-      if (value == std::string_view::npos) {
+      const uint8_t value = k < 4 - pad ? kValues[static_cast<uint8_t>(text[i + k])] : 0;
+      if (value == kNoValue) {
         return Fail(Code::kCorrupt, "character outside the base64 alphabet");
       }
-      word = word << 6 | static_cast<uint32_t>(value);
+      word = word << 6 | value;
+    }
+    if (pad > 0 && (word & ((1U << 8 * pad) - 1)) != 0) {
+      return Fail(Code::kCorrupt, "base64 ends in bits that belong to no byte");
     }
     for (size_t k = 0; k < 3 - pad; ++k) {
       out.push_back(static_cast<char>(word >> (16 - 8 * k) & 0xff));

@@ -22,8 +22,10 @@ using Json = nlohmann::ordered_json;
 template <class Tree>
 Result<Tree> ParseJsonAs(std::string_view text, const std::string& where = {}) {
   bool too_deep = false;
-  auto watch_depth = [&](int depth, auto, Tree&) {
-    too_deep = too_deep || static_cast<size_t>(depth) > limits::kJsonDepth;
+  auto watch_depth = [&](int depth, auto event, Tree&) {
+    using Event = decltype(event);
+    const bool opens = event == Event::object_start || event == Event::array_start;
+    too_deep = too_deep || (opens && static_cast<size_t>(depth) >= limits::kJsonDepth);
     return !too_deep;
   };
   Tree value = Tree::parse(text, watch_depth, /*allow_exceptions=*/false);
