@@ -1,23 +1,47 @@
 #include "worker/seal.h"
 
-#include "base/fault_point.h"
+#include <poll.h>
+
+#include <optional>
+
+#include "base/backoff.h"
+#include "base/hash.h"
+#include "ledger/agent_core.h"
 #include "worker/store.h"
 
 namespace pj::worker {
+namespace {
+
+constexpr int kUnknownInARow = 12;  // about half a minute of an API that does not answer
+
+void Wait(Nanos time) {
+  ::poll(nullptr, 0, static_cast<int>(std::chrono::ceil<Millis>(time).count()));
+}
+
+}  // namespace
 
 Result<std::vector<ledger::ShardRecord>> SealLedger(const SealRequest& request) {
-  StoreClient store({request.api, request.ns, request.job, request.identity});
   ledger::Sealer sealer(request.job, request.identity, request.mini_batches, request.roots,
                         request.incarnation);
-  PJ_ASSIGN(std::optional<ledger::Call> call, sealer.Step(nullptr));
-  while (call) {
-    PJ_FAULT("while_sealing");
-    const ledger::Reply reply = store.Do(*call);
-    // A full disk does not heal by itself: stop here, a later start seals again.
-    if (std::optional<Error> error = store.TakeStorageError()) return std::unexpected(*error);
-    PJ_ASSIGN(call, sealer.Step(&reply));
+  const StoreClient store(request.api, request.ns, request.job);
+  Backoff backoff(Millis(20), Seconds(5), Crc32c(request.incarnation));
+  int unknown = 0;
+  std::optional<ledger::Reply> reply;
+  while (true) {
+    PJ_ASSIGN(std::optional<ledger::Call> call, sealer.Step(reply ? &*reply : nullptr));
+    if (!call) return sealer.TakeShards();
+    reply = store.Do(*call);
+    if (reply->outcome != ledger::Reply::Outcome::kUnknown) {
+      unknown = 0;
+      backoff.Reset();
+      continue;
+    }
+    if (++unknown >= kUnknownInARow) {
+      return Fail(Code::kUnavailable, "the ledger cannot be sealed: " + reply->message, call->name,
+                  "start it again when the API answers");
+    }
+    Wait(backoff.Next());
   }
-  return sealer.TakeShards();
 }
 
 }  // namespace pj::worker

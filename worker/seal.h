@@ -1,7 +1,8 @@
-// SealLedger: drives ledger::Sealer over the API until no commit can succeed any more (protocol
-// rule 10).
+// SealLedger: runs the sealer over the API, so that no commit can succeed afterwards (protocol rule
+// 10).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -13,15 +14,15 @@ namespace pj::worker {
 
 struct SealRequest {
   kube::Api* api = nullptr;
-  std::string ns;
+  std::string ns = "default";
   std::string job;
   ledger::JobIdentity identity;
   uint64_t mini_batches = 0;
   uint64_t roots = 0;
-  std::string incarnation;  // unique: marks the sealer's own writes
+  std::string incarnation;
 };
 
-// All shards, sealed, ordered, a partition of [0, M). Safe to repeat, and for two to do at once.
+// Blocking. All shards, sealed, ordered by lo: a partition of [0, M).
 Result<std::vector<ledger::ShardRecord>> SealLedger(const SealRequest& request);
 
 }  // namespace pj::worker

@@ -1,0 +1,122 @@
+#include "worker/schema_gate.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "kube/objects.h"
+#include "worker/store.h"
+
+namespace pj::worker {
+namespace {
+
+constexpr char kColumnsKey[] = "columns";
+constexpr int kTries = 5;
+
+std::vector<std::string> Names(const std::string& json) {
+  std::vector<std::string> out;
+  const Result<Json> list = ParseJson(json);
+  if (!list || !list->is_array()) return out;
+  for (const Json& name : *list) out.push_back(name.is_string() ? name.get<std::string>() : "");
+  return out;
+}
+
+std::string Quoted(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "'" : ", '") + name + "'";
+  return out;
+}
+
+std::vector<std::string> Missing(const std::vector<std::string>& from,
+                                 const std::vector<std::string>& in) {
+  std::vector<std::string> out;
+  for (const std::string& name : from) {
+    if (std::find(in.begin(), in.end(), name) == in.end()) out.push_back(name);
+  }
+  return out;
+}
+
+}  // namespace
+
+SchemaGate::SchemaGate(kube::Api* api, std::string ns, std::string job,
+                       const ledger::JobIdentity& identity)
+    : api_(api),
+      ns_(std::move(ns)),
+      job_(std::move(job)),
+      name_(ledger::ChildName(job_, identity, "schema")) {}
+
+Result<std::string> SchemaGate::Check(std::string_view columns) {
+  if (fixed_ && columns == last_good_) return std::string();
+  const std::string wanted = columns.empty() ? "[]" : std::string(columns);
+  if (!fixed_) PJ_TRY(Decide(wanted));
+  std::string difference = Difference(wanted);
+  if (difference.empty()) last_good_ = columns;
+  return difference;
+}
+
+// Create, and who comes second reads. An unknown outcome is settled by reading too.
+Status SchemaGate::Decide(const std::string& columns) {
+  kube::ConfigMap map;
+  map.meta.name = name_;
+  map.meta.ns = ns_;
+  map.meta.labels[kJobLabel] = job_;
+  map.data[kColumnsKey] = columns;
+  map.immutable = true;
+  kube::Request create;
+  create.verb = kube::Verb::kCreate;
+  create.type = kube::ConfigMaps();
+  create.ns = ns_;
+  create.body = kube::Encode(map);
+  for (int i = 0; i < kTries; ++i) {
+    PJ_ASSIGN(const bool there, Read());
+    if (there) return {};
+    const Result<kube::Response> response = api_->Do(create);
+    if (response && response->ok()) {
+      fixed_ = columns;
+      return {};
+    }
+  }
+  return Fail(Code::kUnavailable, "the columns of the output cannot be agreed on", name_);
+}
+
+Result<bool> SchemaGate::Read() {
+  kube::Request get;
+  get.verb = kube::Verb::kGet;
+  get.type = kube::ConfigMaps();
+  get.ns = ns_;
+  get.name = name_;
+  PJ_ASSIGN(kube::Response response, api_->Do(get));
+  if (response.code == 404) return false;
+  if (!response.ok()) return Fail(Code::kUnavailable, response.message, name_);
+  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(response.body));
+  fixed_ = map.data[kColumnsKey];
+  return true;
+}
+
+std::string SchemaGate::Difference(const std::string& columns) const {
+  const std::vector<std::string> fixed = Names(*fixed_);
+  const std::vector<std::string> given = Names(columns);
+  if (fixed == given) return {};
+  if (given.empty()) {
+    return fmt::format("rows without column names, but the output has the columns {}",
+                       Quoted(fixed));
+  }
+  if (fixed.empty()) {
+    return fmt::format("columns {}, but the output's first rows had no column names",
+                       Quoted(given));
+  }
+  const auto missing = Missing(fixed, given);
+  const auto extra = Missing(given, fixed);
+  if (missing.empty() && extra.empty()) {
+    return fmt::format("columns in another order: {}, but the output's are {}", Quoted(given),
+                       Quoted(fixed));
+  }
+  std::string out = "columns differ from the output's first rows:";
+  if (!missing.empty()) out += fmt::format(" missing {}", Quoted(missing));
+  if (!extra.empty())
+    out += fmt::format("{} not expected {}", missing.empty() ? "" : ";", Quoted(extra));
+  return out;
+}
+
+}  // namespace pj::worker

@@ -1,0 +1,38 @@
+// SchemaGate: the first csv rows to be committed fix the column names for the whole job; rows with
+// others are an error of their mini-batch. The names lie in the immutable ConfigMap `schema`.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "kube/api.h"
+#include "ledger/record.h"
+
+namespace pj::worker {
+
+// Not thread-safe; belongs to the agent's thread. Talks to the API only until the schema is known.
+class SchemaGate {
+ public:
+  SchemaGate(kube::Api* api, std::string ns, std::string job, const ledger::JobIdentity& identity);
+
+  // `columns`: JSON list of names, or empty for rows without names. Ok(""): they fit. Ok(text):
+  // what differs. An error: the API did not answer, nothing is decided.
+  Result<std::string> Check(std::string_view columns);
+
+ private:
+  Status Decide(const std::string& columns);
+  Result<bool> Read();
+  std::string Difference(const std::string& columns) const;
+
+  kube::Api* api_;
+  std::string ns_;
+  std::string job_;
+  std::string name_;
+  std::optional<std::string> fixed_;  // JSON list, "[]" for rows without names
+  std::string last_good_;             // as it came: the usual case is one comparison
+};
+
+}  // namespace pj::worker
