@@ -10,6 +10,36 @@
 
 namespace pj::cli {
 
+namespace {
+
+// Committed mini-batches as [begin, end) pairs: what a resumed run will not call run() for again.
+Json CommittedRanges(const std::vector<ledger::ShardRecord>& shards) {
+  Json ranges = Json::array();
+  auto add = [&ranges](uint64_t begin, uint64_t end) {
+    if (begin >= end) return;
+    if (!ranges.empty() && ranges.back()[1] == begin) {
+      ranges.back()[1] = end;
+    } else {
+      ranges.push_back({begin, end});
+    }
+  };
+  for (const ledger::ShardRecord& shard : shards) {
+    add(shard.lo, shard.low_water);
+    for (const auto& [begin, end] : shard.done_above.ranges()) add(begin, end);
+  }
+  return ranges;
+}
+
+std::string WithCommitted(const std::string& summary,
+                          const std::vector<ledger::ShardRecord>& shards) {
+  Result<Json> parsed = ParseJson(summary, "summary");
+  if (!parsed) return summary;
+  (*parsed)["committed"] = CommittedRanges(shards);
+  return DumpJson(*parsed);
+}
+
+}  // namespace
+
 int StatusCommand(const DirOptions& options) {
   const Result<OpenedDir> opened = OpenDir(options.dir);
   if (!opened) {
@@ -18,12 +48,12 @@ int StatusCommand(const DirOptions& options) {
     return ExitCodeOf(opened.error());
   }
   if (opened->result && options.json) {
-    fmt::print("{}\n", opened->result->summary_json);
+    fmt::print("{}\n", WithCommitted(opened->result->summary_json, opened->shards));
     return kExitDone;
   }
   const report::JobSummary now = SummaryOf(opened->job, opened->plan, opened->shards);
   if (options.json) {
-    fmt::print("{}\n", report::SummaryJson(now));
+    fmt::print("{}\n", WithCommitted(report::SummaryJson(now), opened->shards));
     return kExitDone;
   }
   const uint64_t done = now.mini_batches_succeeded + now.mini_batches_failed;

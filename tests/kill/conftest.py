@@ -1,0 +1,15 @@
+"""Kill tests: real local runs of a build with fault points, ended by SIGKILL and resumed."""
+
+import os
+import pathlib
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    """The program built with -DPJ_FAULT_POINTS=ON."""
+    path = os.environ.get("PARALLELJOB_FAULT_BIN", "")
+    if not pathlib.Path(path).is_file():
+        pytest.fail("PARALLELJOB_FAULT_BIN must name a paralleljob built with PJ_FAULT_POINTS")
+    return path
