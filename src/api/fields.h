@@ -1,0 +1,61 @@
+// Fields: the table of every manifest field, its Azure name, type, range and default. Reading,
+// range checks, writing, messages and the CRD schema all come from it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "api/parallel_job.h"
+
+namespace pj::api {
+
+enum class FieldType {
+  kInteger,
+  kBoolean,
+  kText,
+  kChoice,
+  kIntOrText,
+  kTextOrList,
+  kTextList,
+  kTextMap,
+  kLiteral,
+  kVolume,
+  kFragment,
+  kObject,
+  kObjectList
+};
+
+// Where an integer setting lies in the types.
+using IntSlot = std::variant<Setting<int64_t>*, std::optional<int64_t>*>;
+
+struct Field {
+  std::string_view path;   // "spec.inputs[].name"
+  std::string_view azure;  // its Azure spelling, empty if there is none
+  FieldType type = FieldType::kText;
+  std::string_view default_text;  // as the documentation shows it
+  std::string_view description;
+  int64_t min = 0;  // kInteger
+  int64_t max = 0;
+  std::string_view choices = {};  // kChoice: "a b c"
+  bool required = false;
+  bool is_mutable = false;    // may change after creation
+  bool cluster_only = false;  // has no effect in a local run
+  IntSlot (*slot)(ParallelJobSpec&) = nullptr;
+};
+
+// In the order in which a manifest is written.
+std::span<const Field> Fields();
+const Field* FindField(std::string_view path);
+// The keys right below `parent` ("spec.task").
+std::vector<std::string_view> ChildKeys(std::string_view parent);
+// "a whole number from 0 to 259200", "true or false", "one of DEBUG, INFO, WARNING" …
+std::string Allowed(const Field& field);
+// "spec.inputs[data].path" → "spec.inputs[].path".
+std::string TablePath(std::string_view path);
+
+}  // namespace pj::api
