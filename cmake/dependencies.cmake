@@ -1,4 +1,5 @@
-# Dependencies come from the system's packages; nothing is downloaded. docs/dependencies.md says why each.
+# Dependencies come from the system's packages; nothing is downloaded.
+# docs/dependencies.md says why each.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(fmt REQUIRED)

@@ -15,8 +15,7 @@ function(pj_module name)
   target_link_libraries(pj_${name} PUBLIC pj_options ${deps} PRIVATE ${ARG_PRIVATE_LIBS})
 endfunction()
 
-# pj_test(NAME DIR DEPS...): one GoogleTest program of all *_test.cc files in DIR, its cases known to ctest.
-# Further .cc files of DIR are helpers of the tests.
+# pj_test(NAME DIR DEPS...): one GoogleTest program of all .cc files in DIR.
 function(pj_test name dir)
   cmake_parse_arguments(ARG "" "TIMEOUT" "DEPS;LABELS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${dir}/*.cc)
@@ -30,7 +29,11 @@ function(pj_test name dir)
   set(deps ${ARG_DEPS})
   list(TRANSFORM deps PREPEND pj_)
   target_link_libraries(${name} PRIVATE ${deps} GTest::gmock GTest::gtest GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE PJ_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
+  set(source_dir ${CMAKE_SOURCE_DIR})
+  if(PJ_RELATIVE_SOURCE_DIR)
+    file(RELATIVE_PATH source_dir ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+  endif()
+  target_compile_definitions(${name} PRIVATE PJ_SOURCE_DIR="${source_dir}")
+  add_test(NAME ${name} COMMAND ${name} --gtest_brief=1 WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()

@@ -57,7 +57,8 @@ def run_ctest(options, arguments, extra_env):
     number = len(list(results.glob("ctest-*.xml")))
     return subprocess.run(
         ["ctest", "--test-dir", options.build, "--output-on-failure", "--no-tests=error",
-         "--output-junit", str(results / f"ctest-{number}.xml"), "-j", str(options.jobs), *arguments],
+         "--output-junit", str(results / f"ctest-{number}.xml"), "-j", str(options.jobs),
+         *arguments],
         env=env, check=False).returncode
 
 

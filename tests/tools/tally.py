@@ -1,7 +1,7 @@
 """Adds up what every part of `./dev test` left in the results folder and prints the total.
 
-The last line is "N passed, N failed". Every failed test is named above it. A program that ended badly
-without naming a failed case, and a part that could not run, count as one failed test each.
+The last line is "N passed, N failed". Every failed test is named above it. A program that ended
+badly without naming a failed case, and a part that could not run, count as one failed test each.
 """
 
 import pathlib
