@@ -1,4 +1,4 @@
-"""Writes 1,000 PNG files of handwritten digits, digit_0000.png …, from scikit-learn's bundled set."""
+"""Writes 1,000 PNG files of handwritten digits from scikit-learn's bundled set."""
 
 import pathlib
 import sys

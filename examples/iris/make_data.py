@@ -1,7 +1,7 @@
 """Writes an MLTable folder of iris-like flowers: flowers.csv and its MLTable file.
 
-Each row is one of the 150 flowers that scikit-learn bundles, jittered by a fixed seed: the same bytes
-on every machine. 27,000 rows of about 47 bytes are some 110 mini-batches of 10 KiB.
+Each row is one of the 150 flowers that scikit-learn bundles, jittered by a fixed seed: the same
+bytes on every machine. 27,000 rows of about 43 bytes are some 110 mini-batches of 10 KiB.
 """
 
 import pathlib

@@ -1,7 +1,7 @@
-"""Writes weekly sales of 33 stores × 3 brands as CSV files, Store/Brand/sales.csv, and an MLTable file.
+"""Writes weekly sales of 33 stores × 3 brands, Store/Brand/sales.csv, and their MLTable file.
 
-99 files of 121 weeks. Store and brand stand only in the path, as partition keys. Fixed seed: the same
-bytes on every machine.
+99 files of 121 weeks. Store and brand stand only in the path, as partition keys. Fixed seed: the
+same bytes on every machine.
 """
 
 import pathlib

@@ -57,7 +57,8 @@ class _Scanner:
 
     def _step(self, position, char, line):
         if char == '{':
-            self.stack.append((_scope_kind(self.head, self._enclosing()), self.first_line, self.head))
+            kind = _scope_kind(self.head, self._enclosing())
+            self.stack.append((kind, self.first_line, self.head))
             self.head = ''
         elif char == '}' and self.stack:
             self._close(position, line)

@@ -49,8 +49,9 @@ CPP = ('.cc', '.h')
 TEXT = CPP + ('.py', '.sh', '.cmake', '.yaml', '.yml', '.md', '.txt', '.json')
 _INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 # Written so that these lines do not find themselves.
+# A program that plays a hanging one and is killed may name hundreds of seconds.
 _SLEEP = re.compile(r'\b(sle[e]p_for|sle[e]p_until|usle[e]p|nanosle[e]p|time\.sle[e]p|sle[e]p)\s*\('
-                    r'|\bsle[e]p [0-9.]{1,2}(?![0-9])')  # a hanging program that is killed may take longer
+                    r'|\bsle[e]p [0-9.]{1,2}(?![0-9])')
 _LATER = re.compile(r'\b(TO' r'DO|FIX' r'ME|X' r'XX|HA' r'CK)\b')
 _MACHINE = re.compile(r'(?<![\w.])/(root|home/\w+|wor' r'k/(main|shared))(/|\b)|\.py' r'env\b')
 
@@ -132,7 +133,7 @@ def no_waiting_in_tests(path, text):
     for number, line in enumerate(text.splitlines(), 1):
         match = _SLEEP.search(line)
         if match and path.endswith(CPP + ('.py', '.sh')):
-            yield f'{path}:{number}: {match.group(0).strip()}: tests wait for a state with a deadline'
+            yield f'{path}:{number}: {match.group(0)}: tests wait for a state with a deadline'
 
 
 def columns(path, text):
@@ -171,7 +172,8 @@ def one_file_each(files):
                 users.setdefault('src' if path.startswith('src/') else module, []).append(path)
         for where, paths in users.items():
             if len(paths) > 1:
-                yield f'{heavy} is included by {len(paths)} files of {where}: {", ".join(sorted(paths))}'
+                names = ', '.join(sorted(paths))
+                yield f'{heavy} is included by {len(paths)} files of {where}: {names}'
 
 
 def module_readmes(files):
@@ -180,7 +182,7 @@ def module_readmes(files):
         folder = module if module in ('worker', 'cli', 'operator', 'python') else f'src/{module}'
         text = files.get(f'{folder}/README.md')
         if text is None:
-            yield f'{folder}/README.md is missing: what the module is, its files, where a new thing goes'
+            yield f'{folder}/README.md is missing: what it is, its files, where a new thing goes'
         elif text.count('\n') > MAX_README:
             yield f'{folder}/README.md: {text.count(chr(10))} lines, at most {MAX_README}'
 
@@ -190,7 +192,8 @@ TREE_RULES = (one_file_each, module_readmes)
 
 def tracked_files(root):
     """path → text of every text file of the tree."""
-    listing = subprocess.run(['git', '-C', str(root), 'ls-files', '-z'], capture_output=True, check=False)
+    listing = subprocess.run(['git', '-C', str(root), 'ls-files', '-z'], capture_output=True,
+                             check=False)
     if listing.returncode == 0:
         names = [name for name in listing.stdout.decode().split('\0') if name]
     else:  # an unpacked archive

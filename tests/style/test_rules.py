@@ -93,7 +93,8 @@ def test_a_module_without_readme():
 
 def test_functions_are_found_with_their_lines():
     text = ('namespace pj {\n\nint A(int x) {\n  if (x) { return 1; }\n  return 2;\n}\n\n'
-            'struct S {\n  int v = 3;\n  std::vector<int> w{1, 2};\n  int B() const { return v; }\n};\n\n'
+            'struct S {\n  int v = 3;\n  std::vector<int> w{1, 2};\n'
+            '  int B() const { return v; }\n};\n\n'
             'S::S(int v)\n    : v_{v}, w_{1} {\n  F([&] { return 1; });\n}\n}  // namespace pj\n')
     found = [(head.split('(')[0], first, last) for head, first, last in cpp_source.functions(text)]
     assert found == [('int A', 3, 6), ('int B', 11, 11), ('S::S', 14, 17)]

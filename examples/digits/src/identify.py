@@ -13,7 +13,8 @@ known = {}
 def init():
     """Once per process: learn from the bundled digits after the first 1,000, which are the input."""
     digits = load_digits()
-    known["model"] = KNeighborsClassifier(n_neighbors=3).fit(digits.data[1000:], digits.target[1000:])
+    classifier = KNeighborsClassifier(n_neighbors=3)
+    known["model"] = classifier.fit(digits.data[1000:], digits.target[1000:])
 
 
 def run(mini_batch):

@@ -1,4 +1,4 @@
-"""Trains one sales model per store and brand and leaves it, with its quality, in the output folder."""
+"""Trains one sales model per store and brand; leaves it, with its error, in the output folder."""
 
 import argparse
 import json
@@ -28,7 +28,8 @@ def run(mini_batch, context):
     keys = context.partition_key_value
     sales = mini_batch.sort_values("week")
     train, test = sales[:-settings.test_weeks], sales[-settings.test_weeks:]
-    weights, *_ = np.linalg.lstsq(features(train), train["quantity"].to_numpy(dtype=float), rcond=None)
+    sold = train["quantity"].to_numpy(dtype=float)
+    weights, *_ = np.linalg.lstsq(features(train), sold, rcond=None)
     forecast = features(test) @ weights
     error = float(np.mean(np.abs(forecast - test["quantity"]) / test["quantity"]))
     folder = os.path.join(settings.models, keys["Store"], keys["Brand"])
