@@ -1,6 +1,6 @@
-// BlockFile: checked random reads from a file that carries a CRC-32C of each 64 KiB block. Keeps only a
-// few blocks in memory, so that a reader of a large plan stays small, and never maps the file: one that
-// is cut off under a reader is an error, not a SIGBUS.
+// BlockFile: checked random reads from a file that carries a CRC-32C of each 64 KiB block. Keeps
+// only a few blocks in memory, so that a reader of a large plan stays small, and never maps the
+// file: one that is cut off under a reader is an error, not a SIGBUS.
 #pragma once
 
 #include <array>

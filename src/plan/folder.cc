@@ -40,7 +40,7 @@ uint64_t KeyOf(std::string_view name, size_t skip, bool folder) {
 
 Status Folder::Load(const std::string& path, const Filter& wanted) {
   PJ_ASSIGN(const UniqueFd fd, OpenFile(path, O_RDONLY | O_DIRECTORY));
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return FailErrno(errno, "cannot stat", path);
   device_ = info.st_dev;
   inode_ = info.st_ino;
@@ -69,10 +69,10 @@ Status Folder::ReadNames(int fd, const std::string& path, const Filter& wanted) 
 
 void Folder::Add(int fd, std::string_view name, uint8_t type, const Filter& wanted) {
   if (name == "." || name == "..") return;
-  if (!wanted(name, true) && !wanted(name, false)) return;
   bool folder = type == DT_DIR;
   if (type == DT_LNK || type == DT_UNKNOWN) {
-    struct stat info {};
+    if (!wanted(name, true) && !wanted(name, false)) return;
+    struct stat info{};
     folder = ::fstatat(fd, name.data(), &info, 0) == 0 && S_ISDIR(info.st_mode);
   }
   if (!wanted(name, folder)) return;
@@ -85,7 +85,8 @@ void Folder::Add(int fd, std::string_view name, uint8_t type, const Filter& want
   entries_.push_back(entry);
 }
 
-// By full path: a folder sorts as its name and a slash, because that is how the paths below it go on.
+// By full path: a folder sorts as its name and a slash, because that is how the paths below it go
+// on.
 void Folder::Sort() {
   if (entries_.empty()) return;
   size_t skip = entries_[0].size;
@@ -99,10 +100,8 @@ void Folder::Sort() {
     const std::string_view y = Name(b);
     const int order = x.substr(0, std::min(x.size(), y.size())).compare(y.substr(0, x.size()));
     if (order != 0) return order < 0;
-    const char after_x = x.size() < y.size() && a.folder ? '/' : '\0';
-    const char after_y = y.size() < x.size() && b.folder ? '/' : '\0';
-    if (x.size() < y.size()) return after_x < y[x.size()];
-    return x.size() > y.size() && x[y.size()] < after_y;
+    if (x.size() < y.size()) return (a.folder ? '/' : 0) < static_cast<uint8_t>(y[x.size()]);
+    return x.size() > y.size() && static_cast<uint8_t>(x[y.size()]) < (b.folder ? '/' : 0);
   });
 }
 
@@ -110,7 +109,7 @@ void Folder::StatSome(int fd, size_t begin, size_t end) {
   for (size_t i = begin; i < end; ++i) {
     Entry& entry = entries_[i];
     if (entry.folder) continue;
-    struct stat info {};
+    struct stat info{};
     if (::fstatat(fd, names_.data() + entry.name, &info, 0) != 0) {
       entry.error = errno;
       continue;

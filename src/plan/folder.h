@@ -1,4 +1,5 @@
-// Folder: one directory's entries, sorted as their full paths sort, with size and time of each file.
+// Folder: one directory's entries, sorted as their full paths sort, with size and time of each
+// file.
 #pragma once
 
 #include <sys/types.h>
@@ -17,11 +18,12 @@ namespace pj::plan {
 class Folder {
  public:
   struct Entry {
-    uint64_t key = 0;  // eight bytes of the name after what all names share: most comparisons end here
+    uint64_t key =
+        0;  // eight bytes of the name after what all names share: most comparisons end here
     uint32_t name = 0;
     uint16_t size = 0;
     bool folder = false;
-    int error = 0;     // errno of stat
+    int error = 0;  // errno of stat
     uint32_t mode = 0;
     uint64_t bytes = 0;
     int64_t mtime_ns = 0;

@@ -19,8 +19,8 @@ Character CharacterAt(std::string_view text, size_t pos) {
   return {point.value, point.size};
 }
 
-// Matches `value` against the class that opens at `pos`; `*end` is the place after it, or npos if the
-// bracket is never closed and so only a character.
+// Matches `value` against the class that opens at `pos`; `*end` is the place after it, or npos if
+// the bracket is never closed and so only a character.
 bool ClassMatches(std::string_view glob, size_t pos, char32_t value, size_t* end) {
   size_t i = pos + 1;
   const bool negated = i < glob.size() && (glob[i] == '!' || glob[i] == '^');
@@ -127,7 +127,7 @@ void GlobSet::AddLiteral(std::vector<std::string> components, bool everything_be
 void GlobSet::AddPattern(std::vector<std::string> components) {
   std::vector<Component> pattern;
   for (std::string& part : components) {
-    const auto kind = part == "**"               ? Component::Kind::kAnyDepth
+    const auto kind = part == "**"              ? Component::Kind::kAnyDepth
                       : HasGlobCharacters(part) ? Component::Kind::kGlob
                                                 : Component::Kind::kLiteral;
     pattern.push_back({kind, std::move(part)});

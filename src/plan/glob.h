@@ -1,5 +1,6 @@
-// Glob: which files below a folder are meant. Patterns work on absolute paths, component by component,
-// as an automaton that is moved from folder to folder: no pattern can take exponential time.
+// Glob: which files below a folder are meant. Patterns work on absolute paths, component by
+// component, as an automaton that is moved from folder to folder: no pattern can take exponential
+// time.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@
 
 namespace pj::plan {
 
-// True if `text` is matched by `glob`: * ? [abc] [a-z] [!x]; ? and classes take one UTF-8 character.
+// True if `text` is matched by `glob`: * ? [abc] [a-z] [!x]; ? and classes take one UTF-8
+// character.
 bool GlobMatch(std::string_view glob, std::string_view text);
 bool HasGlobCharacters(std::string_view text);
 // The components of an absolute path without "", "." and "..".
@@ -29,8 +31,9 @@ class GlobSet {
   };
   using States = std::vector<State>;
 
-  // Literal components, then optionally glob components; "**" stands for any folders, at the end for any
-  // files below too. Names that begin with "." are only met by components that begin with ".".
+  // Literal components, then optionally glob components; "**" stands for any folders, at the end
+  // for any files below too. Names that begin with "." are only met by components that begin with
+  // ".".
   void AddLiteral(std::vector<std::string> components, bool everything_below);
   void AddPattern(std::vector<std::string> components);
 

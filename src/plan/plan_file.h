@@ -3,10 +3,12 @@
 //   "PJPLAN01"                                   8 bytes
 //   file groups and mini-batch bodies, as they come, each with its length as varint before it:
 //     group  up to kGroupFiles files: { varint shared · bytes rest of the path · varint size
-//            · varint zigzag(mtime − mtime before) · varint header } (shared: bytes in common with the path before)
+//            · varint zigzag(mtime − mtime before) · varint header } (shared: bytes in common with
+//            the path before)
 //     body   varint items · varint source · a value (bytes) for each key · varint n · n × piece
 //            file list: piece = varint zigzag(first file − end before) · varint files
-//            table:     piece = varint zigzag(file − file before) · varint offset (− end before, in the same
+//            table:     piece = varint zigzag(file − file before) · varint offset (− end before, in
+//            the same
 //                       file) · varint length · varint records
 //   group index  u64 offset of each group
 //   body index   u64 offset of each body
@@ -85,8 +87,11 @@ class PieceList {
   uint64_t end_ = 0;
 };
 
-// Writes a plan from front to back; memory is eight bytes a mini-batch (its place in the index). Not
-// thread-safe. Without Finish() nothing is left behind.
+// Appends one key's value to the packed keys of a mini-batch.
+void PackKey(std::string_view value, std::string* packed);
+
+// Writes a plan from front to back; memory is eight bytes a mini-batch (its place in the index).
+// Not thread-safe. Without Finish() nothing is left behind.
 class PlanWriter {
  public:
   static Result<std::unique_ptr<PlanWriter>> Create(const std::string& path);
@@ -94,11 +99,18 @@ class PlanWriter {
 
   // Returns the file's number, from 0. `header` counts for tables only.
   Result<uint64_t> AddFile(const FileRef& file, uint32_t header = 0);
-  // One mini-batch. `source` is an index into PlanMeta::sources, `keys` the values in their order.
-  Status AddMiniBatch(uint32_t source, const std::vector<std::string>& keys,
-                      const PieceList& pieces);
-  // A body in parts, for pieces that did not stay in memory: Begin, any number of Append, End.
-  Status BeginBody(uint64_t items, uint64_t body_bytes);
+  // One mini-batch. `source` is an index into PlanMeta::sources; `keys`: see PackKey.
+  Status AddMiniBatch(uint32_t source, std::string_view keys, const PieceList& pieces);
+  // The same in parts, for pieces that did not stay in memory: the head, then Append() of
+  // `piece_bytes` bytes of pieces in all.
+  struct BodyHead {
+    uint32_t source = 0;
+    std::string_view keys;
+    uint64_t items = 0;
+    uint64_t pieces = 0;
+    uint64_t piece_bytes = 0;
+  };
+  Status BeginMiniBatch(const BodyHead& head);
   Status Append(std::string_view bytes);
 
   uint64_t files() const { return files_; }

@@ -181,7 +181,8 @@ class FilePlan : public Plan {
 Result<std::vector<uint32_t>> ReadChecksums(int fd, const PlanFooter& footer, uint64_t file_bytes,
                                             const std::string& path) {
   const uint64_t blocks = footer.data_bytes / kBlockBytes + (footer.data_bytes % kBlockBytes != 0);
-  if (footer.data_bytes > file_bytes || file_bytes != footer.data_bytes + 4 * blocks + kFooterBytes) {
+  if (footer.data_bytes > file_bytes ||
+      file_bytes != footer.data_bytes + 4 * blocks + kFooterBytes) {
     return Fail(Code::kCorrupt, "plan file has the wrong length", path);
   }
   PJ_ASSIGN(const std::string bytes, ReadAt(fd, footer.data_bytes, 4 * blocks, path));
@@ -198,19 +199,18 @@ Result<std::vector<uint32_t>> ReadChecksums(int fd, const PlanFooter& footer, ui
 
 Result<std::unique_ptr<Plan>> OpenPlan(const std::string& file) {
   PJ_ASSIGN(UniqueFd fd, OpenFile(file, O_RDONLY));
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return FailErrno(errno, "cannot stat", file);
   const uint64_t bytes = static_cast<uint64_t>(info.st_size);
   if (!S_ISREG(info.st_mode) || bytes < kFooterBytes) {
     return Fail(Code::kCorrupt, "not a plan file", file);
   }
-  PJ_ASSIGN(const std::string tail,
-            ReadAt(fd.get(), bytes - kFooterBytes, kFooterBytes, file));
+  PJ_ASSIGN(const std::string tail, ReadAt(fd.get(), bytes - kFooterBytes, kFooterBytes, file));
   auto footer = DecodeFooter(tail);
   if (!footer) return Fail(footer.error().code, footer.error().message, file);
   PJ_ASSIGN(auto checksums, ReadChecksums(fd.get(), *footer, bytes, file));
-  auto plan = std::make_unique<FilePlan>(std::move(fd), file, std::move(*footer),
-                                         std::move(checksums));
+  auto plan =
+      std::make_unique<FilePlan>(std::move(fd), file, std::move(*footer), std::move(checksums));
   PJ_TRY(plan->Load());
   return plan;
 }

@@ -28,13 +28,12 @@ void PutVarint(uint64_t v, std::string* out) {
   out->push_back(static_cast<char>(v));
 }
 
-size_t VarintBytes(uint64_t v) {
-  size_t n = 1;
-  for (; v >= 0x80; v >>= 7) ++n;
-  return n;
-}
-
 }  // namespace
+
+void PackKey(std::string_view value, std::string* packed) {
+  PutVarint(value.size(), packed);
+  packed->append(value);
+}
 
 void PieceList::Put(uint64_t v) { PutVarint(v, &bytes_); }
 
@@ -118,25 +117,20 @@ Result<uint64_t> PlanWriter::AddFile(const FileRef& file, uint32_t header) {
   return files_++;
 }
 
-Status PlanWriter::BeginBody(uint64_t items, uint64_t body_bytes) {
+Status PlanWriter::BeginMiniBatch(const BodyHead& head) {
+  std::string front;
+  PutVarint(head.items, &front);
+  PutVarint(head.source, &front);
+  front.append(head.keys);
+  PutVarint(head.pieces, &front);
   bodies_.push_back(Offset());
-  PutVarint(body_bytes + VarintBytes(items), &buffer_);
-  PutVarint(items, &buffer_);
-  total_items_ += items;
-  return Append({});
+  total_items_ += head.items;
+  PutVarint(front.size() + head.piece_bytes, &buffer_);
+  return Append(front);
 }
 
-Status PlanWriter::AddMiniBatch(uint32_t source, const std::vector<std::string>& keys,
-                                const PieceList& pieces) {
-  std::string head;
-  PutVarint(source, &head);
-  for (const std::string& value : keys) {
-    PutVarint(value.size(), &head);
-    head.append(value);
-  }
-  PutVarint(pieces.count(), &head);
-  PJ_TRY(BeginBody(pieces.items(), head.size() + pieces.bytes().size()));
-  PJ_TRY(Append(head));
+Status PlanWriter::AddMiniBatch(uint32_t source, std::string_view keys, const PieceList& pieces) {
+  PJ_TRY(BeginMiniBatch({source, keys, pieces.items(), pieces.count(), pieces.bytes().size()}));
   return Append(pieces.bytes());
 }
 

@@ -74,7 +74,7 @@ class Walker {
   // A file or folder by its name. `want` is 'f', 'd' or 0 for either.
   Status AddPlain(std::vector<std::string> components, const std::string& shown, char want) {
     const std::string path = JoinComponents(components);
-    struct stat info {};
+    struct stat info{};
     if (::stat(path.c_str(), &info) != 0) return FailErrno(errno, "cannot find input", path);
     const bool folder = S_ISDIR(info.st_mode);
     if ((want == 'f' && folder) || (want == 'd' && !folder)) {
@@ -94,7 +94,7 @@ class Walker {
     if (first == components.end()) return AddPlain(components, spec.path, 0);
     const std::vector<std::string> fixed(components.begin(), first);
     const std::string base = JoinComponents(fixed);
-    struct stat info {};
+    struct stat info{};
     if (::stat(base.c_str(), &info) != 0) {
       return FailErrno(errno, "cannot find the folder of pattern " + spec.path, base);
     }
@@ -120,7 +120,7 @@ class Walker {
 
   Status EmitSingle(const std::string& path) {
     if (Excluded(path)) return {};
-    struct stat info {};
+    struct stat info{};
     int error = ::stat(path.c_str(), &info) == 0 ? 0 : errno;
     if (error == 0 && ::access(path.c_str(), R_OK) != 0) error = errno;
     PJ_TRY(CheckFile(info.st_mode, error, path));

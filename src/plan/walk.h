@@ -1,9 +1,9 @@
 // Walk: the files of one source, in bytewise order of their paths, one folder in memory at a time.
 //
-// Symbolic links are followed; one that leads back to a folder above itself is left out (its files stand
-// there already) with a warning. Names that begin with "." are left out unless a path names them: editors
-// and ConfigMap volumes put their own there. Whatever cannot be read, and devices, FIFOs and sockets,
-// are errors: nothing is dropped in silence.
+// Symbolic links are followed; one that leads back to a folder above itself is left out (its files
+// stand there already) with a warning. Names that begin with "." are left out unless a path names
+// them: editors and ConfigMap volumes put their own there. Whatever cannot be read, and devices,
+// FIFOs and sockets, are errors: nothing is dropped in silence.
 #pragma once
 
 #include <functional>
