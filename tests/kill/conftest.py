@@ -9,7 +9,7 @@ import pytest
 @pytest.fixture(scope="session")
 def program() -> str:
     """The program built with -DPJ_FAULT_POINTS=ON."""
-    path = os.environ.get("PARALLELJOB_FAULT_BIN", "")
+    path = os.environ.get("PARALLELJOB_FAULTS", "")
     if not pathlib.Path(path).is_file():
-        pytest.fail("PARALLELJOB_FAULT_BIN must name a paralleljob built with PJ_FAULT_POINTS")
+        pytest.fail("PARALLELJOB_FAULTS must name a paralleljob built with PJ_FAULT_POINTS")
     return path
