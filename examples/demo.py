@@ -1,0 +1,146 @@
+"""Runs every example on this machine, kills one half-way and lets it go on. `./dev demo` calls it."""
+
+import argparse
+import json
+import os
+import pathlib
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+EXAMPLES = pathlib.Path(__file__).resolve().parent
+# Example → the name of the input that its data goes to.
+INPUTS = {"hello": "names", "iris": "flowers", "sales": "sales", "digits": "images"}
+KILLED = "iris"
+# The killed example's script with a pause in each mini-batch, so that there is a half-way to kill at.
+SLOWLY = """\
+import time
+from score import init, run as score
+def run(mini_batch):
+    time.sleep(0.15)
+    return score(mini_batch)
+"""
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def make_data(name, folder):
+    """The example's data, made once."""
+    stamp = folder / ".made"
+    source = EXAMPLES / name / "make_data.py"
+    if not stamp.exists() or stamp.stat().st_mtime < source.stat().st_mtime:
+        say(f"   making data in {folder}")
+        subprocess.run([sys.executable, str(source), str(folder)], check=True)
+        stamp.touch()
+
+
+def slowed(options):
+    """The killed example's manifest with a slower script, below the data folder."""
+    folder = options.data / "slowed"
+    shutil.copytree(EXAMPLES / KILLED / "src", folder / "src", dirs_exist_ok=True)
+    (folder / "src" / "slowly.py").write_text(SLOWLY, encoding="utf-8")
+    text = (EXAMPLES / KILLED / "job.yaml").read_text(encoding="utf-8")
+    text = text.replace("entryScript: score.py", "entryScript: slowly.py")
+    text = text.replace("path: model", f"path: {EXAMPLES / KILLED / 'model'}")
+    manifest = folder / "job.yaml"
+    manifest.write_text(text, encoding="utf-8")
+    return manifest
+
+
+def command(options, name, *more):
+    manifest = slowed(options) if name == KILLED else EXAMPLES / name / "job.yaml"
+    return [options.program, "run", "-f", str(manifest), "--input",
+            f"{INPUTS[name]}={options.data / name}", "--output", str(options.output / name), *more]
+
+
+def status(options, name):
+    """What is committed: `paralleljob status -o json`, or None before there is anything."""
+    found = subprocess.run([options.program, "status", str(options.output / name), "-o", "json"],
+                           capture_output=True, text=True, check=False)
+    try:
+        return json.loads(found.stdout)["miniBatches"]
+    except (ValueError, KeyError):
+        return None
+
+
+def kill_half_way(options, name):
+    """Starts the example, SIGKILLs the whole program once 30 to 70 % are committed.
+
+    Returns how many were committed at the kill, of how many."""
+    process = subprocess.Popen(command(options, name))
+    ended = os.pidfd_open(process.pid)
+    deadline = time.monotonic() + 120
+    try:
+        while time.monotonic() < deadline:
+            counts = status(options, name)
+            done = counts["succeeded"] + counts["failed"] if counts else 0
+            if counts and counts["total"] and done >= 0.3 * counts["total"]:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                return status(options, name)
+            if select.select([ended], [], [], 0.05)[0]:
+                sys.exit(f"error: {name} ended before it could be killed, code {process.wait()}")
+        process.kill()
+        sys.exit(f"error: {name} did not get to 30 % in 120 s")
+    finally:
+        os.close(ended)
+
+
+def run(options, name, *more):
+    """Runs one example to its end and prints its result's path."""
+    code = subprocess.run(command(options, name, *more), check=False).returncode
+    if code != 0:
+        sys.exit(f"error: {name} ended with code {code}; logs: {options.output / name / 'logs'}")
+    verified = subprocess.run([options.program, "verify", str(options.output / name)], check=False)
+    if verified.returncode != 0:
+        sys.exit(f"error: verify found differences in {options.output / name}")
+
+
+def result_paths(options, name):
+    """Output name → path of a finished example."""
+    found = subprocess.run([*command(options, name), "-o", "json"], capture_output=True, text=True,
+                           check=True)
+    summary = json.loads(found.stdout)
+    return summary["outputs"]
+
+
+def show(options, name):
+    for output, path in result_paths(options, name).items():
+        say(f"   {name:7s} {output:11s} {path}")
+
+
+def demo(options):
+    for name in INPUTS:
+        say(f"\n-- {name}: {(EXAMPLES / name / 'job.yaml').read_text().splitlines()[0][2:]}")
+        make_data(name, options.data / name)
+        if name != KILLED:
+            run(options, name, "--fresh")
+            continue
+        subprocess.run(["rm", "-rf", "--", str(options.output / name)], check=True)
+        counts = kill_half_way(options, name)
+        done = counts["succeeded"] + counts["failed"]
+        say(f"\n   killed with SIGKILL when {done} of {counts['total']} mini-batches were committed; "
+            "the same command again:")
+        run(options, name)
+    say("\n-- results")
+    for name in INPUTS:
+        show(options, name)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--program", required=True, help="the built paralleljob")
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder for input data")
+    parser.add_argument("--output", type=pathlib.Path, required=True, help="folder for results")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    demo(options)
+
+
+if __name__ == "__main__":
+    main()

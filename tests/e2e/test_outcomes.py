@@ -1,0 +1,162 @@
+"""Failures: what they cost, how they are named, and the exit code."""
+
+import pathlib
+
+import pytest
+
+import jobs
+
+FINE = '''
+    import os
+    def run(mini_batch):
+        return [os.path.basename(path) for path in mini_batch]
+    '''
+RAISES = '''
+    import os
+    def run(mini_batch, context):
+        if context.minibatch_index in (2, 5):
+            raise ValueError(f"cannot read page {context.minibatch_index}")
+        return [os.path.basename(path) for path in mini_batch]
+    '''
+RAISES_ONCE = '''
+    import os
+    def run(mini_batch, context):
+        if context.attempt == 1:
+            raise RuntimeError("not the first time")
+        return [os.path.basename(path) for path in mini_batch]
+    '''
+RETRIES = "retrySettings: {maxRetries: 1, timeoutSeconds: 60}"
+
+
+def test_failed_mini_batches_are_tolerated_named_and_left_out(cli):
+    ended = cli.run(cli.job(RAISES, spec=RETRIES))
+    assert ended.code == 0, ended
+    summary = ended.json
+    assert summary["miniBatches"] == {"total": 10, "succeeded": 8, "failed": 2, "notRun": 0}
+    assert summary["items"] == {"total": 20, "succeeded": 16, "failed": 4}
+    assert summary["retries"] == 2
+    (group,) = summary["errors"]
+    assert group["count"] == 4 and group["miniBatches"] == [2, 5]
+    assert "cannot read page" in group["message"] and not group["recovered"]
+    lines = pathlib.Path(summary["outputs"]["rows"]).read_text().splitlines()
+    assert lines == [f"{n:05d}.txt" for n in range(20) if n // 2 not in (2, 5)]
+    attempts = [row for row in jobs.processed(summary) if row["Mini-batch Id"] == "2"]
+    assert [row["Picked Count"] for row in attempts] == ["1", "2"]
+    assert all(row["Status"] == "RUN_EXCEPTION" for row in attempts)
+    assert cli.verify().code == 0
+
+
+def test_a_threshold_fails_the_job_with_exit_code_1(cli):
+    spec = RETRIES + "\nminiBatchErrorThreshold: 1"
+    ended = cli.run(cli.job(RAISES, spec=spec))
+    assert ended.code == 1, ended
+    summary = ended.json
+    assert summary["state"] == "Failed" and summary["reason"] == "MiniBatchErrorThresholdExceeded"
+    assert "cannot read page" in ended.err + summary["message"]
+    for path in summary["outputs"].values():
+        assert path.endswith(".partial") and pathlib.Path(path).is_file()
+
+
+def test_a_threshold_that_is_just_met_does_not_fail(cli):
+    ended = cli.run(cli.job(RAISES, spec=RETRIES + "\nminiBatchErrorThreshold: 2"))
+    assert ended.code == 0, ended
+
+
+def test_a_retry_recovers(cli):
+    ended = cli.run(cli.job(RAISES_ONCE, spec=RETRIES))
+    assert ended.code == 0, ended
+    summary = ended.json
+    assert summary["miniBatches"]["succeeded"] == 10 and summary["retries"] == 10
+    assert all(group["recovered"] for group in summary["errors"])
+
+
+@pytest.mark.parametrize("script, word", [
+    ("def run(mini_batch:\n    pass\n", "SyntaxError"),
+    ("import no_such_module_anywhere\ndef run(b):\n    return b\n", "no_such_module_anywhere"),
+    ("def init():\n    raise OSError('no model')\ndef run(b):\n    return b\n", "no model"),
+    ("import os\ndef init():\n    os._exit(7)\ndef run(b):\n    return b\n", "7"),
+])
+def test_a_script_that_never_starts_fails_with_its_cause(cli, script, word):
+    ended = cli.run(cli.job(script))
+    assert ended.code in (1, 2), ended
+    assert word in ended.err, ended
+    assert ended.json["state"] in ("Failed", "NotStarted")
+
+
+def test_a_hanging_call_is_killed_and_named(cli):
+    hangs = '''
+        import os, threading
+        def run(mini_batch, context):
+            if context.minibatch_index == 3:
+                threading.Event().wait()
+            return [os.path.basename(path) for path in mini_batch]
+        '''
+    spec = "retrySettings: {maxRetries: 0, timeoutSeconds: 1}"
+    ended = cli.run(cli.job(hangs, spec=spec))
+    assert ended.code == 0, ended
+    assert ended.json["miniBatches"]["failed"] == 1
+    (row,) = [row for row in jobs.processed(ended.json) if row["Mini-batch Id"] == "3"]
+    assert row["Status"] == "RUN_TIMEOUT"
+
+
+@pytest.mark.parametrize("how, word", [
+    ("os._exit(9)", "9"), ("os.kill(os.getpid(), 11)", "SIGSEGV"),
+    ("os.kill(os.getpid(), 9)", "SIGKILL")])
+def test_a_dying_process_is_named_and_costs_only_its_mini_batch(cli, how, word):
+    dies = f'''
+        import os
+        def run(mini_batch, context):
+            if context.minibatch_index == 3:
+                {how}
+            return [os.path.basename(path) for path in mini_batch]
+        '''
+    ended = cli.run(cli.job(dies, spec="retrySettings: {maxRetries: 0, timeoutSeconds: 60}"))
+    assert ended.code == 0, ended
+    assert ended.json["miniBatches"]["failed"] == 1
+    (row,) = [row for row in jobs.processed(ended.json) if row["Mini-batch Id"] == "3"]
+    assert row["Status"] == "PROCESS_DIED" and word in row["Error Message"]
+
+
+def test_fewer_rows_than_items_fail_the_mini_batch_but_are_published(cli):
+    short = '''
+        import os
+        def run(mini_batch, context):
+            rows = [os.path.basename(path) for path in mini_batch]
+            return rows[:1] if context.minibatch_index == 4 else rows
+        '''
+    ended = cli.run(cli.job(short, spec="retrySettings: {maxRetries: 1, timeoutSeconds: 60}"))
+    assert ended.code == 0, ended
+    assert ended.json["items"] == {"total": 20, "succeeded": 19, "failed": 1}
+    assert ended.json["miniBatches"]["failed"] == 1
+    lines = pathlib.Path(ended.json["outputs"]["rows"]).read_text().splitlines()
+    assert lines == [f"{n:05d}.txt" for n in range(20) if n != 9]
+
+
+def test_output_of_the_script_goes_to_its_logs(cli):
+    prints = '''
+        import logging, os, sys
+        def run(mini_batch):
+            print("to stdout", flush=True)
+            print("to stderr", file=sys.stderr, flush=True)
+            logging.getLogger(__name__).warning("to the log")
+            return [os.path.basename(path) for path in mini_batch]
+        '''
+    ended = cli.run(cli.job(prints))
+    assert ended.code == 0, ended
+    user = pathlib.Path(ended.json["logs"]) / "user"
+    for folder, text in [("stdout", "to stdout"), ("stderr", "to stderr"),
+                         ("entry_script_log", "to the log")]:
+        found = [path for path in (user / folder).rglob("*.txt") if text in path.read_text()]
+        assert found, f"{text} in no file below {user / folder}"
+
+
+def test_log_folder_is_complete(cli):
+    ended = cli.run(cli.job(RAISES, spec=RETRIES))
+    logs = pathlib.Path(ended.json["logs"])
+    wanted = ["job_result.txt", "readme.txt", "user/error.txt",
+              "sys/job_report/processed_mini-batches.csv", "sys/job_report/node_summary.csv",
+              "sys/job_report/process_summary.csv"]
+    assert [name for name in wanted if not (logs / name).is_file()] == []
+    assert list(logs.glob("job_progress_overview.*.txt"))
+    assert list(logs.glob("sys/node/*/process*.txt")) and list(logs.glob("user/error/*/*.txt"))
+    assert "cannot read page" in (logs / "user" / "error.txt").read_text()

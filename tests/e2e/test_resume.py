@@ -1,0 +1,137 @@
+"""A run that was stopped goes on where it was; a finished one is left alone."""
+
+import os
+import pathlib
+import signal
+
+import jobs
+
+# Waits a little in each mini-batch (a wait with a time-out on an event that never comes) and leaves a
+# trace of every call.
+STEADY = '''
+    import os, threading
+
+    def run(mini_batch, context):
+        with open(os.environ["TRACE"], "a") as trace:
+            trace.write(f"{context.minibatch_index}\\n")
+        threading.Event().wait(0.05)
+        return [os.path.basename(path) for path in mini_batch]
+    '''
+
+
+def calls(trace):
+    return [int(line) for line in trace.read_text().splitlines()]
+
+
+def check_output(summary, files):
+    lines = pathlib.Path(summary["outputs"]["rows"]).read_text().splitlines()
+    assert lines == [f"{number:05d}.txt" for number in range(files)]
+
+
+def test_killed_half_way_and_resumed(cli):
+    manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
+    env = {"TRACE": str(trace)}
+    process = cli.start("run", "-f", manifest, "--output", cli.out, env=env)
+    done, total = jobs.kill_between(cli, process, 0.3, 0.7)
+    before = len(calls(trace))
+    ended = cli.run(manifest, env=env)
+    assert ended.code == 0, ended
+    assert f"resumed at {done} of {total}" in ended.err
+    jobs.check_summary(ended.json, total=100, items=200)
+    check_output(ended.json, 200)
+    assert len(calls(trace)) - before == total - done, "what was committed must not run again"
+    assert cli.verify().code == 0
+
+
+def test_interrupted_run_drains_and_says_how_to_go_on(cli):
+    manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
+    env = {"TRACE": str(trace)}
+    process = cli.start("run", "-f", manifest, "--output", cli.out, "-o", "json", env=env)
+    jobs.wait_until(lambda: trace.exists() and len(calls(trace)) > 10, "ten calls")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=jobs.DEADLINE)
+    assert process.returncode == 130, err
+    drained = jobs.Ended(process, out, err).json
+    assert drained["state"] == "Unfinished"
+    ran = len(calls(trace))
+    assert drained["miniBatches"]["succeeded"] == ran, "a drain commits all that ran"
+    ended = cli.run(manifest, env=env)
+    assert ended.code == 0, ended
+    assert sorted(calls(trace)) == list(range(100)), "nothing ran twice"
+    check_output(ended.json, 200)
+
+
+def test_a_finished_run_changes_nothing(cli):
+    manifest, trace = cli.job(STEADY, files=20), cli.folder / "trace"
+    env = {"TRACE": str(trace)}
+    first = cli.run(manifest, env=env)
+    assert first.code == 0, first
+    output = pathlib.Path(first.json["outputs"]["rows"])
+    before = output.stat()
+    second = cli.run(manifest, env=env)
+    assert second.code == 0 and second.json == first.json
+    after = output.stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    assert len(calls(trace)) == 10
+
+
+def test_fresh_runs_again_and_removes_only_what_is_ours(cli):
+    manifest, trace = cli.job(STEADY, files=20), cli.folder / "trace"
+    env = {"TRACE": str(trace)}
+    assert cli.run(manifest, env=env).code == 0
+    (cli.out / "notes.txt").write_text("mine")
+    again = cli.run(manifest, "--fresh", env=env)
+    assert again.code == 0, again
+    assert len(calls(trace)) == 20
+    assert (cli.out / "notes.txt").read_text() == "mine"
+
+
+def test_a_changed_script_is_not_mixed_into_an_unfinished_run(cli):
+    manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
+    env = {"TRACE": str(trace)}
+    process = cli.start("run", "-f", manifest, "--output", cli.out, env=env)
+    jobs.kill_between(cli, process, 0.1, 0.9)
+    entry = cli.folder / "code" / "entry.py"
+    entry.write_text(entry.read_text() + "\nchanged = True\n")
+    refused = cli.run(manifest, env=env)
+    assert refused.code == 2, refused
+    assert "--fresh" in refused.err and "code" in refused.err
+    ended = cli.run(manifest, "--fresh", env=env)
+    assert ended.code == 0, ended
+    check_output(ended.json, 200)
+
+
+def test_two_runs_over_one_folder(cli):
+    manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
+    env = {"TRACE": str(trace)}
+    first = cli.start("run", "-f", manifest, "--output", cli.out, env=env)
+    jobs.wait_until(lambda: trace.exists(), "the first call")
+    second = cli.run(manifest, env=env)
+    assert second.code == 3, second
+    assert str(first.pid) in second.err
+    assert first.wait(timeout=jobs.DEADLINE) == 0, first.communicate()
+    first.communicate()
+
+
+def test_nothing_is_left_running_after_a_kill(cli):
+    manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
+    process = cli.start("run", "-f", manifest, "--output", cli.out,
+                        env={"TRACE": str(trace), "MARK": str(cli.folder)})
+    jobs.wait_until(lambda: trace.exists(), "the first call")
+    assert marked(cli.folder), "slots carry the mark"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    jobs.wait_until(lambda: not marked(cli.folder), "slots and zygotes gone", 10)
+
+
+def marked(folder):
+    """Processes whose environment carries this test's mark."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            environ = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        if f"MARK={folder}".encode() in environ.split(b"\0"):
+            found.append(int(pid))
+    return found

@@ -1,0 +1,91 @@
+"""The command line's manners: exit codes, errors with place and way out, help, plan, validate."""
+
+import json
+import re
+
+import pytest
+
+FINE = '''
+    import os
+    def run(mini_batch):
+        return [os.path.basename(path) for path in mini_batch]
+    '''
+COMMANDS = ["run", "plan", "validate", "convert", "status", "verify"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(cli, command):
+    ended = cli.call(command, "--help")
+    assert ended.code == 0 and f"paralleljob {command}" in ended.out and "xample" in ended.out
+
+
+@pytest.mark.parametrize("words", [[], ["fly"], ["run"], ["run", "--nonsense"], ["plan", "-f"],
+                                   ["status"], ["run", "-f", "absent.yaml"]])
+def test_bad_usage_is_2(cli, words):
+    ended = cli.call(*words)
+    assert ended.code == 2 and ended.err and not ended.out, ended
+
+
+def test_every_mistake_at_once_with_its_place(cli):
+    manifest = cli.job(FINE, spec="miniBatchSise: 3\nretrySettings: {maxRetries: -4}\n"
+                                  "loggingLevel: LOUD")
+    ended = cli.call("validate", "-f", manifest)
+    assert ended.code == 2, ended
+    for text in ("miniBatchSise", "miniBatchSize", "maxRetries", "-4", "LOUD", "DEBUG"):
+        assert text in ended.err, text
+    assert len(re.findall(r"job\.yaml:\d+:\d+", ended.err)) >= 3, ended
+
+
+def test_missing_input_is_named(cli):
+    manifest = cli.job(FINE)
+    ended = cli.run(manifest, "--input", "files=nowhere")
+    assert ended.code == 2 and "nowhere" in ended.err, ended
+    assert ended.json["state"] == "NotStarted"
+
+
+def test_unknown_input_name_is_named(cli):
+    ended = cli.run(cli.job(FINE), "--input", "fils=data")
+    assert ended.code == 2 and "fils" in ended.err, ended
+
+
+def test_empty_input(cli):
+    (cli.folder / "empty").mkdir()
+    ended = cli.run(cli.job(FINE), "--input", f"files={cli.folder / 'empty'}")
+    assert ended.code == 2 and "EmptyInput" in ended.err, ended
+
+
+def test_zero_instances(cli):
+    ended = cli.run(cli.job(FINE), "--set", "spec.instanceCount=0")
+    assert ended.code == 2 and "instanceCount" in ended.err, ended
+
+
+def test_set_changes_a_field(cli):
+    ended = cli.run(cli.job(FINE), "--set", "spec.miniBatchSize=5")
+    assert ended.code == 0 and ended.json["miniBatches"]["total"] == 4, ended
+
+
+def test_plan_prints_without_running(cli):
+    manifest = cli.job("raise SystemExit('must not run')")
+    ended = cli.call("plan", "-f", manifest, "-o", "json")
+    assert ended.code == 0, ended
+    assert "10" in ended.out and not cli.out.exists()
+    lines = cli.call("plan", "-f", manifest, "--all", "-o", "json").out.splitlines()
+    assert len(lines) == 10 and all(json.loads(line) for line in lines)
+
+
+def test_status_of_a_folder_without_a_run(cli):
+    ended = cli.call("status", cli.folder)
+    assert ended.code == 2 and str(cli.folder) in ended.err, ended
+
+
+def test_no_colours_and_no_cursor_movement_without_a_terminal(cli):
+    ended = cli.call("run", "-f", cli.job(FINE), "--output", cli.out)
+    assert ended.code == 0 and "\x1b" not in ended.out + ended.err and "\r" not in ended.err, ended
+
+
+def test_verify_finds_damage(cli):
+    ended = cli.run(cli.job(FINE))
+    with open(ended.json["outputs"]["rows"], "r+", encoding="utf-8") as file:
+        file.write("X")
+    damaged = cli.verify()
+    assert damaged.code == 1 and "rows" in damaged.out + damaged.err, damaged
