@@ -9,8 +9,9 @@
 namespace pj::ledger {
 namespace {
 
-constexpr double kTailNanos = 50e6;    // with less work left than this, the horizon is the end
-constexpr double kMarginNanos = 20e6;  // raise when less than this is left below the horizon
+constexpr double kTailNanos = 50e6;       // with less work left than this, the horizon is the end
+constexpr double kShortTailNanos = 15e6;  // local: the same where puts are quick
+constexpr double kMarginNanos = 20e6;     // raise when less than this is left below the horizon
 constexpr uint64_t kReservedShare =
     8;  // local: at most 1/8 of what is left is out of thieves' reach
 constexpr uint32_t kProgressTicks = 2;  // nothing but progress is written every other tick
@@ -32,9 +33,11 @@ uint64_t AgentCore::Impl::Reserve(uint64_t left) const {
   const uint64_t slots = config.slots;
   if (each == 0) return std::min(left, slots);
   const double work = static_cast<double>(left) * each;
-  if (work < kTailNanos) return left;
+  const double tail =
+      config.local ? std::clamp(5 * latency_ns, kShortTailNanos, kTailNanos) : kTailNanos;
+  if (work < tail) return left;
   double window = 2.0 * static_cast<double>(control.tick.count());
-  if (config.local) window = std::min(window, std::max(kTailNanos, work / kReservedShare));
+  if (config.local) window = std::min(window, std::max(tail, work / kReservedShare));
   const auto by_time = static_cast<uint64_t>(window / each);
   return std::min(left, std::max(slots, std::min((left + 1) / 2, by_time)));
 }
