@@ -30,6 +30,13 @@ class TempDir {
   std::string path_;
 };
 
+// For what is only prepared: durable enough for a test.
+class UnsyncedFiles : public FileOps {
+ public:
+  int Sync(int) override { return 0; }
+  int SyncDir(int) override { return 0; }
+};
+
 // Fails the Nth call that reaches storage, with the errno given; short writes on demand.
 class FailingFiles : public FileOps {
  public:
@@ -132,12 +139,14 @@ inline std::vector<AttemptRecord> AllAttempts(const std::string& dir,
   return all;
 }
 
-// Changes one byte of a file.
+// Changes one byte of a file; a second time changes it back.
 inline void FlipByte(const std::string& path, size_t at) {
-  std::string bytes = *ReadFile(path);
-  ASSERT_LT(at, bytes.size());
-  bytes[at] = static_cast<char>(bytes[at] ^ 0x41);
-  std::ofstream(path, std::ios::binary) << bytes;
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekg(static_cast<std::streamoff>(at));
+  const int byte = file.get();
+  ASSERT_TRUE(file.good()) << path << " has no byte " << at;
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put(static_cast<char>(byte ^ 0x41));
 }
 
 }  // namespace pj::output

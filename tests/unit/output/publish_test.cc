@@ -30,9 +30,10 @@ ledger::ShardRecord MakeShard(const TempDir& dir, uint64_t lo, uint64_t hi,
   shard.lo = shard.low_water = lo;
   shard.hi = hi;
   shard.sealed = true;
+  UnsyncedFiles files;
   for (size_t e = 0; e < epochs.size(); ++e) {
     const std::string stem = SegmentStem(lo, e + 1, "instance-0", "x");
-    auto writer = SegmentWriter::Open(dir.str(), stem, std::nullopt);
+    auto writer = SegmentWriter::Open(dir.str(), stem, std::nullopt, &files);
     EXPECT_TRUE(writer) << writer.error().ToString();
     for (const uint64_t id : epochs[e]) {
       const auto it = rows.find(id);
