@@ -1,4 +1,4 @@
-"""Runs every example on this machine, kills one half-way and lets it go on. `./dev demo` calls it."""
+"""Runs every example on this machine; kills one half-way and lets it go on (`./dev demo`)."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ EXAMPLES = pathlib.Path(__file__).resolve().parent
 # Example → the name of the input that its data goes to.
 INPUTS = {"hello": "names", "iris": "flowers", "sales": "sales", "digits": "images"}
 KILLED = "iris"
-# The killed example's script with a pause in each mini-batch, so that there is a half-way to kill at.
+# The killed example's script with a pause in each mini-batch, so that there is a half-way.
 SLOWLY = """\
 import time
 from score import init, run as score
@@ -124,8 +124,8 @@ def demo(options):
         subprocess.run(["rm", "-rf", "--", str(options.output / name)], check=True)
         counts = kill_half_way(options, name)
         done = counts["succeeded"] + counts["failed"]
-        say(f"\n   killed with SIGKILL when {done} of {counts['total']} mini-batches were committed; "
-            "the same command again:")
+        say(f"\n   killed with SIGKILL when {done} of {counts['total']} mini-batches were committed;"
+            " the same command again:")
         run(options, name)
     say("\n-- results")
     for name in INPUTS:

@@ -6,8 +6,7 @@ import signal
 
 import jobs
 
-# Waits a little in each mini-batch (a wait with a time-out on an event that never comes) and leaves a
-# trace of every call.
+# Waits a little in each mini-batch (for an event that never comes) and leaves a trace of every call.
 STEADY = '''
     import os, threading
 

@@ -35,7 +35,8 @@ def test_full_relro(program):
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_stack_is_not_executable(program):
     assert re.search(r"GNU_STACK.*\sRW\s+0x", readelf(program, "-l"))
-    segments = re.findall(r"^\s+LOAD\s.*\s([R ][W ][E ])\s+0x", readelf(program, "-l"), re.MULTILINE)
+    loads = r"^\s+LOAD\s.*\s([R ][W ][E ])\s+0x"
+    segments = re.findall(loads, readelf(program, "-l"), re.MULTILINE)
     assert segments and not any("W" in flags and "E" in flags for flags in segments)
 
 
