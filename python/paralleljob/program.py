@@ -31,6 +31,9 @@ class Program:
             self._notes.add(key)
             self._send_note(message)
 
+    def note_newlines(self):
+        rows.note_newlines(self.note_once)
+
     def load(self, payload):
         """Payload → the argument of run()."""
         if payload.kind == wire.FILES:

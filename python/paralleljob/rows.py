@@ -1,9 +1,25 @@
 """What run() returned → bytes of rows: text, csv, jsonl."""
 
+import csv
 import datetime
+import io
 import json
 import math
 import sys
+
+from .transport import native_module
+
+
+def _quotes_return():
+    """Whether this Python's csv.writer quotes a lone carriage return."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(["a\rb"])
+    return '"' in out.getvalue()
+
+
+_QUOTES_RETURN = _quotes_return()
+# pandas' own arrays whose values are plain objects or missing.
+_AS_OBJECTS = ("str", "string")
 
 
 def is_dataframe(result):
@@ -62,8 +78,36 @@ def frame_lines(frame, separator):
     """A DataFrame as pandas' to_csv writes it, without header and index."""
     if not len(frame):
         return b""
+    native = native_module()
+    if native is not None:
+        columns = _column_arrays(frame)
+        if columns is not None:
+            data = native.format_columns(columns, len(frame), separator, _QUOTES_RETURN)
+            if data is not None:
+                return data
     text = frame.to_csv(sep=separator, header=False, index=False, lineterminator="\n")
     return text.encode("utf-8", "backslashreplace")
+
+
+def _column_arrays(frame):
+    """Each column as an array that the native module reads, or as a list; None: ask pandas."""
+    columns = []
+    get = getattr(frame, "_get_column_array", None)
+    for at in range(frame.shape[1]):
+        values = get(at) if get is not None else frame.iloc[:, at].array
+        kind = getattr(values.dtype, "kind", "?")
+        name = str(values.dtype)
+        if hasattr(values, "to_numpy") and name in _AS_OBJECTS:
+            values = values.astype(object)
+            values[values != values] = None
+            columns.append(values.tolist())
+        elif kind == "O" and type(values).__name__ in ("ndarray", "PandasArray"):
+            columns.append(values.tolist())
+        elif kind in "biuf" and type(values).__name__ == "ndarray":
+            columns.append(values)
+        else:
+            return None
+    return columns
 
 
 # --- csv --------------------------------------------------------------------------------------
