@@ -166,10 +166,9 @@ class Reader {
   // Plain text, or {partition_format: text} as the SDK writes it.
   void ReadFormat(const YamlNode& options, const std::string& field) {
     const YamlNode* format = &options;
-    if (options.kind == YamlNode::Kind::kMapping) {
+    if (options.Find("partition_format") != nullptr) {
       CheckKeys(options, field, {"partition_format"});
       format = options.Find("partition_format");
-      if (format == nullptr) return Add(options, field + ".partition_format", "is missing", "");
     }
     // Unquoted, {Store}/{Brand} is no text to YAML.
     if (format->kind != YamlNode::Kind::kScalar) {
