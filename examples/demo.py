@@ -124,7 +124,7 @@ def demo(options):
         subprocess.run(["rm", "-rf", "--", str(options.output / name)], check=True)
         counts = kill_half_way(options, name)
         done = counts["succeeded"] + counts["failed"]
-        say(f"\n   killed with SIGKILL when {done} of {counts['total']} mini-batches were committed;"
+        say(f"\n   killed with SIGKILL when {done} of {counts['total']} mini-batches were saved;"
             " the same command again:")
         run(options, name)
     say("\n-- results")

@@ -6,7 +6,7 @@ import signal
 
 import jobs
 
-# Waits a little in each mini-batch (for an event that never comes) and leaves a trace of every call.
+# Waits in each mini-batch (for an event that never comes) and leaves a trace of every call.
 STEADY = '''
     import os, threading
 

@@ -11,7 +11,7 @@ known = {}
 
 
 def init():
-    """Once per process: learn from the bundled digits after the first 1,000, which are the input."""
+    """Once per process: learn from the bundled digits after the first 1,000, the input."""
     digits = load_digits()
     classifier = KNeighborsClassifier(n_neighbors=3)
     known["model"] = classifier.fit(digits.data[1000:], digits.target[1000:])
