@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/fault_point.h"
 #include "output/file_ops.h"
 #include "output/row_copier.h"
 #include "output/shard_rows.h"
@@ -57,10 +58,12 @@ class Draft {
                   path_);
     }
     PJ_TRY(SyncFile(files, fd(), path_));
+    PJ_FAULT("publish_copied");
     if (files.Rename(path_, destination) != 0) {
       return FailErrno(errno, "cannot rename onto", destination);
     }
     path_.clear();
+    PJ_FAULT("publish_renamed");
     return SyncDirectory(files, dir_);
   }
 

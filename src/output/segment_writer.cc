@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/fault_point.h"
 #include "base/hash.h"
 #include "output/attempt_codec.h"
 #include "output/file_ops.h"
@@ -100,8 +101,11 @@ class Writer final : public SegmentWriter {
     ledger::OutputMark next = mark_;
     for (const PendingPtr& part : unsaved_) {
       PJ_TRY(Write(rows_, part->rows, &next.rows));
+      PJ_FAULT("segment_rows");
       PJ_TRY(Write(index_, part->index, &next.index));
+      PJ_FAULT("segment_index");
       PJ_TRY(Write(attempts_, part->attempts, &next.attempts));
+      PJ_FAULT("segment_attempts");
       next.crc = Crc32c(part->index, next.crc);
     }
     if (next.rows != mark_.rows) PJ_TRY(SyncFile(files_, rows_.fd.get(), rows_.path));
@@ -112,6 +116,7 @@ class Writer final : public SegmentWriter {
     if (!dir_synced_) PJ_TRY(SyncDirectory(files_, dir_));
     dir_synced_ = true;
     torn_ = false;
+    PJ_FAULT("segment_synced");
     return next;
   }
 

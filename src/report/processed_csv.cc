@@ -25,9 +25,9 @@ class TimeFormat {
       text_.resize(text_.find('.') + 1);
     }
     out->append(text_);
-    char digits[7] = {0, 0, 0, 0, 0, 0, 'Z'};
-    auto micros = static_cast<uint64_t>(wall_ns % 1'000'000'000 / 1000);
-    for (int i = 5; i >= 0; --i, micros /= 10) digits[i] = static_cast<char>('0' + micros % 10);
+    char digits[7];
+    WriteSixDigits(static_cast<uint32_t>(wall_ns % 1'000'000'000 / 1000), digits);
+    digits[6] = 'Z';
     out->append(digits, sizeof digits);
   }
 

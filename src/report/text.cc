@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/utf8.h"
@@ -32,6 +33,16 @@ void AppendInvisible(char32_t c, Lines lines, std::string* out) {
   } else {
     out->append(fmt::format("\\u{:04x}", static_cast<unsigned>(c)));
   }
+}
+
+// Characters that mean nothing to anyone, wherever they stand in a field.
+constexpr std::array<bool, 256> OrdinaryInCsv() {
+  std::array<bool, 256> ordinary{};
+  for (char c = '0'; c <= '9'; ++c) ordinary[static_cast<uint8_t>(c)] = true;
+  for (char c = 'a'; c <= 'z'; ++c) ordinary[static_cast<uint8_t>(c)] = true;
+  for (char c = 'A'; c <= 'Z'; ++c) ordinary[static_cast<uint8_t>(c)] = true;
+  for (const char c : {'.', '/', '_', ':', '(', ')'}) ordinary[static_cast<uint8_t>(c)] = true;
+  return ordinary;
 }
 
 // A surrogate that someone encoded in three bytes, as Python's "surrogatepass" does; else 0.
@@ -85,6 +96,12 @@ std::string Escaped(std::string_view text, Lines lines) {
 }
 
 void AppendCsvText(std::string_view text, std::string* out) {
+  static constexpr auto kOrdinary = OrdinaryInCsv();
+  const auto ordinary = [](char c) { return kOrdinary[static_cast<uint8_t>(c)]; };
+  if (std::all_of(text.begin(), text.end(), ordinary)) {  // nearly always
+    out->append(text);
+    return;
+  }
   const size_t begin = out->size();
   const bool formula = !text.empty() && std::string_view("=+-@\t\r").contains(text.front());
   if (formula) out->push_back('\'');
@@ -107,11 +124,17 @@ void AppendNumber(uint64_t number, std::string* out) {
 
 void AppendSeconds(int64_t nanos, std::string* out) {
   const auto micros = static_cast<uint64_t>(std::max<int64_t>(nanos, 0)) / 1000;
-  AppendNumber(micros / 1'000'000, out);
-  char digits[8] = {'.'};
-  uint64_t rest = micros % 1'000'000;
-  for (int i = 6; i >= 1; --i, rest /= 10) digits[i] = static_cast<char>('0' + rest % 10);
-  out->append(digits, 7);
+  char text[32];
+  char* end = std::to_chars(text, text + sizeof text, micros / 1'000'000).ptr;
+  *end = '.';
+  WriteSixDigits(static_cast<uint32_t>(micros % 1'000'000), end + 1);
+  out->append(text, end + 7);
+}
+
+void WriteSixDigits(uint32_t number, char* to) {
+  for (char* digit = to + 6; digit != to; number /= 10) {
+    *--digit = static_cast<char>('0' + number % 10);
+  }
 }
 
 std::string ProcessName(uint32_t process) { return fmt::format("process{:03}", process); }

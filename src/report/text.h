@@ -23,6 +23,8 @@ void AppendCsvText(std::string_view text, std::string* out);
 // Appends nanoseconds as seconds with six decimals: "0.012345".
 void AppendSeconds(int64_t nanos, std::string* out);
 void AppendNumber(uint64_t number, std::string* out);
+// Six digits, with leading zeros.
+void WriteSixDigits(uint32_t number, char* to);
 
 // "process007"
 std::string ProcessName(uint32_t process);
