@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/backoff.h"
+#include "base/fault_point.h"
 #include "base/hash.h"
 #include "ledger/agent_core.h"
 #include "worker/store.h"
@@ -30,6 +31,7 @@ Result<std::vector<ledger::ShardRecord>> SealLedger(const SealRequest& request) 
   while (true) {
     PJ_ASSIGN(std::optional<ledger::Call> call, sealer.Step(reply ? &*reply : nullptr));
     if (!call) return sealer.TakeShards();
+    PJ_FAULT("while_sealing");
     reply = store.Do(*call);
     if (reply->outcome != ledger::Reply::Outcome::kUnknown) {
       unknown = 0;

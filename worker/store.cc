@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/fault_point.h"
 #include "kube/objects.h"
 
 namespace pj::worker {
@@ -42,6 +43,12 @@ void ReadObject(const Call& call, const std::string& body, Reply* reply) {
   if (call.op == Call::Op::kGet) reply->record = std::move(map->binary_data[kRecordKey]);
 }
 
+// Fault points around the writes: the request lost, or its response.
+void NoteStep([[maybe_unused]] const Call& call, [[maybe_unused]] const char* create,
+              [[maybe_unused]] const char* put) {
+  if (call.op != Call::Op::kGet) PJ_FAULT(call.op == Call::Op::kCreate ? create : put);
+}
+
 }  // namespace
 
 kube::Request StoreClient::RequestFor(const Call& call) const {
@@ -72,7 +79,9 @@ kube::Request StoreClient::RequestFor(const Call& call) const {
 Reply StoreClient::Do(const Call& call) const {
   Reply reply;
   reply.id = call.id;
+  NoteStep(call, "before_create", "before_put");
   const Result<kube::Response> response = api_->Do(RequestFor(call));
+  NoteStep(call, "after_create", "after_put");
   if (!response) {
     reply.outcome = Reply::Outcome::kUnknown;
     reply.message = response.error().ToString();
