@@ -89,7 +89,8 @@ class SegmentWriter {
 // ("LedgerCorrupt: …").
 Result<std::vector<IndexEntry>> ReadIndex(const std::string& dir, const ledger::OutputMark& mark);
 // Calls `each` for every committed attempt record; memory stays bounded.
+// `from`: the attempts length of an earlier mark of the same segment; only what came after is read.
 Status ReadAttempts(const std::string& dir, const ledger::OutputMark& mark,
-                    const std::function<void(const AttemptRecord&)>& each);
+                    const std::function<void(const AttemptRecord&)>& each, uint64_t from = 0);
 
 }  // namespace pj::output

@@ -95,11 +95,11 @@ Result<std::vector<IndexEntry>> ReadIndex(const std::string& dir, const ledger::
 }
 
 Status ReadAttempts(const std::string& dir, const ledger::OutputMark& mark,
-                    const std::function<void(const AttemptRecord&)>& each) {
+                    const std::function<void(const AttemptRecord&)>& each, uint64_t from) {
   PJ_ASSIGN(const SegmentPaths paths, PathsOf(dir, mark.segment));
   PJ_ASSIGN(UniqueFd fd, OpenCommitted(paths.attempts, mark.attempts));
   std::string payload;
-  for (uint64_t at = 0; at < mark.attempts; at += kBlockHeaderBytes + payload.size()) {
+  for (uint64_t at = from; at < mark.attempts; at += kBlockHeaderBytes + payload.size()) {
     PJ_TRY(ReadBlock(fd.get(), mark, at, paths.attempts, &payload));
     if (!DecodeBlock(payload, each)) {
       return Corrupt(fmt::format("the block at byte {} is not made of attempt records", at),
