@@ -60,7 +60,10 @@ bool TakeZone(Pieces* in) {
 }  // namespace
 
 bool LooksLikeInteger(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
+  if (text.starts_with('+')) {
+    text.remove_prefix(1);
+    if (text.starts_with('-')) return false;
+  }
   if (text.empty() || !IsDigit(text.back())) return false;
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
