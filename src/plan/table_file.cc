@@ -3,27 +3,17 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <cstring>
 
 namespace pj::plan {
 namespace {
 
-// Read beyond a window, so that the scanner can see the unit behind its end.
-constexpr size_t kLookAhead = 8;
-
 FileRef Fingerprint(const std::string& path, const struct stat& info) {
   return {path, static_cast<uint64_t>(info.st_size),
           int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec};
-}
-
-Error Changed(const std::string& path) {
-  return {Code::kConflict, "input changed while it was planned", path,
-          "start again when nothing writes to it any more"};
 }
 
 // Carries the beginning of a record from window to window.
@@ -66,9 +56,6 @@ class RecordCutter {
 
 }  // namespace
 
-ScanBuffers::ScanBuffers()
-    : data_(new char[kWindowBytes + kScanBlock]), masks_(kWindowBytes / kScanBlock + 1) {}
-
 Result<TableFile> TableFile::Open(const std::string& path, const DelimitedOptions& options,
                                   ScanBuffers* buffers) {
   TableFile out;
@@ -86,42 +73,25 @@ Result<TableFile> TableFile::Open(const std::string& path, const DelimitedOption
   return out;
 }
 
-// Returns how many bytes of the window there are; those behind the end of the file read as zero.
-Result<size_t> TableFile::ReadWindow(uint64_t offset) const {
-  const uint64_t left = ref_.size - offset;
-  const size_t want = std::min<uint64_t>(left, kWindowBytes + kLookAhead);
-  char* data = buffers_->data();
-  for (size_t done = 0; done < want;) {
-    const ssize_t n =
-        ::pread(fd_.get(), data + done, want - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return FailErrno(errno, "cannot read", ref_.path);
-    if (n == 0) return std::unexpected(Changed(ref_.path));
-    done += static_cast<size_t>(n);
-  }
-  if (want < kWindowBytes + kLookAhead) std::memset(data + want, 0, kLookAhead);
-  return std::min<size_t>(want, kWindowBytes);
-}
-
 Status TableFile::ForEachWindow(uint64_t begin, const WindowSink& sink) const {
   RecordScanner scanner(scan_);
-  for (uint64_t offset = begin; offset < ref_.size;) {
-    PJ_ASSIGN(const size_t size, ReadWindow(offset));
-    ScanWindow window{offset, buffers_->data(), size, buffers_->masks(), size / kScanBlock};
-    uint64_t* masks = buffers_->masks();
+  WindowReader reader(fd_.get(), ref_, begin, buffers_);
+  uint64_t* masks = buffers_->masks();
+  while (true) {
+    PJ_ASSIGN(const WindowReader::Window raw, reader.Next());
+    if (raw.size == 0) return {};
+    ScanWindow window{raw.offset, raw.data, raw.size, masks, raw.size / kScanBlock};
     scanner.Scan(window.data, window.blocks, masks);
-    if (size % kScanBlock != 0) {
+    if (raw.size % kScanBlock != 0) {
       const size_t whole = window.blocks * kScanBlock;
-      masks[window.blocks++] = scanner.ScanTail({window.data + whole, size - whole});
+      masks[window.blocks++] = scanner.ScanTail({window.data + whole, raw.size - whole});
     }
-    offset += size;
-    if (offset == ref_.size && scanner.InRecord()) {
-      masks[(size - 1) / kScanBlock] |= uint64_t{1} << ((size - 1) % kScanBlock);
+    if (raw.offset + raw.size == ref_.size && scanner.InRecord()) {
+      masks[(raw.size - 1) / kScanBlock] |= uint64_t{1} << ((raw.size - 1) % kScanBlock);
     }
     PJ_ASSIGN(const bool more, sink(window));
     if (!more) return {};
   }
-  return {};
 }
 
 Status TableFile::ForEachRecord(uint64_t begin, const RecordSink& sink) const {
@@ -132,8 +102,9 @@ Status TableFile::ForEachRecord(uint64_t begin, const RecordSink& sink) const {
 Status TableFile::CheckUnchanged() const {
   struct stat info{};
   if (::fstat(fd_.get(), &info) != 0) return FailErrno(errno, "cannot stat", ref_.path);
-  if (Fingerprint(ref_.path, info) != ref_) return std::unexpected(Changed(ref_.path));
-  return {};
+  if (Fingerprint(ref_.path, info) == ref_) return {};
+  return Fail(Code::kConflict, "input changed while it was planned", ref_.path,
+              "start again when nothing writes to it any more");
 }
 
 }  // namespace pj::plan

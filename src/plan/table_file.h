@@ -13,10 +13,10 @@
 #include "plan/encoding.h"
 #include "plan/plan.h"
 #include "plan/record_scan.h"
+#include "plan/window_reader.h"
 
 namespace pj::plan {
 
-inline constexpr size_t kWindowBytes = 256 << 10;
 inline constexpr size_t kMaxRecordBytes = 256 << 20;
 
 // A piece of the file: bit i % 64 of masks[i / 64] says that a record ends with byte i. In the last
@@ -27,18 +27,6 @@ struct ScanWindow {
   size_t size = 0;
   const uint64_t* masks = nullptr;
   size_t blocks = 0;
-};
-
-// Memory that one reader after the other uses.
-class ScanBuffers {
- public:
-  ScanBuffers();
-  char* data() { return data_.get(); }
-  uint64_t* masks() { return masks_.data(); }
-
- private:
-  std::unique_ptr<char[]> data_;
-  std::vector<uint64_t> masks_;
 };
 
 struct RecordRef {
@@ -74,7 +62,6 @@ class TableFile {
 
  private:
   TableFile() = default;
-  Result<size_t> ReadWindow(uint64_t offset) const;
 
   UniqueFd fd_;
   FileRef ref_;

@@ -24,6 +24,9 @@ class PlanFileTest : public PlanFixture {
   Status ReadAll(const std::string& bytes) {
     const std::string file = dir_ + "/damaged";
     std::ofstream(file, std::ios::binary) << bytes;
+    return ReadFrom(file);
+  }
+  static Status ReadFrom(const std::string& file) {
     auto plan = OpenPlan(file);
     if (!plan) return std::unexpected(plan.error());
     for (uint64_t i = 0; i < (*plan)->size(); ++i) {
@@ -56,20 +59,26 @@ TEST_F(PlanFileTest, EveryTruncationIsCorrupt) {
 
 TEST_F(PlanFileTest, EveryFlippedBitIsCorrupt) {
   MakeTablePlan();
-  std::string bytes = Bytes();
+  const std::string bytes = Bytes();
+  std::fstream file(dir_ + "/plan", std::ios::in | std::ios::out | std::ios::binary);
+  const auto put = [&](size_t at, int byte) {
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(byte)).flush();
+  };
   for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
-    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ 1 << bit % 8);
-    const Status read = ReadAll(bytes);
+    put(bit / 8, bytes[bit / 8] ^ 1 << bit % 8);
+    const Status read = ReadFrom(dir_ + "/plan");
     ASSERT_FALSE(read) << bit;
     ASSERT_EQ(read.error().code, Code::kCorrupt) << read.error().ToString();
-    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ 1 << bit % 8);
+    put(bit / 8, bytes[bit / 8]);
   }
+  EXPECT_TRUE(ReadFrom(dir_ + "/plan"));
 }
 
 // A file whose checksums are right and whose content is not: no crash, no endless loop.
 TEST_F(PlanFileTest, NonsenseWithGoodChecksumsIsCorruptOrHarmless) {
   Rng rng(5);
-  for (int round = 0; round < 2'000; ++round) {
+  for (int round = 0; round < 300; ++round) {
     auto writer = PlanWriter::Create(dir_ + "/plan");
     ASSERT_TRUE(writer);
     for (int i = 0; i < 20; ++i) ASSERT_TRUE((*writer)->AddFile({"/f" + std::to_string(i), 9, 1}));

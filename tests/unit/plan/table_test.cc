@@ -175,6 +175,32 @@ TEST_F(TableTest, RecordsLongerThanAWindowStayWhole) {
   EXPECT_EQ((*grouped)->Get(0)->keys[0].second, "k");
 }
 
+// Long enough for the second thread.
+TEST_F(TableTest, LongFilesAreReadAheadWithoutLoss) {
+  std::string text = "h,k\n";
+  uint64_t rows = 0;
+  for (; text.size() < 20 * kWindowBytes; ++rows) {
+    text += "\"" + std::to_string(rows) + std::string(rows % 97, '\n') + "\",\n";
+  }
+  const std::string path = Put("a.csv", text);
+  auto plan = Build(Table(Unit::kBytes, 100'000, {.support_multi_line = true}));
+  ASSERT_TRUE(plan) << plan.error().ToString();
+  EXPECT_EQ((*plan)->total_items(), rows);
+  std::string joined = "h,k\n";
+  for (const std::string& part : Texts(**plan)) joined += part;
+  EXPECT_EQ(joined, text);
+  ScanBuffers buffers;
+  auto file = TableFile::Open(path, {}, &buffers);
+  ASSERT_TRUE(file);
+  int windows = 0;
+  const auto stop_early = [&](const ScanWindow&) -> Result<bool> { return ++windows < 10; };
+  EXPECT_TRUE(file->ForEachWindow(0, stop_early));
+  EXPECT_EQ(windows, 10);
+  std::filesystem::resize_file(path, 15 * kWindowBytes);
+  const auto all = [](const ScanWindow&) -> Result<bool> { return true; };
+  EXPECT_FALSE(file->ForEachWindow(0, all));
+}
+
 TEST_F(TableTest, AFileThatShrinksOrChangesIsAnError) {
   const std::string path = Put("a.csv", "h\n" + std::string(100, '1') + "\n");
   ScanBuffers buffers;
