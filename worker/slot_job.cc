@@ -65,7 +65,8 @@ Json Table(const plan::TableSchema& schema) {
           {"encoding", options.encoding},
           {"columns", Columns(schema.columns)},
           {"headers", headers},
-          {"path_columns", schema.path_columns}};
+          {"path_columns", schema.path_columns},
+          {"path_pattern", schema.path_pattern}};
 }
 
 // The GPUs of this node: what CUDA_VISIBLE_DEVICES already allows, else the device files.
