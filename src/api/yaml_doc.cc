@@ -100,6 +100,7 @@ class GraphBuilder : public YAML::EventHandler {
     raw->bytes = value.size();
     if (value.find('\0') != std::string::npos) Refuse(offset, "the text holds a NUL", "remove it");
     const ScalarStyle style = FindScalarStyle(source_, offset);
+    if (!style.closed) Refuse(offset, "this quoted text has no end", "close the quote");
     raw->node.plain = style.kind == ScalarStyle::Kind::kPlain;
     raw->node.text_places = MapText(source_, style, value);
     NoteTabs(style);

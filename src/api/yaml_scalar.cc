@@ -52,6 +52,7 @@ YamlValue ToInteger(bool negative, std::string_view digits, int base) {
     if (!negative && magnitude < limit) return static_cast<int64_t>(magnitude);
     if (negative && magnitude <= limit) return static_cast<int64_t>(~magnitude + 1);
   }
+  if (base == 10) return negative ? -ToDouble(std::string(digits)) : ToDouble(std::string(digits));
   double value = 0;
   for (const char c : digits) {
     const int digit = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;

@@ -37,9 +37,14 @@ YamlSource::Place YamlSource::At(size_t offset) const {
   const auto next = std::upper_bound(starts_.begin(), starts_.end(), offset);
   const size_t line = static_cast<size_t>(next - starts_.begin());
   const size_t start = starts_[line - 1];
-  // Offsets mostly rise: go on from the last one, or a file of one long line costs its square.
-  if (last_.line_start != start || last_.offset > offset) last_ = {start, start, 0};
-  last_.columns += CountCodePoints(text_.substr(last_.offset, offset - last_.offset));
+  // Neighbours follow each other: count from the last place, or a file of one long line costs its
+  // square.
+  if (last_.line_start != start) last_ = {start, start, 0};
+  if (offset >= last_.offset) {
+    last_.columns += CountCodePoints(text_.substr(last_.offset, offset - last_.offset));
+  } else {
+    last_.columns -= CountCodePoints(text_.substr(offset, last_.offset - offset));
+  }
   last_.offset = offset;
   return {static_cast<int>(line), static_cast<int>(last_.columns) + 1};
 }

@@ -27,8 +27,8 @@ size_t SkipProperties(std::string_view text, size_t offset) {
   return offset;
 }
 
-// The last line of a quoted text that begins at `begin`.
-int QuoteEndLine(const YamlSource& source, size_t begin) {
+// The offset of the quote that closes the one at `begin`; the text's size if there is none.
+size_t QuoteEnd(const YamlSource& source, size_t begin) {
   const std::string_view text = source.text();
   const char quote = text[begin];
   size_t i = begin + 1;
@@ -40,7 +40,7 @@ int QuoteEndLine(const YamlSource& source, size_t begin) {
     else if (text[i] == quote)
       break;
   }
-  return source.At(i).line;
+  return std::min(i, text.size());
 }
 
 // The last line of a block: all lines that are empty or indented at least as its first one.
@@ -63,6 +63,21 @@ std::string_view Trimmed(std::string_view text) {
   while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
   const size_t content = text.find_first_not_of(" \t");
   return content == std::string_view::npos ? std::string_view() : text.substr(content);
+}
+
+// Bytes of the first word of a line. Folding keeps words, escapes and a closing quote may differ;
+// the window keeps a file of one long line from costing its square.
+size_t FirstWord(std::string_view part) {
+  part = part.substr(0, 32);
+  return std::max<size_t>(std::min(part.find_first_of(" \t\\\"'"), part.size()), 1);
+}
+
+// True if `rest` of a plain text ends within the line `part`.
+bool EndsHere(std::string_view rest, std::string_view part) {
+  const size_t same = std::min(rest.size(), part.size());
+  const auto differ =
+      std::mismatch(rest.begin(), rest.begin() + static_cast<ptrdiff_t>(same), part.begin()).first;
+  return differ == rest.end();
 }
 
 // Behind the last ':', '-', '?', ',' or bracket of a line that is blank or a comment after it.
@@ -103,7 +118,9 @@ ScalarStyle FindScalarStyle(const YamlSource& source, size_t offset) {
     style.last_line = BlockEndLine(source, style.first_line);
   } else if (first == '"' || first == '\'') {
     style.kind = ScalarStyle::Kind::kQuoted;
-    style.last_line = QuoteEndLine(source, style.begin);
+    const size_t end = QuoteEnd(source, style.begin);
+    style.closed = end < text.size();
+    style.last_line = source.At(end).line;
   }
   return style;
 }
@@ -124,18 +141,15 @@ std::vector<YamlNode::TextPlace> MapText(const YamlSource& source, const ScalarS
     const std::string_view part = Trimmed(whole.substr(std::min(skip, whole.size())));
     if (part.empty()) continue;
     const size_t column = static_cast<size_t>(part.data() - whole.data());
-    // Folding keeps the words; escapes and a closing quote may differ, so the first word decides.
-    const size_t word = std::min(part.find_first_of(" \t\\\"'"), part.size());
-    const size_t found = value.find(part.substr(0, std::max<size_t>(word, 1)), at);
+    size_t word = FirstWord(part);
+    if (plain) word = std::min(word, value.size() - std::min(at, value.size()));
+    if (word == 0) break;
+    const size_t found = value.find(part.substr(0, word), at);
     if (found == std::string_view::npos) break;
     const YamlSource::Place place = source.At(start + column);
     places.push_back({found, place.line, place.column});
-    at = found + std::max<size_t>(word, 1);
-    if (plain &&
-        value.find_first_not_of(" \n", found + std::min(part.size(), value.size() - found)) ==
-            std::string_view::npos) {
-      break;
-    }
+    at = found + word;
+    if (plain && EndsHere(value.substr(found), part)) break;
   }
   const bool one_line = places.size() == 1 && places[0].line == style.first_line;
   return one_line && plain ? std::vector<YamlNode::TextPlace>() : places;

@@ -17,6 +17,7 @@ struct ScalarStyle {
   size_t begin = 0;    // offset of the first byte: text, quote, or the block's indicator
   int first_line = 0;  // of `begin`
   int last_line = 0;   // of the last line that belongs to it
+  bool closed = true;  // false: a quoted text without its closing quote
 };
 
 // `offset` is where the node begins: at its tag or anchor if it has one.

@@ -14,6 +14,8 @@ inline constexpr size_t kRegexBytes = 1024;
 inline constexpr size_t kJsonDepth = 64;
 
 // Kubernetes objects.
+inline constexpr size_t kJobNameBytes = 52;             // leaves 11 of 63 for generation and index
+inline constexpr size_t kNameBytes = 63;                // inputs, outputs, namespaces
 inline constexpr size_t kConfigMapBytes = 1 << 20;      // data + binaryData, as the API server
 inline constexpr size_t kInlinePlanBytes = 256 << 10;   // larger plans lie in a file
 inline constexpr size_t kCodeBytes = 4 << 20;           // packed code folder
