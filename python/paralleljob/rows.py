@@ -20,6 +20,7 @@ def _quotes_return():
 _QUOTES_RETURN = _quotes_return()
 # pandas' own arrays whose values are plain objects or missing.
 _AS_OBJECTS = ("str", "string")
+_AGREED = {}
 
 
 def is_dataframe(result):
@@ -89,6 +90,21 @@ def frame_lines(frame, separator):
     return text.encode("utf-8", "backslashreplace")
 
 
+def _digits_agree(dtype):
+    """Whether this numpy writes such floats as repr() does: some versions differ for float32."""
+    known = _AGREED.get(dtype)
+    if known is None:
+        import numpy
+
+        with numpy.errstate(all="ignore"):
+            probes = [d * 10.0**p for p in range(-9, 20) for d in (1.0, -1.23456789, 9.876543e-3)]
+            values = numpy.array(probes, dtype=dtype)
+        made = native_module().format_columns([values], len(values), ",", False)
+        known = made is not None and made.decode().split("\n")[:-1] == values.astype(str).tolist()
+        _AGREED[dtype] = known
+    return known
+
+
 def _column_arrays(frame):
     """Each column as an array that the native module reads, or as a list; None: ask pandas."""
     columns = []
@@ -98,11 +114,15 @@ def _column_arrays(frame):
         kind = getattr(values.dtype, "kind", "?")
         name = str(values.dtype)
         if hasattr(values, "to_numpy") and name in _AS_OBJECTS:
-            values = values.astype(object)
-            values[values != values] = None
-            columns.append(values.tolist())
+            objects = values.astype(object)
+            objects[values.isna()] = None
+            columns.append(objects.tolist())
         elif kind == "O" and type(values).__name__ in ("ndarray", "PandasArray"):
             columns.append(values.tolist())
+        elif kind == "f" and type(values).__name__ == "ndarray" and not _digits_agree(values.dtype):
+            texts = values.astype(str).astype(object)
+            texts[values != values] = None
+            columns.append(texts.tolist())
         elif kind in "biuf" and type(values).__name__ == "ndarray":
             columns.append(values)
         else:
