@@ -198,7 +198,7 @@ void AgentCore::Impl::Settle(HeldShard* shard, ShardRecord read, std::string at_
   const WriteId& id = shard->sent.write_id;
   const bool own =
       Planted(Plant::kWriteIdByNumber) ? read.write_id.counter == id.counter : read.write_id == id;
-  if (own && shard->committed.write_id != id) {
+  if (own) {
     return OnPutDone(shard, std::move(read), std::move(at_version));
   }
   if (Planted(Plant::kReadNewestIsOwn)) {

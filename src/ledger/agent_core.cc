@@ -168,7 +168,7 @@ void AgentCore::Impl::DriveCareful() {
     const auto [lo, mini_batch] = suspects.front();
     HeldShard* shard = Find(lo);
     if (shard == nullptr || mini_batch >= shard->committed.hi ||
-        shard->states[mini_batch - lo] != HeldShard::State::kOpen) {
+        !HeldShard::IsOpen(shard->states[mini_batch - lo])) {
       if (shard != nullptr) shard->alone.reset();
       suspects.erase(suspects.begin());
       announce = true;

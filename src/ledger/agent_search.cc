@@ -149,15 +149,14 @@ void AgentCore::Impl::SearchWait() {
 
 void AgentCore::Impl::TryTakeOver(ShardRecord read, std::string version) {
   const bool lost = !config.local && !read.holder.empty();
-  if (lost && read.alone.empty()) ++read.barren_epochs;
-  if (lost && !read.alone.empty()) {
-    // It was named before it ran: its host died with the agent, and that charges it. The last
-    // attempt is repeated rather than failed here, because a terminal mini-batch needs its index
-    // entry.
+  if (lost && !read.alone.empty() && read.barren_epochs >= kBarrenLimit) {
+    // Named before it ran, after three barren epochs, and its agent is dead again: that charges it. The
+    // last attempt is repeated rather than failed, because a terminal one needs its index entry.
     const Alone& alone = read.alone.front();
     const auto most = static_cast<uint32_t>(std::min<int64_t>(config.max_retries, UINT32_MAX));
     if (alone.attempt <= most) read.attempts[alone.mini_batch] = alone.attempt;
   }
+  if (lost) ++read.barren_epochs;
   read.holder = config.holder;
   read.incarnation = config.incarnation;
   if (!Planted(Plant::kTakeOverSameEpoch)) ++read.epoch;
@@ -167,11 +166,13 @@ void AgentCore::Impl::TryTakeOver(ShardRecord read, std::string version) {
   if (Planted(Plant::kTakeOverForgetsFailed)) read.failed.Clear();
   if (Planted(Plant::kTakeOverForgetsDone)) read.done_above.Clear();
   const bool careful = !read.alone.empty() || (lost && read.barren_epochs >= kBarrenLimit);
-  const uint64_t done_end =
+  // Not below what earlier epochs did or were charged for.
+  uint64_t touched =
       read.done_above.empty() ? read.low_water : read.done_above.ranges().rbegin()->second;
+  if (!read.attempts.empty()) touched = std::max(touched, read.attempts.rbegin()->first + 1);
   const uint64_t fresh = read.low_water + Reserve(read.hi - read.low_water);
   // In careful mode the suspects are what lay below the old horizon: it stays.
-  read.horizon = careful ? read.horizon : std::min(read.hi, std::max(done_end, fresh));
+  read.horizon = careful ? read.horizon : std::min(read.hi, std::max(touched, fresh));
   search.step = Search::Step::kTakeOver;
   search.call = Send(Call::Op::kPut, read.lo, version, &read);
   search.record = std::move(read);
@@ -244,7 +245,7 @@ void AgentCore::Impl::OnSearchRead(ShardRecord read, std::string version) {
 }
 
 bool AgentCore::Impl::MayTakeOver(const ShardRecord& read) const {
-  if (read.holder.empty() || Planted(Plant::kTakeOverLive)) return true;
+  if (read.holder.empty()) return true;
   if (read.incarnation == config.incarnation) return false;
   // Locally one program at a time holds the folder's lock, and all its agents share one
   // incarnation: another incarnation is dead. In a cluster only our own former self is known to be.
@@ -274,7 +275,7 @@ void AgentCore::Impl::Acquire(ShardRecord record, std::string version) {
   }
   for (const uint64_t mini_batch : careful) {
     if (mini_batch >= committed.horizon || committed.IsDone(mini_batch)) continue;
-    shard.Suspect(mini_batch);
+    shard.SetAside(mini_batch);
     suspects.emplace_back(committed.lo, mini_batch);
   }
   out->push_back(OpenSegment{committed.lo, committed.epoch, std::nullopt});

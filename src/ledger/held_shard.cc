@@ -29,7 +29,10 @@ HeldShard::HeldShard(ShardRecord record, std::string at_version)
   if (Planted(Plant::kTakeOverForgetsFailed)) failed.Clear();
   if (Planted(Plant::kAttemptsForgotten)) return;
   // How the last attempt ended was not recorded: a fresh process is the safe answer.
-  for (const auto& [mini_batch, count] : committed.attempts) charged[mini_batch] = {count, true};
+  for (const auto& [mini_batch, count] : committed.attempts) {
+    charged[mini_batch] = {count, true};
+    SetAside(mini_batch);
+  }
 }
 
 Assignment HeldShard::TakeAgain(int64_t max_retries) {
@@ -54,25 +57,25 @@ Assignment HeldShard::TakeAlone(int64_t max_retries) {
   return given;
 }
 
-void HeldShard::Suspect(uint64_t mini_batch) {
-  // From now on all below count as looked at, so that each is given from one place only.
-  for (; next <= mini_batch; ++next) {
-    if (states[next - committed.lo] == State::kOpen) again.insert(again.begin(), next);
-  }
+void HeldShard::SetAside(uint64_t mini_batch) {
+  State& state = states[mini_batch - committed.lo];
+  if (state != State::kOpen) return;
+  state = State::kAside;
+  again.insert(std::lower_bound(again.begin(), again.end(), mini_batch, std::greater<>()),
+               mini_batch);
+  floor = std::max(floor, mini_batch + 1);
 }
 
 void HeldShard::PutBack(uint64_t mini_batch) {
   states[mini_batch - committed.lo] = State::kOpen;
   --running;
-  again.insert(std::lower_bound(again.begin(), again.end(), mini_batch, std::greater<>()),
-               mini_batch);
+  SetAside(mini_batch);
 }
 
 std::vector<uint64_t> HeldShard::WithdrawRunning() {
   std::vector<uint64_t> taken;
   if (running == 0) return taken;
-  const uint64_t end = std::min(next, committed.hi);
-  for (uint64_t i = committed.low_water; i < end; ++i) {
+  for (uint64_t i = committed.low_water; i < committed.hi; ++i) {
     if (states[i - committed.lo] == State::kRunning) taken.push_back(i);
   }
   for (const uint64_t mini_batch : taken) PutBack(mini_batch);
@@ -82,7 +85,7 @@ std::vector<uint64_t> HeldShard::WithdrawRunning() {
 std::vector<uint64_t> HeldShard::OpenIn(uint64_t from, uint64_t to) const {
   std::vector<uint64_t> open;
   for (uint64_t i = from; i < std::min(to, committed.hi); ++i) {
-    if (states[i - committed.lo] == State::kOpen) open.push_back(i);
+    if (IsOpen(states[i - committed.lo])) open.push_back(i);
   }
   return open;
 }
@@ -163,7 +166,7 @@ bool HeldShard::Merge(ShardRecord read, std::string at_version) {
   if (committed.hi >= old_hi) return false;
   bool started = false;
   for (uint64_t i = committed.hi; i < std::min(old_hi, next); ++i) {
-    started = started || states[i - committed.lo] != State::kOpen;
+    started = started || !IsOpen(states[i - committed.lo]);
   }
   ForgetBeyond(committed.hi);
   return started;

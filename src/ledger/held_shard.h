@@ -39,7 +39,9 @@ class HeldShard {
   // From a record that says that we hold it.
   HeldShard(ShardRecord record, std::string version);
 
-  enum class State : uint8_t { kOpen, kRunning, kDone };
+  // kAside: open, and waits in `again`.
+  enum class State : uint8_t { kOpen, kAside, kRunning, kDone };
+  static bool IsOpen(State state) { return state == State::kOpen || state == State::kAside; }
 
   // --- mini-batches (hot) ---
   // Gives consecutive first attempts below the limit; returns how many.
@@ -81,8 +83,8 @@ class HeldShard {
     const auto it = charged.find(mini_batch);
     return it == charged.end() ? 1 : it->second.count + 1;
   }
-  // Makes an open one below the horizon ready for TakeAlone.
-  void Suspect(uint64_t mini_batch);
+  // An open one leaves the order of first attempts and waits in `again`.
+  void SetAside(uint64_t mini_batch);
   void PutBack(uint64_t mini_batch);
   void MarkDone(uint64_t mini_batch) {
     states[mini_batch - committed.lo] = State::kDone;
@@ -119,7 +121,7 @@ class HeldShard {
   std::vector<State> states;  // index: mini-batch − lo
   uint64_t next = 0;          // everything below was looked at
   uint64_t limit = 0;         // horizon in effect: never above what is acknowledged
-  uint64_t floor = 0;         // no horizon below: earlier epochs' work
+  uint64_t floor = 0;         // no horizon below: earlier epochs were there
   uint64_t running = 0;
   uint64_t done = 0;
   std::vector<uint64_t> again;          // descending: the back goes first

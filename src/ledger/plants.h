@@ -17,7 +17,6 @@ enum class Plant : uint8_t {
   kSplitWithoutTicket,    // a thief shortens its victim without leaving a ticket
   kIgnoreTickets,         // childless tickets are not followed
   kTakeOverSameEpoch,     // a take-over keeps the epoch
-  kTakeOverLive,          // a take-over of any shard, whoever lives
   kTakeOverForgetsDone,   // a take-over starts from the low-water mark, ignoring what is done above it
   kTakeOverForgetsFailed, // a take-over loses the set of failed mini-batches
   kCommitBeforeSync,      // mini-batches that finished during the sync are committed with it
@@ -30,7 +29,7 @@ enum class Plant : uint8_t {
   kLossCharged,           // the death of a slot host charges what was running
   kAttemptsForgotten,     // a take-over forgets charged attempts
   kFailedNotCounted,      // terminal failures are not counted
-  kSealSkipsEpoch,        // the seal keeps the epoch and the holder's right to write
+  kSealReadsOnly,         // the seal believes what it read and writes nothing
   kSealSkipsMissing,      // the seal forgets roots nobody created
   kReleaseEarly,          // a drain releases while calls still run
   kCompleteEarly,         // an agent ends when its own shards are done

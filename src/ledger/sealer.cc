@@ -85,11 +85,8 @@ struct Sealer::Impl {
     }
     sent = std::move(*record);
     sent.sealed = true;
-    if (Planted(Plant::kSealSkipsEpoch)) {
-      sent.sealed = false;
-      auto kept = sent;
-      kept.sealed = true;
-      Keep(std::move(kept));
+    if (Planted(Plant::kSealReadsOnly)) {
+      Keep(std::move(sent));
       return Next();
     }
     ++sent.epoch;

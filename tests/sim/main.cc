@@ -1,0 +1,147 @@
+// sim: runs seeds. `sim --seed N [--plant X] [--verbose]` repeats one; `--gate` looks for every
+// plant.
+#include <fmt/core.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ledger/plants.h"
+#include "tests/sim/plants.h"
+#include "tests/sim/world.h"
+
+namespace {
+
+using pj::sim::NamedPlant;
+using pj::sim::Outcome;
+using pj::sim::Plants;
+
+constexpr uint64_t kGateSeeds = 1000;
+
+struct Arguments {
+  std::optional<uint64_t> seed;
+  uint64_t seeds = 100;
+  uint64_t first = 1;
+  uint64_t seconds = 0;  // 0: no limit
+  std::string plant;
+  bool gate = false;
+  bool twice = false;
+  bool verbose = false;
+  bool bad = false;
+};
+
+uint64_t Number(const char* text, bool* bad) {
+  uint64_t value = 0;
+  const auto end = std::from_chars(text, text + std::strlen(text), value);
+  if (end.ec != std::errc() || *end.ptr != '\0') *bad = true;
+  return value;
+}
+
+Arguments Parse(int argc, char** argv) {
+  Arguments a;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view flag = argv[i];
+    if (flag == "--gate")
+      a.gate = true;
+    else if (flag == "--twice")
+      a.twice = true;
+    else if (flag == "--verbose")
+      a.verbose = true;
+    else if (i + 1 == argc)
+      a.bad = true;
+    else if (flag == "--seed")
+      a.seed = Number(argv[++i], &a.bad);
+    else if (flag == "--seeds")
+      a.seeds = Number(argv[++i], &a.bad);
+    else if (flag == "--first")
+      a.first = Number(argv[++i], &a.bad);
+    else if (flag == "--seconds")
+      a.seconds = Number(argv[++i], &a.bad);
+    else if (flag == "--plant")
+      a.plant = argv[++i];
+    else
+      a.bad = true;
+  }
+  return a;
+}
+
+Outcome RunSeed(uint64_t seed, bool verbose) {
+  return pj::sim::World(pj::sim::Draw(seed), verbose).Run();
+}
+
+double Elapsed() {
+  static const auto start = std::chrono::steady_clock::now();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+int RunSeeds(const Arguments& a) {
+  uint64_t requests = 0;
+  uint64_t done = 0;
+  const uint64_t first = a.seed.value_or(a.first);
+  const uint64_t count = a.seed ? 1 : a.seeds;
+  for (uint64_t seed = first; seed < first + count; ++seed, ++done) {
+    if (a.seconds > 0 && Elapsed() > static_cast<double>(a.seconds)) break;
+    const Outcome outcome = RunSeed(seed, a.verbose);
+    requests += outcome.requests;
+    if (!outcome.violation.empty()) {
+      const std::string plant = a.plant.empty() ? "" : " --plant " + a.plant;
+      fmt::print(stderr, "seed {} failed: {}\nrun it again: sim --seed {}{} --verbose\n", seed,
+                 outcome.violation, seed, plant);
+      return 1;
+    }
+    if (a.twice && RunSeed(seed, false).trace != outcome.trace) {
+      fmt::print(stderr, "I14: seed {} took another course the second time\n", seed);
+      return 1;
+    }
+  }
+  fmt::print("{} seeds clean, {} requests, {:.1f} s\n", done, requests, Elapsed());
+  return done > 0 ? 0 : 1;
+}
+
+// Every plant must be found, or the simulator is too weak.
+int RunGate(const Arguments& a) {
+  int missed = 0;
+  for (const NamedPlant& plant : Plants()) {
+    if (!a.plant.empty() && plant.name != a.plant) continue;
+    pj::ledger::active_plant = plant.plant;
+    std::string found;
+    uint64_t seed = a.first;
+    for (; seed < a.first + kGateSeeds && found.empty(); ++seed) {
+      if (a.seconds > 0 && Elapsed() > static_cast<double>(a.seconds)) break;
+      found = RunSeed(seed, false).violation;
+    }
+    if (found.empty()) {
+      ++missed;
+      fmt::print("MISSED {}: {} seeds were clean\n", plant.name, seed - a.first);
+    } else {
+      fmt::print("{:<26} seed {:>4}: {}\n", plant.name, seed - 1, found);
+    }
+  }
+  fmt::print("{} plants missed, {:.1f} s\n", missed, Elapsed());
+  return missed == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Arguments arguments = Parse(argc, argv);
+  bool known = arguments.plant.empty();
+  for (const NamedPlant& plant : Plants()) {
+    if (plant.name != arguments.plant) continue;
+    known = true;
+    if (!arguments.gate) pj::ledger::active_plant = plant.plant;
+  }
+  if (arguments.bad || !known) {
+    fmt::print(stderr,
+               "usage: sim [--seed N | --seeds COUNT [--first N]] [--plant NAME] [--seconds S] "
+               "[--twice] [--verbose] | --gate [--plant NAME] [--seconds S]\nplants:");
+    for (const NamedPlant& plant : Plants()) fmt::print(stderr, " {}", plant.name);
+    fmt::print(stderr, "\n");
+    return 2;
+  }
+  return arguments.gate ? RunGate(arguments) : RunSeeds(arguments);
+}

@@ -1,0 +1,17 @@
+// Names of the deliberate errors, for the command line.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "ledger/plants.h"
+
+namespace pj::sim {
+
+struct NamedPlant {
+  std::string_view name;
+  ledger::Plant plant;
+};
+const std::vector<NamedPlant>& Plants();
+
+}  // namespace pj::sim
