@@ -14,7 +14,8 @@ using Seconds = std::chrono::seconds;
 // Wall-clock time, nanoseconds since the Unix epoch, UTC.
 using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::nanoseconds>;
 
-// Thread-safe. Monotonic time never goes back and says nothing about dates; wall time is for people.
+// Thread-safe. Monotonic time never goes back and says nothing about dates; wall time is for
+// people.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -281,6 +281,21 @@ TEST(SegmentTest, AnyAttemptRecordComesBackOverManyBlocksAndCommits) {
   for (size_t i = 0; i < read.size(); ++i) ASSERT_TRUE(Same(read[i], expected[i])) << i;
 }
 
+TEST(SegmentTest, AttemptsAreReadFromAnEarlierMarkOn) {
+  TempDir dir;
+  auto writer = Fresh(dir);
+  Add(writer.get(), 0);
+  const auto first = *writer->Commit(writer->TakePending());
+  Add(writer.get(), 1);
+  const auto second = *writer->Commit(writer->TakePending());
+  std::vector<uint64_t> ids;
+  const auto note = [&](const AttemptRecord& r) { ids.push_back(r.mini_batch); };
+  ASSERT_TRUE(ReadAttempts(dir.str(), second, note, first.attempts));
+  EXPECT_EQ(ids, std::vector<uint64_t>{1});
+  EXPECT_FALSE(ReadAttempts(dir.str(), second, note, first.attempts + 1))
+      << "no block begins there";
+}
+
 TEST(SegmentTest, RepeatedStringsCostNoSpace) {
   TempDir dir;
   auto writer = Fresh(dir);
