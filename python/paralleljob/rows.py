@@ -232,7 +232,7 @@ def frame_records(frame):
 
 
 def plain(value):
-    """Python's own JSON types; NaN, NaT and infinities become null; what has no JSON form raises."""
+    """Python's own JSON types; NaN, NaT, infinities become null; what has no JSON form raises."""
     if value is None or value is True or value is False or isinstance(value, (str, int)):
         return value if type(value) in (str, int, bool, type(None)) else _subclass(value)
     if isinstance(value, float):

@@ -135,7 +135,7 @@ def _plain_signature(function):
 
 
 def _signature(function):
-    """Positional parameters as (name, has default), whether there is *args, and required keywords."""
+    """Positional parameters as (name, has default), whether there is *args, required keywords."""
     plain = _plain_signature(function)
     if plain is not None:
         return plain

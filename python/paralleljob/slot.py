@@ -157,7 +157,7 @@ class Slot:
         return _LOST_CONNECTION
 
     def _end(self, code):
-        """As an interpreter ends: threads joined, atexit called, logs flushed; without its slow part."""
+        """As an interpreter ends: threads joined, atexit called, logs flushed."""
         import atexit
         import threading
 

@@ -1,4 +1,4 @@
-"""stdout, stderr and logging of a slot: into its log files, line by line, never into the protocol."""
+"""stdout, stderr and logging of a slot: into its log files, never into the protocol."""
 
 import errno
 import io

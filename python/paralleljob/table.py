@@ -206,7 +206,8 @@ class Reader:
         given = values.notna() & (values != "")
         misfits = int((given & made.isna()).sum())
         if kind == "float" and misfits:
-            misfits -= int((given & values.str.strip().str.lower().isin(["nan", "+nan", "-nan"])).sum())
+            words = values.str.strip().str.lower()
+            misfits -= int((given & words.isin(["nan", "+nan", "-nan"])).sum())
         if misfits:
             self._note_once(
                 ("misfit", column["name"]),

@@ -1,4 +1,4 @@
-"""Plays the agent over socket pairs: starts a zygote, asks for slots, sends frames, reads results."""
+"""Plays the agent over socket pairs: starts a zygote, asks for slots, sends frames."""
 
 import array
 import json
@@ -159,7 +159,7 @@ class SlotEnd:
                 self.notes.append(json.loads(bytes(body))["message"])
                 continue
             shown = bytes(body).decode(errors="replace")
-            assert got == kind, "got message type %s: %s; log: %s" % (got, shown, self.text("stderr"))
+            assert got == kind, "got type %s: %s; log: %s" % (got, shown, self.text("stderr"))
             return json.loads(bytes(body)) if len(body) else None
 
     def results(self, number):

@@ -27,7 +27,8 @@ def test_no_symbol_is_newer_than_the_oldest_glibc(path):
 def test_only_the_entry_point_is_visible(path):
     shown = subprocess.run(["nm", "-D", "--defined-only", path], check=True, capture_output=True,
                            text=True)  # fmt: skip
-    assert [line.split()[-1] for line in shown.stdout.splitlines()] == ["PyInit__paralleljob_native"]
+    names = [line.split()[-1] for line in shown.stdout.splitlines()]
+    assert names == ["PyInit__paralleljob_native"]
 
 
 def test_sources_are_python_3_8():
@@ -41,7 +42,8 @@ def test_sources_are_python_3_8():
 def test_the_runtime_needs_no_third_party_package():
     code = (
         "import sys; sys.path.insert(0, %r); import paralleljob.zygote, paralleljob.pure, "
-        "azureml_user.parallel_run; print('pandas' in sys.modules, 'numpy' in sys.modules)" % RUNTIME
+        "azureml_user.parallel_run; print('pandas' in sys.modules, 'numpy' in sys.modules)"
+        % RUNTIME
     )
     shown = subprocess.run([os.environ.get("PJ_BARE_PYTHON", "/usr/bin/python3"), "-I", "-c", code],
                            check=True, capture_output=True, text=True)  # fmt: skip

@@ -255,7 +255,8 @@ def test_surroundings_of_a_script(zygote, files, tmp_path):
         "    assert e is paralleljob.EntryScript()\n"
         "    return [json.dumps([os.getcwd(), os.environ['FROM_JOB'], os.environ.get('GONE'),\n"
         "        os.environ['CUDA_VISIBLE_DEVICES'], sys.stdin.read(), e.agent_name,\n"
-        "        e.output_dir, e.working_dir, e.log_dir, __name__, os.getpgid(0) == os.getpid()])]\n"
+        "        e.output_dir, e.working_dir, e.log_dir, __name__,\n"
+        "        os.getpgid(0) == os.getpid()])]\n"
     ).start()  # fmt: skip
     slot = z.ready(5, env={"CUDA_VISIBLE_DEVICES": "3", "GONE": None})
     slot.run([(1, 1, files_payload(files(1)))])
@@ -403,7 +404,8 @@ def test_a_child_forked_in_init_cannot_become_a_slot(zygote, files):
 
 
 def test_closing_every_descriptor_harms_only_itself(zygote, files):
-    z = zygote().script("import os\ndef run(b):\n    os.closerange(0, 4096)\n    return b\n").start()
+    script = "import os\ndef run(b):\n    os.closerange(0, 4096)\n    return b\n"
+    z = zygote().script(script).start()
     slot = z.ready()
     slot.run([(1, 1, files_payload(files(1)))])
     status = z.exited(slot)
