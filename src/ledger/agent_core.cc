@@ -337,8 +337,7 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
   const size_t before = out->size();
   if (!impl.suspects.empty()) {
     HeldShard* shard = impl.Find(impl.suspects.front().first);
-    const bool named = shard != nullptr && shard->alone && !shard->committed.alone.empty() &&
-                       shard->committed.alone.front() == *shard->alone;
+    const bool named = shard != nullptr && shard->Named();
     if (named && impl.Running() == 0) {
       out->push_back(shard->TakeAlone(impl.config.max_retries));
       shard->active = true;

@@ -150,8 +150,9 @@ void AgentCore::Impl::SearchWait() {
 void AgentCore::Impl::TryTakeOver(ShardRecord read, std::string version) {
   const bool lost = !config.local && !read.holder.empty();
   if (lost && !read.alone.empty() && read.barren_epochs >= kBarrenLimit) {
-    // Named before it ran, after three barren epochs, and its agent is dead again: that charges it. The
-    // last attempt is repeated rather than failed, because a terminal one needs its index entry.
+    // Named before it ran, after three barren epochs, and its agent is dead again: that charges it.
+    // The last attempt is repeated rather than failed, because a terminal one needs its index
+    // entry.
     const Alone& alone = read.alone.front();
     const auto most = static_cast<uint32_t>(std::min<int64_t>(config.max_retries, UINT32_MAX));
     if (alone.attempt <= most) read.attempts[alone.mini_batch] = alone.attempt;
@@ -277,6 +278,7 @@ void AgentCore::Impl::Acquire(ShardRecord record, std::string version) {
     if (mini_batch >= committed.horizon || committed.IsDone(mini_batch)) continue;
     shard.SetAside(mini_batch);
     suspects.emplace_back(committed.lo, mini_batch);
+    if (!committed.alone.empty()) shard.alone = committed.alone.front();
   }
   out->push_back(OpenSegment{committed.lo, committed.epoch, std::nullopt});
   held.push_back(std::move(shard));

@@ -97,6 +97,14 @@ class HeldShard {
   // Open mini-batches in [from, to).
   std::vector<uint64_t> OpenIn(uint64_t from, uint64_t to) const;
 
+  // The wanted `alone` stands in the ledger, and no write under way takes it out again.
+  bool Named() const {
+    const auto says = [this](const ShardRecord& record) {
+      return !record.alone.empty() && record.alone.front() == *alone;
+    };
+    return alone && says(committed) && (write == Write::kNone || says(sent));
+  }
+
   uint64_t Length() const { return committed.hi - committed.lo; }
   bool AllDone() const { return done == Length(); }
   // Never looked at and below the limit.

@@ -123,8 +123,8 @@ std::string World::Unfinished() const {
                     shard.Left(), shard.holder, shard.incarnation, shard.sealed ? " sealed" : "");
   }
   for (const auto& agent : agents_) {
-    if (agent->Serves()) text += fmt::format(" {} {} lives;", agent->config().holder,
-                                             agent->config().incarnation);
+    if (agent->Serves())
+      text += fmt::format(" {} {} lives;", agent->config().holder, agent->config().incarnation);
   }
   return text;
 }
