@@ -35,8 +35,8 @@ def write(folder, name, text):
 
 
 def tally(folder):
-    ended = subprocess.run([sys.executable, str(TALLY), str(folder)], capture_output=True, text=True,
-                           check=False)
+    ended = subprocess.run([sys.executable, str(TALLY), str(folder)], capture_output=True,
+                           text=True, check=False)
     return ended.returncode, ended.stdout.splitlines()[-1]
 
 
