@@ -1,0 +1,378 @@
+// The agent's loop: one thread that waits for slots, the zygote, the I/O thread and the clock, and
+// lets the ledger's core decide.
+#include "worker/agent.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+#include <utility>
+
+#include "base/log.h"
+#include "worker/dispatcher.h"
+#include "worker/io_thread.h"
+#include "worker/schema_gate.h"
+#include "worker/segment_book.h"
+
+namespace pj::worker {
+namespace {
+
+constexpr size_t kMaxPendingBytes = 64 << 20;  // more rows than this wait for the next commit
+constexpr int kEvents = 64;
+constexpr int kRounds = 8;  // of filling before events are looked at again
+constexpr Nanos kLongestWait = Seconds(10);
+
+std::string AddressOf(const SlotJob& job) {
+  const auto given = job.env.find("PARALLELJOB_POD_IP");
+  return given == job.env.end() ? "127.0.0.1" : given->second;
+}
+
+class AgentLoop : public Agent, private WorkSink {
+ public:
+  explicit AgentLoop(AgentOptions options)
+      : options_(std::move(options)),
+        core_(options_.core),
+        epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        io_(StoreClient(options_.api, options_.ns, options_.core.job)),
+        gate_(options_.api, options_.ns, options_.core.job, options_.core.identity),
+        book_({.dir = options_.segments_dir,
+               .holder = options_.core.holder,
+               .incarnation = options_.core.incarnation,
+               .node = options_.job.node,
+               .address = AddressOf(options_.job),
+               .on_committed = options_.on_committed},
+              &io_),
+        dispatcher_({.job = options_.job,
+                     .timeouts = options_.timeouts,
+                     .slots = static_cast<int>(options_.core.slots),
+                     .plan = options_.plan,
+                     .guardian = options_.guardian,
+                     .clock = options_.clock,
+                     .stats = &stats_,
+                     .epoll = epoll_.get(),
+                     .sink = this}) {}
+
+  AgentResult Run() override;
+  const AgentStats& Stats() const override { return stats_; }
+  void SetControl(const ledger::Control& control) override;
+  std::vector<std::pair<int, int>> Processes() const override { return dispatcher_.Processes(); }
+
+ private:
+  // WorkSink
+  void Take(size_t max, std::vector<ledger::Assignment>* out) override;
+  void GiveBack(const ledger::Assignment& assignment) override;
+  void Ended(const EndedAttempt& attempt) override;
+  void HostDied() override;
+  void Fatal(AgentEnd end, const std::string& reason, Error error) override;
+
+  Status Watch(int fd);
+  void Round();
+  void WaitForEvents();
+  int WaitMillis() const;
+  void HandleIo();
+  void HandleControl();
+  void ApplyControl(const ledger::Control& control);
+  void Step(const ledger::Event& event);
+  void RunEffects();
+  void RunEffect(const ledger::Effect& effect);
+  void OnFinished(const ledger::Finished& finished);
+  void Finish(const EndedAttempt& attempt);
+  bool FitsSchema(const EndedAttempt& attempt, std::string* difference, bool* undecided);
+  void Stop(AgentEnd end, const std::string& reason, std::optional<Error> error);
+  void EndProcesses();
+  Nanos Now() const { return options_.clock->Monotonic(); }
+
+  const AgentOptions options_;
+  ledger::AgentCore core_;
+  AgentStats stats_;
+  UniqueFd epoll_;
+  UniqueFd wake_;
+  IoThread io_;
+  SchemaGate gate_;
+  SegmentBook book_;
+  Dispatcher dispatcher_;
+
+  std::vector<ledger::Effect> effects_;
+  std::vector<ledger::Effect> running_effects_;
+  std::vector<IoDone> done_;
+  Nanos timer_{Nanos::max()};
+  bool work_available_ = false;
+  bool over_ = false;                 // nothing more to decide
+  bool draining_for_ending_ = false;  // no slot is left: commit, release, then end
+  AgentResult result_;
+  std::mutex control_mutex_;
+  std::vector<ledger::Control> controls_;  // guarded by control_mutex_
+};
+
+Status AgentLoop::Watch(int fd) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = MakeTag(Tag::kAgent, static_cast<uint32_t>(fd));
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return FailErrno(errno, "cannot watch an event descriptor");
+  }
+  return {};
+}
+
+AgentResult AgentLoop::Run() {
+  Status ready = Watch(wake_.get());
+  if (ready) ready = Watch(io_.event_fd());
+  if (ready) ready = dispatcher_.Start();
+  if (!ready) {
+    Stop(AgentEnd::kError, "AgentNotStarted", ready.error());
+  } else {
+    Step(ledger::Started{});
+    RunEffects();
+  }
+  while (!over_) {
+    WaitForEvents();
+    Round();
+  }
+  EndProcesses();
+  io_.Flush();
+  return std::move(result_);
+}
+
+int AgentLoop::WaitMillis() const {
+  const Nanos now = Now();
+  const Nanos next = std::min({timer_, dispatcher_.NextCheck(), now + kLongestWait});
+  if (next <= now) return 0;
+  return static_cast<int>(std::chrono::ceil<Millis>(next - now).count());
+}
+
+void AgentLoop::WaitForEvents() {
+  epoll_event events[kEvents];
+  const int n = ::epoll_wait(epoll_.get(), events, kEvents, WaitMillis());
+  for (int i = 0; i < n; ++i) {
+    const uint64_t tag = events[i].data.u64;
+    if (tag == MakeTag(Tag::kAgent, static_cast<uint32_t>(wake_.get()))) {
+      HandleControl();
+    } else if (tag == MakeTag(Tag::kAgent, static_cast<uint32_t>(io_.event_fd()))) {
+      HandleIo();
+    } else {
+      dispatcher_.Handle(tag);
+    }
+  }
+  if (dispatcher_.NextCheck() <= Now()) dispatcher_.CheckTimes();
+}
+
+void AgentLoop::Round() {
+  if (timer_ <= Now() && !over_) {
+    timer_ = Nanos::max();
+    core_.NoteRunning(dispatcher_.RunningSlots());
+    Step(ledger::TimerFired{});
+  }
+  for (int i = 0; i < kRounds && !over_; ++i) {
+    work_available_ = false;
+    if (book_.PendingBytes() < kMaxPendingBytes) dispatcher_.Fill();
+    core_.Poll(Now(), &effects_);
+    RunEffects();
+    if (!work_available_) break;
+  }
+}
+
+void AgentLoop::HandleIo() {
+  done_.clear();
+  io_.TakeDone(&done_);
+  for (IoDone& done : done_) {
+    if (auto* call = std::get_if<CallDone>(&done)) {
+      const bool ok = call->reply.outcome == ledger::Reply::Outcome::kOk;
+      const bool get = call->call.op == ledger::Call::Op::kGet;
+      if (ok && !get) stats_.commits.fetch_add(1, std::memory_order_relaxed);
+      if (ok) book_.OnCommitted(get ? call->reply.record : call->call.record);
+      Step(std::move(call->reply));
+    } else {
+      auto& sync = std::get<SyncDone>(done);
+      if (!sync.mark) {
+        const bool full = sync.mark.error().code == Code::kNoSpace;
+        return Stop(AgentEnd::kError, full ? "NoSpace" : "StorageFailed", sync.mark.error());
+      }
+      Step(ledger::OutputSynced{sync.lo, std::move(*sync.mark)});
+    }
+    RunEffects();
+  }
+}
+
+void AgentLoop::SetControl(const ledger::Control& control) {
+  {
+    std::lock_guard lock(control_mutex_);
+    controls_.push_back(control);
+  }
+  const uint64_t one = 1;
+  static_cast<void>(!::write(wake_.get(), &one, sizeof one));
+}
+
+void AgentLoop::HandleControl() {
+  uint64_t count = 0;
+  static_cast<void>(!::read(wake_.get(), &count, sizeof count));
+  std::vector<ledger::Control> controls;
+  {
+    std::lock_guard lock(control_mutex_);
+    controls.swap(controls_);
+  }
+  for (const ledger::Control& control : controls) {
+    // Without slots only the way out is left.
+    if (draining_for_ending_ && control.mode != ledger::Control::Mode::kAbort) continue;
+    ApplyControl(control);
+  }
+}
+
+void AgentLoop::ApplyControl(const ledger::Control& control) {
+  if (control.mode == ledger::Control::Mode::kAbort) dispatcher_.KillAll();
+  if (control.mode == ledger::Control::Mode::kDrain) dispatcher_.StopFeeding();
+  Step(ledger::ControlChanged{control});
+  RunEffects();
+}
+
+void AgentLoop::Step(const ledger::Event& event) {
+  if (!over_) core_.Step(event, Now(), &effects_);
+}
+
+void AgentLoop::RunEffects() {
+  while (!effects_.empty() && !over_) {
+    running_effects_.clear();
+    running_effects_.swap(effects_);
+    for (const ledger::Effect& effect : running_effects_) {
+      if (!over_) RunEffect(effect);
+    }
+  }
+}
+
+void AgentLoop::RunEffect(const ledger::Effect& effect) {
+  if (const auto* call = std::get_if<ledger::Call>(&effect)) {
+    io_.PostCall(*call);
+  } else if (const auto* open = std::get_if<ledger::OpenSegment>(&effect)) {
+    if (Status opened = book_.Open(*open); !opened) {
+      const bool full = opened.error().code == Code::kNoSpace;
+      Stop(AgentEnd::kError, full ? "NoSpace" : "StorageFailed", opened.error());
+    }
+  } else if (const auto* sync = std::get_if<ledger::SyncOutput>(&effect)) {
+    book_.Sync(sync->lo);
+  } else if (const auto* drop = std::get_if<ledger::DropRange>(&effect)) {
+    dispatcher_.Drop(drop->lo, drop->from);
+    if (drop->from <= drop->lo) book_.Close(drop->lo);
+  } else if (const auto* timer = std::get_if<ledger::SetTimer>(&effect)) {
+    timer_ = timer->at;
+  } else if (std::holds_alternative<ledger::WorkAvailable>(effect)) {
+    work_available_ = true;
+  } else if (const auto* finished = std::get_if<ledger::Finished>(&effect)) {
+    OnFinished(*finished);
+  } else if (const auto* stalled = std::get_if<ledger::Stalled>(&effect)) {
+    const bool corrupt = stalled->error.code == Code::kCorrupt;
+    Stop(AgentEnd::kError, corrupt ? "LedgerCorrupt" : "LedgerStalled", stalled->error);
+  }
+}
+
+void AgentLoop::OnFinished(const ledger::Finished& finished) {
+  over_ = true;
+  if (draining_for_ending_) return;  // the result stands already
+  switch (finished.why) {
+    case ledger::Finished::Why::kDrained:
+      result_.end = AgentEnd::kDrained;
+      break;
+    case ledger::Finished::Why::kAborted:
+      result_.end = AgentEnd::kAborted;
+      break;
+    case ledger::Finished::Why::kComplete:
+      result_.end = AgentEnd::kComplete;
+      break;
+  }
+}
+
+void AgentLoop::Stop(AgentEnd end, const std::string& reason, std::optional<Error> error) {
+  if (over_) return;
+  over_ = true;
+  result_ = {end, reason, std::move(error)};
+}
+
+void AgentLoop::EndProcesses() {
+  timer_ = Nanos::max();
+  const bool orderly = result_.end == AgentEnd::kComplete || result_.end == AgentEnd::kDrained;
+  if (orderly) {
+    dispatcher_.BeginShutdown();
+  } else {
+    dispatcher_.KillAll();
+  }
+  while (!dispatcher_.AllGone()) {
+    WaitForEvents();
+    dispatcher_.Fill();
+  }
+  dispatcher_.Fill();
+}
+
+void AgentLoop::Take(size_t max, std::vector<ledger::Assignment>* out) {
+  core_.Take(max, Now(), out);
+}
+
+void AgentLoop::GiveBack(const ledger::Assignment& assignment) {
+  core_.GiveBack(assignment, Now());
+}
+
+void AgentLoop::HostDied() {
+  Step(ledger::SlotHostDied{});
+  RunEffects();
+}
+
+void AgentLoop::Fatal(AgentEnd end, const std::string& reason, Error error) {
+  if (end != AgentEnd::kSlotsLost) return Stop(end, reason, std::move(error));
+  if (over_ || draining_for_ending_) return;
+  // What is done is committed and the shards are released, so that others can take them over.
+  draining_for_ending_ = true;
+  result_ = {end, reason, std::move(error)};
+  dispatcher_.StopFeeding();
+  ledger::Control drain;
+  drain.mode = ledger::Control::Mode::kDrain;
+  drain.tick = options_.core.tick;
+  Step(ledger::ControlChanged{drain});
+}
+
+bool AgentLoop::FitsSchema(const EndedAttempt& attempt, std::string* difference, bool* undecided) {
+  if (options_.job.append_format != "csv" || attempt.rows == 0) return true;
+  Result<std::string> checked =
+      gate_.Check(attempt.has_columns ? attempt.columns : std::string_view());
+  if (!checked) {
+    PJ_WARN("{}", checked.error().ToString());
+    *undecided = true;
+    return false;
+  }
+  *difference = std::move(*checked);
+  return difference->empty();
+}
+
+void AgentLoop::Ended(const EndedAttempt& attempt) {
+  if (over_) return;
+  std::string difference;
+  bool undecided = false;
+  if (FitsSchema(attempt, &difference, &undecided)) return Finish(attempt);
+  if (undecided) return GiveBack(*attempt.assignment);
+  EndedAttempt misfit = attempt;
+  misfit.status = ledger::AttemptStatus::kRunException;
+  misfit.category = "SchemaMismatch";
+  misfit.message = difference;
+  misfit.rows = 0;
+  misfit.row_bytes = {};
+  Finish(misfit);
+}
+
+void AgentLoop::Finish(const EndedAttempt& attempt) {
+  const ledger::AttemptResult result = book_.Judge(attempt);
+  const ledger::Verdict verdict = core_.Finish(result, Now());
+  if (verdict == ledger::Verdict::kStale) return;
+  book_.Append(attempt, verdict);
+  if (attempt.assignment->attempt > 1) stats_.retries.fetch_add(1, std::memory_order_relaxed);
+  if (verdict == ledger::Verdict::kRetry) return;
+  stats_.finished.fetch_add(1, std::memory_order_relaxed);
+  if (verdict == ledger::Verdict::kFailed) stats_.failed.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+std::unique_ptr<Agent> Agent::Create(AgentOptions options) {
+  return std::make_unique<AgentLoop>(std::move(options));
+}
+
+}  // namespace pj::worker

@@ -1,0 +1,397 @@
+// The life of processes: zygote and spare, start, kill, end, what an end means, and when a slot
+// retires.
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "worker/code_copy.h"
+#include "worker/dispatcher.h"
+#include "worker/process_logs.h"
+#include "worker/process_tree.h"
+#include "worker/slot_job.h"
+
+namespace pj::worker {
+namespace {
+
+constexpr int kInitTries = 3;
+constexpr int kForgivenKills = 3;
+constexpr int kZygoteTries = 3;            // before it ever said hello
+constexpr int kHostLosses = 20;            // in a row, without any attempt's end between
+constexpr Nanos kKillGrace = Seconds(10);  // from SIGKILL to the exit status
+constexpr size_t kTailBytes = 2000;
+
+Status Register(int epoll, int fd, uint64_t tag) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = tag;
+  if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+    return FailErrno(errno, "cannot watch a slot's socket");
+  }
+  return {};
+}
+
+// The end of a log, for an error that has nothing better to show.
+std::string TailOf(const std::string& path) {
+  const Result<std::string> text = ReadFile(path);
+  if (!text) return {};
+  return text->size() <= kTailBytes ? *text : text->substr(text->size() - kTailBytes);
+}
+
+bool IsKill(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL; }
+
+}  // namespace
+
+Status Dispatcher::Start() {
+  MakeLogFolders(options_.job.logs_dir, options_.job.node);
+  PJ_TRY(MakeDirs(options_.job.scratch_dir));
+  oom_kills_ = OutOfMemoryKills();
+  return StartZygote();
+}
+
+Status Dispatcher::StartZygote() {
+  const SlotJob& job = options_.job;
+  const std::string file = fmt::format("{}/{}-job.json", job.scratch_dir, job.node);
+  PJ_TRY(WriteSlotJob(job, file));
+  PJ_ASSIGN(zygote_, ZygoteClient::Start(options_.guardian, job, file,
+                                         SystemLogPath(job.logs_dir, job.node, "zygote")));
+  hello_ = false;
+  PJ_TRY(Register(options_.epoll, zygote_->socket(), MakeTag(Tag::kZygote, ++zygotes_)));
+  // The copies are made while Python starts; the requests wait in the socket.
+  for (Slot& slot : slots_) {
+    if (!slot.retired) StartProcess(&slot);
+  }
+  MakeSpare();
+  return {};
+}
+
+Status Dispatcher::EnsureCwd(const Slot& slot) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(slot.cwd, ignored)) return {};
+  std::vector<std::string> exclude = options_.job.code_exclude;
+  exclude.push_back(options_.job.scratch_dir);
+  return CopyCode(options_.job.code_dir, slot.cwd, exclude);
+}
+
+Status Dispatcher::MakeProcess(int index, bool user, std::unique_ptr<SlotProcess>* out) {
+  const SlotJob& job = options_.job;
+  const int number = next_process_++;
+  PJ_ASSIGN(auto pair, SeqpacketPair());
+  PJ_ASSIGN(SharedPage page, SharedPage::Create());
+  PJ_ASSIGN(const ProcessLogs logs, OpenProcessLogs(job.logs_dir, job.node, number));
+  const int on = 1;
+  ::setsockopt(pair.first.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+  ::fcntl(pair.first.get(), F_SETFL, O_NONBLOCK);
+  const ProcessRequest request{
+      .slot = index,
+      .process = number,
+      .user = user,
+      .cwd = user ? slots_[static_cast<size_t>(index)].cwd : "",
+      .env = user ? SlotEnvironment(job, index) : std::map<std::string, std::string>(),
+      .socket = pair.second.get(),
+      .page = page.fd(),
+      .out = logs.out.get(),
+      .err = logs.err.get(),
+      .log = logs.log.get()};
+  PJ_TRY(zygote_->Spawn(request));
+  PJ_TRY(Register(options_.epoll, pair.first.get(),
+                  MakeTag(Tag::kProcess, static_cast<uint32_t>(number))));
+  *out = std::make_unique<SlotProcess>(number, std::move(pair.first), std::move(page));
+  return {};
+}
+
+void Dispatcher::StartProcess(Slot* slot) {
+  if (mode_ == Mode::kStopping || !zygote_ || failed_) return;
+  slot->replace = false;
+  if (slot->cwd.empty()) {
+    slot->cwd =
+        fmt::format("{}/{}-slot{}", options_.job.scratch_dir, options_.job.node, slot->index);
+  }
+  if (Status ready = EnsureCwd(*slot); !ready) {
+    return Fail(AgentEnd::kError, "CodeUnreadable", ready.error());
+  }
+  if (!AdoptSpare(slot)) {
+    if (Status made = MakeProcess(slot->index, /*user=*/true, &slot->process); !made) {
+      if (made.error().code == Code::kGone || made.error().code == Code::kUnavailable) {
+        host_lost_ = true;
+        return;
+      }
+      return Fail(AgentEnd::kError, "SlotNotStarted", made.error());
+    }
+  }
+  slot->process->phase = Phase::kInitialising;
+  slot->process->deadline = Now() + options_.timeouts.init;
+  LogLine(*slot->process, fmt::format("started in slot {}", slot->index));
+  MakeSpare();
+}
+
+void Dispatcher::MakeSpare() {
+  if (spare_ || !zygote_ || host_lost_ || mode_ == Mode::kStopping) return;
+  if (Status made = MakeProcess(-1, /*user=*/false, &spare_); !made) {
+    // Without a spare the next start takes a few milliseconds more.
+    PJ_DEBUG("no spare process: {}", made.error().ToString());
+    spare_.reset();
+    return;
+  }
+  spare_->phase = Phase::kSpare;
+}
+
+bool Dispatcher::AdoptSpare(Slot* slot) {
+  if (!spare_) return false;
+  const std::string message = EncodeHeader({.type = wire::Type::kStart}) +
+                              DumpJson(Json{{"slot", slot->index},
+                                            {"cwd", slot->cwd},
+                                            {"env", SlotEnvironment(options_.job, slot->index)}});
+  if (!SendFrame(spare_->socket(), message)) return false;
+  slot->process = std::move(spare_);
+  return true;
+}
+
+void Dispatcher::EndProcess(Slot* slot) {
+  SlotProcess& process = *slot->process;
+  process.phase = Phase::kEnding;
+  process.excused = true;
+  process.deadline = Now() + options_.timeouts.shutdown;
+  const Status sent = SendFrame(process.socket(), EncodeHeader({.type = wire::Type::kShutdown}));
+  if (!sent) Kill(&process, "could not be asked to end");
+}
+
+void Dispatcher::Kill(SlotProcess* process, std::string why) {
+  if (process->phase == Phase::kKilled) return;
+  LogLine(*process, "killed: " + why);
+  process->killed_why = std::move(why);
+  process->phase = Phase::kKilled;
+  process->deadline = Now() + kKillGrace;
+  process->check_at = Nanos::max();
+  // Without a pid yet: when the zygote has said it.
+  if (process->pid != 0 && zygote_ && !zygote_->Kill(process->pid)) host_lost_ = true;
+}
+
+Nanos Dispatcher::NextCheck() const {
+  Nanos next = host_lost_ ? Nanos(0) : rebalance_at_;
+  for (const Slot& slot : slots_) {
+    if (slot.process) next = std::min({next, slot.process->deadline, slot.process->check_at});
+  }
+  return spare_ ? std::min(next, spare_->deadline) : next;
+}
+
+void Dispatcher::CheckTimes() {
+  const Nanos now = Now();
+  for (Slot& slot : slots_) {
+    if (slot.process) CheckProcess(&slot, now);
+  }
+  if (spare_ && now >= spare_->deadline) host_lost_ = true;
+}
+
+void Dispatcher::CheckProcess(Slot* slot, Nanos now) {
+  SlotProcess& process = *slot->process;
+  if (now >= process.check_at && process.phase == Phase::kReady) {
+    process.overdue = process.CheckTime(options_.timeouts, now);
+    if (process.overdue) Kill(&process, "over its time");
+  }
+  if (now < process.deadline) return;
+  switch (process.phase) {
+    case Phase::kInitialising:
+      process.init_category = "InitFailed";
+      process.init_message =
+          fmt::format("init() did not return within {} s",
+                      std::chrono::duration_cast<Seconds>(options_.timeouts.init).count());
+      Kill(&process, process.init_message);
+      break;
+    case Phase::kEnding:
+      PJ_WARN("{} {}: shutdown() did not return within {} s: killed", options_.job.node,
+              ProcessName(process.number()),
+              std::chrono::duration_cast<Seconds>(options_.timeouts.shutdown).count());
+      Kill(&process, "shutdown() did not return in time");
+      break;
+    case Phase::kClosed:
+      Kill(&process, "broke its connection");
+      break;
+    case Phase::kKilled:
+      host_lost_ = true;  // a zygote that does not bury is as good as dead
+      break;
+    case Phase::kSpare:
+    case Phase::kReady:
+      process.deadline = Nanos::max();
+      break;
+  }
+}
+
+void Dispatcher::OnExited(int pid, int status) {
+  if (spare_ && spare_->pid == pid) {
+    spare_.reset();
+    MakeSpare();
+    return;
+  }
+  for (Slot& slot : slots_) {
+    if (slot.process && slot.process->pid == pid) return OnEnd(&slot, status);
+  }
+}
+
+void Dispatcher::OnEnd(Slot* slot, int status) {
+  while (ReceiveOne(slot) == Got::kHandled) {
+  }
+  options_.guardian->Sweep();
+  const std::unique_ptr<SlotProcess> process = std::move(slot->process);
+  const bool ours = process->phase == Phase::kKilled;
+  const bool foreign = IsKill(status) && !ours;
+  std::string cause = ours ? process->killed_why : DescribeExit(status);
+  if (foreign) {
+    const uint64_t kills = OutOfMemoryKills();
+    if (kills > oom_kills_) cause += ": out of memory?";
+    oom_kills_ = kills;
+  }
+  LogLine(*process, fmt::format("ended: {}", DescribeExit(status)));
+  SlotProcess::Remains remains = process->Bury(foreign);
+  for (const ledger::Assignment& assignment : remains.innocent) {
+    options_.sink->GiveBack(assignment);
+  }
+  if (remains.culprit) {
+    process->did_something = true;
+    ReportDeath(*process, *remains.culprit, remains.status, cause);
+  }
+  if (mode_ == Mode::kStopping) return;
+  Recover(slot, *process, foreign, cause);
+}
+
+// Starts the slot's next process, unless too many in a row came to nothing.
+void Dispatcher::Recover(Slot* slot, const SlotProcess& process, bool foreign,
+                         const std::string& cause) {
+  if (process.was_ready) {
+    const bool excused = process.did_something || process.excused || foreign;
+    slot->failed_starts = excused ? 0 : slot->failed_starts + 1;
+  } else if (!foreign || slot->forgiven++ >= kForgivenKills) {
+    ++slot->failed_starts;
+  }
+  if (slot->failed_starts == 0) return StartProcess(slot);
+  const std::string& why = process.init_message.empty() ? cause : process.init_message;
+  LogLine(process, fmt::format("start {} of {} failed: {}", slot->failed_starts, kInitTries, why));
+  if (slot->failed_starts < kInitTries) return StartProcess(slot);
+  Retire(slot, process, why);
+}
+
+void Dispatcher::Retire(Slot* slot, const SlotProcess& process, const std::string& cause) {
+  slot->retired = true;
+  PJ_WARN("{}: slot {} retires after {} failed starts: {}", options_.job.node, slot->index,
+          kInitTries, cause);
+  const bool all =
+      std::all_of(slots_.begin(), slots_.end(), [](const Slot& s) { return s.retired; });
+  if (!all) return;
+  Error error{Code::kInvalid, cause, options_.job.entry_script,
+              "see " + StderrLog(options_.job.node, process.number()) + " in the logs"};
+  if (!process.init_traceback.empty()) error.message += "\n" + process.init_traceback;
+  const std::string reason =
+      process.init_category == "EntryScriptFailed" ? "EntryScriptFailed" : "InitFailed";
+  Fail(AgentEnd::kSlotsLost, reason, std::move(error));
+}
+
+void Dispatcher::ReportDeath(const SlotProcess& process, const InFlight& culprit,
+                             ledger::AttemptStatus status, const std::string& cause) {
+  losses_in_a_row_ = 0;
+  const Nanos now = Now();
+  EndedAttempt attempt;
+  attempt.assignment = &culprit.assignment;
+  attempt.status = status;
+  attempt.process = process.number();
+  attempt.elapsed_ns = (now - culprit.sent_at).count();
+  attempt.start_wall_ns = options_.clock->Wall().time_since_epoch().count() - attempt.elapsed_ns;
+  attempt.items = culprit.items;
+  attempt.detail = culprit.detail;
+  std::string message = "the process " + cause;
+  attempt.category = "ProcessDied";
+  const auto seconds = [](Nanos time) { return std::chrono::duration<double>(time).count(); };
+  if (status == ledger::AttemptStatus::kRunTimeout) {
+    attempt.category = "Timeout";
+    attempt.run_ns = options_.timeouts.run.count();
+    message = fmt::format("run() did not return within {:g} s", seconds(options_.timeouts.run));
+  } else if (status == ledger::AttemptStatus::kLoadTimeout) {
+    attempt.category = "Timeout";
+    message = fmt::format("the mini-batch was not loaded and handed to run() within {:g} s",
+                          seconds(options_.timeouts.overhead));
+  }
+  attempt.message = message;
+  options_.sink->Ended(attempt);
+}
+
+void Dispatcher::HandleHostLoss() {
+  host_lost_ = false;
+  PJ_WARN("{}: the slot host is gone, and its processes with it", options_.job.node);
+  for (Slot& slot : slots_) {
+    if (!slot.process) continue;
+    while (ReceiveOne(&slot) == Got::kHandled) {
+    }
+    for (const ledger::Assignment& assignment : slot.process->GiveBackUnstarted()) {
+      options_.sink->GiveBack(assignment);
+    }
+    slot.process.reset();
+  }
+  spare_.reset();
+  for (const ledger::Assignment& waiting : fresh_waiting_) options_.sink->GiveBack(waiting);
+  fresh_waiting_.clear();
+  zygote_.reset();
+  host_lost_ = false;
+  {
+    std::lock_guard lock(pids_mutex_);
+    pids_.clear();
+  }
+  options_.sink->HostDied();
+  if (mode_ == Mode::kStopping || failed_) return;
+  const int limit = hello_ ? kHostLosses : kZygoteTries;
+  if (++losses_in_a_row_ >= limit) {
+    const std::string log = SystemLogPath(options_.job.logs_dir, options_.job.node, "zygote");
+    return Fail(
+        AgentEnd::kError, hello_ ? "SlotHostLost" : "PythonFailed",
+        {Code::kInternal, fmt::format("the slot host ended {} times:\n{}", limit, TailOf(log)),
+         options_.job.python, "see " + log});
+  }
+  if (Status started = StartZygote(); !started) {
+    Fail(AgentEnd::kError, "PythonFailed", started.error());
+  }
+}
+
+void Dispatcher::KillAll() {
+  mode_ = Mode::kStopping;
+  fresh_waiting_.clear();
+  for (Slot& slot : slots_) {
+    if (slot.process) Kill(slot.process.get(), "the job was stopped");
+  }
+  if (spare_) Kill(spare_.get(), "the job was stopped");
+}
+
+void Dispatcher::BeginShutdown() {
+  if (mode_ == Mode::kStopping) return;
+  mode_ = Mode::kStopping;
+  for (Slot& slot : slots_) {
+    if (!slot.process) continue;
+    if (slot.process->phase == Phase::kReady) {
+      EndProcess(&slot);
+    } else if (slot.process->phase == Phase::kInitialising) {
+      Kill(slot.process.get(), "no work is left");
+    }
+  }
+  if (spare_) Kill(spare_.get(), "no work is left");
+}
+
+bool Dispatcher::AllGone() const {
+  return std::all_of(slots_.begin(), slots_.end(), [](const Slot& s) { return !s.process; });
+}
+
+std::vector<std::pair<int, int>> Dispatcher::Processes() const {
+  std::lock_guard lock(pids_mutex_);
+  return pids_;
+}
+
+void Dispatcher::LogLine(const SlotProcess& process, const std::string& line) const {
+  AppendSystemLog(options_.job.logs_dir, options_.job.node, ProcessName(process.number()),
+                  fmt::format("pid {}: {}", process.pid, line));
+}
+
+}  // namespace pj::worker
