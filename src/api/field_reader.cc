@@ -91,16 +91,16 @@ void FieldReader::Note(const YamlNode& at, const std::string& path, std::string 
   out_->Add(std::move(d));
 }
 
-void FieldReader::Mismatch(const YamlNode& node, const std::string& path, std::string hint) const {
-  const std::string allowed = AllowedAt(path);
+void FieldReader::Mismatch(const YamlNode& node, const std::string& path, std::string hint,
+                           std::string_view wanted) const {
+  std::string allowed = AllowedAt(path);
+  if (allowed.empty()) allowed = wanted;
   if (node.kind == YamlNode::Kind::kNull) {
-    Error(node, path, fmt::format("has no value, takes {}", allowed.empty() ? "text" : allowed),
+    Error(node, path, fmt::format("has no value, takes {}", allowed),
           "give it a value, or remove the key");
     return;
   }
-  Error(node, path,
-        fmt::format("takes {}, not {}", allowed.empty() ? "text" : allowed,
-                    DescribeNode(node, dialect_)),
+  Error(node, path, fmt::format("takes {}, not {}", allowed, DescribeNode(node, dialect_)),
         std::move(hint));
 }
 
@@ -190,7 +190,7 @@ std::optional<std::string> FieldReader::Fragment(const YamlNode& node,
 
 bool FieldReader::IsMapping(const YamlNode& node, const std::string& path) const {
   if (node.kind == YamlNode::Kind::kMapping) return true;
-  Mismatch(node, path);
+  Mismatch(node, path, "", "a mapping");
   return false;
 }
 

@@ -54,7 +54,9 @@ class FieldReader {
   void UnknownKey(const YamlNode& key, const std::string& path) const;
 
  private:
-  void Mismatch(const YamlNode& node, const std::string& path, std::string hint = {}) const;
+  // `wanted`: what a path that is not in the table takes.
+  void Mismatch(const YamlNode& node, const std::string& path, std::string hint = {},
+                std::string_view wanted = "text") const;
   void WrongChoice(const YamlNode& node, const std::string& path,
                    const std::vector<std::string_view>& names) const;
   Diagnostic At(const YamlNode& at, const std::string& path, std::string message,

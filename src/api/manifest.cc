@@ -210,6 +210,7 @@ class ManifestReader {
   void InputData(const YamlNode& node, const std::string& path) {
     const bool list = node.kind == YamlNode::Kind::kSequence;
     const size_t count = list ? node.items.size() : 1;
+    if (count == 0) read_.Error(node, path, "names no input", "write ${{inputs.NAME}}");
     for (size_t i = 0; i < count; ++i) {
       const YamlNode& item = list ? node.items[i] : node;
       const std::string at = list ? fmt::format("{}[{}]", path, i) : path;
