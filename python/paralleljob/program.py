@@ -64,11 +64,7 @@ class Program:
         if not self.append_format:
             return b"", 0, returned, None
         data, count, columns = self._write(result)
-        if len(data) > wire.ROWS_BYTES:
-            raise ValueError(
-                "run() returned %d bytes of rows; the limit of one mini-batch is %d"
-                % (len(data), wire.ROWS_BYTES)
-            )
+        rows.check_size(len(data))
         return data, count, returned, columns
 
     def failure(self, exc):

@@ -1,19 +1,21 @@
 """What run() returned → bytes of rows: text, csv, jsonl."""
 
-import csv
 import datetime
 import io
 import json
 import math
 import sys
 
+import _csv  # the C part alone: csv itself costs some milliseconds
+
 from .transport import native_module
+from .wire import ROWS_BYTES
 
 
 def _quotes_return():
     """Whether this Python's csv.writer quotes a lone carriage return."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(["a\rb"])
+    _csv.writer(out, lineterminator="\n").writerow(["a\rb"])
     return '"' in out.getvalue()
 
 
@@ -38,6 +40,14 @@ def items_returned(result):
     )
 
 
+def check_size(size):
+    if size > ROWS_BYTES:
+        raise ValueError(
+            "run() returned %d bytes of rows; the limit of one mini-batch is %d"
+            % (size, ROWS_BYTES)
+        )
+
+
 def writer(append_format, header, note_once):
     """A function: result → (bytes, number of rows, columns as JSON or None)."""
     if append_format == "csv":
@@ -60,7 +70,9 @@ def _text(result, header, note_once):
         data = frame_lines(result, " ")
         columns = columns_json(result.columns) if header and len(result) else None
         return data, len(result), columns
-    text = "\n".join([item if type(item) is str else str(item) for item in result])
+    texts = [item if type(item) is str else str(item) for item in result]
+    check_size(sum(map(len, texts)) + len(texts))  # before the memory is taken
+    text = "\n".join(texts)
     if text.count("\n") >= len(result) > 0:
         note_newlines(note_once)
     if len(result):

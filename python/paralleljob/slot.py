@@ -93,6 +93,12 @@ class Slot:
         if not loop.serve():
             os._exit(0)
         self._shutdown(user)
+        flush_output()
+        if streams.LogFile.dropped:
+            channel.note(
+                "%d bytes of the script's logs were dropped: no space to write them"
+                % streams.LogFile.dropped
+            )
         channel.send(wire.BYE)
         return 0
 

@@ -232,8 +232,10 @@ class Zygote:
         data = self.control.recv(1 << 16)
         return json.loads(data) if data else None
 
-    def spawn(self, number=1, **more):
+    def spawn(self, number=1, stdout=None, **more):
         slot = SlotEnd(self.folder, number)
+        if stdout is not None:
+            os.dup2(os.open(stdout, os.O_WRONLY), slot.logs[0])
         request = {
             "op": "spawn", "slot": 0, "process": number, "cwd": str(self.code), "env": {}, **more,
         }  # fmt: skip

@@ -425,6 +425,25 @@ def test_closed_stdout_fails_no_other_process(zygote, files):
     assert z.exited(slot) == 0
 
 
+def test_logs_on_a_full_disk_are_dropped_and_counted(zygote, files):
+    z = zygote().script("def run(b):\n    print('x' * 1000)\n    return b\n").start()
+    slot = z.ready(stdout="/dev/full")
+    slot.run([(1, 1, files_payload(files(1)))])
+    assert slot.results(1)[0].status == wire.RUN_DONE
+    slot.shutdown()
+    assert any("1001 bytes of the script's logs were dropped" in note for note in slot.notes)
+
+
+def test_rows_beyond_the_limit_fail_their_attempt(zygote, files, transport):
+    if transport == "native" and os.environ.get("PARALLELJOB_LONG", "0") in ("", "0"):
+        pytest.skip("takes 2 GiB of memory: with ./dev test --all")
+    z = zygote().script("def run(b): return ['x' * (1 << 20)] * 1025\n").start()
+    slot = z.ready()
+    slot.run([(1, 1, files_payload(files(1)))])
+    (result,) = slot.results(1)
+    assert result.status == wire.RUN_EXCEPTION and "limit of one mini-batch" in result.message
+
+
 def test_long_errors_are_bounded(zygote, files):
     z = zygote().script("def run(b): raise ValueError('ä' * 200000 + 'end')\n").start()
     slot = z.ready()
