@@ -142,7 +142,7 @@ class Farm {
   std::vector<std::unique_ptr<Worker>> agents;
   std::multimap<Nanos, std::function<void()>> events;
   Nanos now{0};
-  Nanos ended_at{0};                   // when the last agent finished
+  Nanos ended_at{0};  // when the last agent finished
   bool keep_trace = false;
 
  private:

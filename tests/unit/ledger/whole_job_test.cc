@@ -38,9 +38,9 @@ TEST(WholeJob, EverythingIsDoneOnce) {
 // to the first free slot.
 TEST(WholeJob, SkewedWorkOnUnequalInstancesIsBalanced) {
   FarmOptions options;
-  options.mini_batches = 4000;
+  options.mini_batches = 8000;
   options.duration = [](uint64_t i, uint32_t instance) -> Nanos {
-    const Nanos base = i < 2000 ? Nanos(Millis(1)) : Nanos(Millis(2));
+    const Nanos base = i < 4000 ? Nanos(Millis(1)) : Nanos(Millis(2));
     return instance == 1 ? base * 3 : base;
   };
   TinyStore store;
@@ -61,8 +61,49 @@ TEST(WholeJob, SkewedWorkOnUnequalInstancesIsBalanced) {
   }
   const Nanos took = std::max(farm.agents[0]->last_end, farm.agents[1]->last_end);
   const double ratio = static_cast<double>(took.count()) / static_cast<double>(bound.count());
-  RecordProperty("ratio_percent", static_cast<int>(ratio * 1000));
   EXPECT_LE(ratio, 1.02) << took.count() << " against " << bound.count();
+}
+
+TEST(WholeJob, ANewProgramResumesWhatTheOldOneLeft) {
+  FarmOptions options;
+  options.mini_batches = 2000;
+  TinyStore store;
+  Farm first(options, &store);
+  first.Run(Millis(250));  // and it is gone, in the middle
+  uint64_t before = 0;
+  for (const ShardRecord& shard : store.All()) before += shard.DoneCount();
+  EXPECT_GT(before, 100U);
+  EXPECT_LT(before, 2000U);
+  options.incarnation = "second";
+  Farm second(options, &store);
+  second.Run();
+  CheckAllDone(store, 2000);
+  uint64_t runs = 0;
+  for (const auto& worker : second.agents) runs += worker->runs;
+  EXPECT_EQ(runs, 2000 - before);
+}
+
+TEST(WholeJob, FailuresAreRetriedThenFailed) {
+  FarmOptions options;
+  options.mini_batches = 300;
+  options.outcome = [](const Assignment& a) {
+    const bool bad = a.mini_batch % 10 == 0 && (a.attempt == 1 || a.mini_batch % 20 == 0);
+    return bad ? AttemptStatus::kRunException : AttemptStatus::kRunDone;
+  };
+  TinyStore store;
+  Farm(options, &store).Run();
+  CheckAllDone(store, 300);
+  Counters sum;
+  uint64_t errors = 0;
+  for (const ShardRecord& shard : store.All()) {
+    sum += shard.counters;
+    for (const ErrorGroup& group : shard.errors) errors += group.count;
+  }
+  EXPECT_EQ(sum.mini_batches_failed, 15U);
+  EXPECT_EQ(sum.items_ok, 285U);
+  EXPECT_EQ(sum.items_failed, 15U);
+  EXPECT_EQ(sum.retries, 15U * 2 + 15U);
+  EXPECT_EQ(errors, 15U * 3 + 15U);
 }
 
 TEST(WholeJob, SlotsNeverWaitForCommitsAtOneMicrosecond) {
