@@ -301,7 +301,7 @@ void AgentLoop::EndProcesses() {
     WaitForEvents();
     dispatcher_.Fill();
   }
-  dispatcher_.Fill();
+  dispatcher_.Close();
 }
 
 void AgentLoop::Take(size_t max, std::vector<ledger::Assignment>* out) {

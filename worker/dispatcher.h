@@ -87,6 +87,8 @@ class Dispatcher {
   // shutdown() in every process; those still initialising are killed.
   void BeginShutdown();
   bool AllGone() const;
+  // Ends the zygote too.
+  void Close();
   size_t RunningSlots() const;
   std::vector<std::pair<int, int>> Processes() const;
 
@@ -131,6 +133,7 @@ class Dispatcher {
   void Recover(Slot* slot, const SlotProcess& process, bool foreign, const std::string& cause);
   void Retire(Slot* slot, const SlotProcess& process, const std::string& cause);
   void HandleHostLoss();
+  void BuryWithHost(SlotProcess& process);
   void ReportDeath(const SlotProcess& process, const InFlight& culprit,
                    ledger::AttemptStatus status, const std::string& cause);
   void UpdateStats();

@@ -321,6 +321,24 @@ void Dispatcher::ReportDeath(const SlotProcess& process, const InFlight& culprit
   options_.sink->Ended(attempt);
 }
 
+// Whoever ran alone (careful mode) is charged; others that ran are suspects and stay with the ledger.
+void Dispatcher::BuryWithHost(SlotProcess& process) {
+  if (!process.RunsAlone()) {
+    for (const ledger::Assignment& assignment : process.GiveBackUnstarted()) {
+      options_.sink->GiveBack(assignment);
+    }
+    return;
+  }
+  const SlotProcess::Remains remains = process.Bury(/*foreign=*/true);
+  for (const ledger::Assignment& assignment : remains.innocent) {
+    options_.sink->GiveBack(assignment);
+  }
+  if (remains.culprit) {
+    ReportDeath(process, *remains.culprit, remains.status,
+                "died with its slot host while it ran alone");
+  }
+}
+
 void Dispatcher::HandleHostLoss() {
   host_lost_ = false;
   PJ_WARN("{}: the slot host is gone, and its processes with it", options_.job.node);
@@ -328,9 +346,7 @@ void Dispatcher::HandleHostLoss() {
     if (!slot.process) continue;
     while (ReceiveOne(&slot) == Got::kHandled) {
     }
-    for (const ledger::Assignment& assignment : slot.process->GiveBackUnstarted()) {
-      options_.sink->GiveBack(assignment);
-    }
+    BuryWithHost(*slot.process);
     slot.process.reset();
   }
   spare_.reset();
@@ -378,6 +394,14 @@ void Dispatcher::BeginShutdown() {
     }
   }
   if (spare_) Kill(spare_.get(), "no work is left");
+}
+
+void Dispatcher::Close() {
+  for (Slot& slot : slots_) slot.process.reset();
+  spare_.reset();
+  zygote_.reset();
+  std::lock_guard lock(pids_mutex_);
+  pids_.clear();
 }
 
 bool Dispatcher::AllGone() const {

@@ -80,6 +80,11 @@ std::optional<SlotProcess::Current> SlotProcess::Look() const {
   return std::nullopt;
 }
 
+bool SlotProcess::RunsAlone() const {
+  const std::optional<Current> current = Look();
+  return current && At(current->sequence).assignment.alone;
+}
+
 bool SlotProcess::Running() const {
   const std::optional<Current> current = Look();
   return current && Started(current->state);
