@@ -28,9 +28,6 @@ target_compile_options(pj_options INTERFACE
 target_compile_definitions(pj_options INTERFACE _GLIBCXX_ASSERTIONS SPDLOG_FMT_EXTERNAL)
 target_include_directories(pj_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/src)
 target_link_options(pj_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
-if(PJ_FAULT_POINTS)
-  target_compile_definitions(pj_options INTERFACE PJ_FAULT_POINTS)
-endif()
 
 if(PJ_SANITIZE)
   # Cheap to compile: no optimisation, line tables only.
