@@ -85,11 +85,6 @@ bool SlotProcess::RunsAlone() const {
   return current && At(current->sequence).assignment.alone;
 }
 
-bool SlotProcess::Running() const {
-  const std::optional<Current> current = Look();
-  return current && Started(current->state);
-}
-
 Nanos SlotProcess::FirstSeen(const Current& current, Nanos now) {
   if (current.sequence != seen_sequence_ || current.state != seen_state_) {
     seen_sequence_ = current.sequence;

@@ -93,7 +93,7 @@ class SlotProcess {
     Nanos since{0};      // as the process says
   };
   std::optional<Current> Look() const;
-  bool Running() const;  // something is within loading or run()
+  bool RunsAlone() const;  // careful mode's one mini-batch
   // Sets check_at to the next time worth looking, or returns what is over its time.
   std::optional<Overdue> CheckTime(const Timeouts& timeouts, Nanos now);
 
