@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <memory>
 #include <set>
 
 #include "agent_world.h"
@@ -24,6 +25,22 @@ def run(mini_batch):
     return [open(path).read().strip() for path in mini_batch]
 )";
 
+// Every test runs with the native module and in pure Python.
+class AgentTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  AgentWorld& World(int files, const std::string& script) {
+    world_ = std::make_unique<AgentWorld>(files, script);
+    world_->options.job.env["PARALLELJOB_TRANSPORT"] = GetParam();
+    return *world_;
+  }
+
+ private:
+  std::unique_ptr<AgentWorld> world_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Transports, AgentTest, ::testing::Values("native", "pure"),
+                         [](const auto& tested) { return tested.param; });
+
 output::AttemptRecord FirstOf(const std::vector<output::AttemptRecord>& attempts,
                               ledger::AttemptStatus status) {
   for (const auto& attempt : attempts) {
@@ -33,8 +50,8 @@ output::AttemptRecord FirstOf(const std::vector<output::AttemptRecord>& attempts
   return {};
 }
 
-TEST(Agent, RunsAJobToItsEnd) {
-  AgentWorld world(200, kEcho);
+TEST_P(AgentTest, RunsAJobToItsEnd) {
+  AgentWorld& world = World(200, kEcho);
   std::atomic<uint64_t> committed = 0;
   world.options.on_committed = [&](const output::AttemptRecord&) { ++committed; };
   const AgentResult result = world.Run();
@@ -51,8 +68,8 @@ TEST(Agent, RunsAJobToItsEnd) {
   EXPECT_TRUE(world.agent().Processes().empty());
 }
 
-TEST(Agent, AttemptRecordsSayEverything) {
-  AgentWorld world(1, kEcho);
+TEST_P(AgentTest, AttemptRecordsSayEverything) {
+  AgentWorld& world = World(1, kEcho);
   ASSERT_EQ(world.Run().end, AgentEnd::kComplete);
   const auto attempts = world.Attempts();
   ASSERT_EQ(attempts.size(), 1u);
@@ -71,8 +88,8 @@ TEST(Agent, AttemptRecordsSayEverything) {
   EXPECT_THAT(attempt.log, StartsWith("user/stderr/instance-0/process"));
 }
 
-TEST(Agent, ARaisedErrorIsRetriedAndThenFails) {
-  AgentWorld world(20, R"(
+TEST_P(AgentTest, ARaisedErrorIsRetriedAndThenFails) {
+  AgentWorld& world = World(20, R"(
 def run(mini_batch):
     number = int(open(mini_batch[0]).read())
     if number == 7:
@@ -98,8 +115,8 @@ def run(mini_batch):
   EXPECT_EQ(tries, 3);
 }
 
-TEST(Agent, AHangingRunIsKilledAndOnlyItIsCharged) {
-  AgentWorld world(30, R"(
+TEST_P(AgentTest, AHangingRunIsKilledAndOnlyItIsCharged) {
+  AgentWorld& world = World(30, R"(
 import threading
 def run(mini_batch):
     number = int(open(mini_batch[0]).read())
@@ -123,8 +140,8 @@ def run(mini_batch):
   EXPECT_EQ(timeouts, 2);
 }
 
-TEST(Agent, ADyingProcessIsNamedWithItsCause) {
-  AgentWorld world(30, R"(
+TEST_P(AgentTest, ADyingProcessIsNamedWithItsCause) {
+  AgentWorld& world = World(30, R"(
 import os, signal
 def run(mini_batch):
     number = int(open(mini_batch[0]).read())
@@ -151,9 +168,9 @@ def run(mini_batch):
   EXPECT_EQ(causes.size(), 3u);
 }
 
-TEST(Agent, TheLastAttemptGetsAFreshProcess) {
+TEST_P(AgentTest, TheLastAttemptGetsAFreshProcess) {
   // Each process fails from its second mini-batch on, as one with a broken global state would.
-  AgentWorld world(40, R"(
+  AgentWorld& world = World(40, R"(
 seen = 0
 def run(mini_batch):
     global seen
@@ -168,8 +185,8 @@ def run(mini_batch):
   EXPECT_EQ(world.Rows().size(), 40u);
 }
 
-TEST(Agent, AScriptThatCannotBeImportedEndsTheAgent) {
-  AgentWorld world(5, "import no_such_module_of_ours\ndef run(b):\n    return []\n");
+TEST_P(AgentTest, AScriptThatCannotBeImportedEndsTheAgent) {
+  AgentWorld& world = World(5, "import no_such_module_of_ours\ndef run(b):\n    return []\n");
   const AgentResult result = world.Run();
   EXPECT_EQ(result.end, AgentEnd::kSlotsLost);
   EXPECT_EQ(result.reason, "EntryScriptFailed");
@@ -179,8 +196,8 @@ TEST(Agent, AScriptThatCannotBeImportedEndsTheAgent) {
   EXPECT_TRUE(world.Attempts().empty());
 }
 
-TEST(Agent, AnInitThatRaisesOnceIsTriedAgain) {
-  AgentWorld world(10, R"(
+TEST_P(AgentTest, AnInitThatRaisesOnceIsTriedAgain) {
+  AgentWorld& world = World(10, R"(
 import os
 def init():
     try:
@@ -196,10 +213,10 @@ def run(mini_batch):
   EXPECT_EQ(world.Counters().retries, 0u);
 }
 
-TEST(Agent, AnInitThatHangsEndsTheAgent) {
-  AgentWorld world(3,
-                   "import threading\ndef init():\n    threading.Event().wait()\n"
-                   "def run(b):\n    return []\n");
+TEST_P(AgentTest, AnInitThatHangsEndsTheAgent) {
+  AgentWorld& world = World(3,
+                            "import threading\ndef init():\n    threading.Event().wait()\n"
+                            "def run(b):\n    return []\n");
   world.options.timeouts.init = Seconds(1);
   const AgentResult result = world.Run();
   EXPECT_EQ(result.end, AgentEnd::kSlotsLost);
@@ -208,8 +225,8 @@ TEST(Agent, AnInitThatHangsEndsTheAgent) {
   EXPECT_THAT(result.error->message, HasSubstr("init() did not return within 1 s"));
 }
 
-TEST(Agent, ShutdownIsCalledInEachProcess) {
-  AgentWorld world(20, R"(
+TEST_P(AgentTest, ShutdownIsCalledInEachProcess) {
+  AgentWorld& world = World(20, R"(
 import os
 def run(mini_batch):
     return [1]
@@ -222,17 +239,17 @@ def shutdown():
   EXPECT_THAT(world.File("trace"), ::testing::Not(::testing::IsEmpty()));
 }
 
-TEST(Agent, AHangingShutdownDoesNotFailTheJob) {
-  AgentWorld world(4,
-                   "import threading\ndef run(b):\n    return [1]\n"
-                   "def shutdown():\n    threading.Event().wait()\n");
+TEST_P(AgentTest, AHangingShutdownDoesNotFailTheJob) {
+  AgentWorld& world = World(4,
+                            "import threading\ndef run(b):\n    return [1]\n"
+                            "def shutdown():\n    threading.Event().wait()\n");
   world.options.timeouts.shutdown = Millis(200);
   EXPECT_EQ(world.Run().end, AgentEnd::kComplete);
   EXPECT_EQ(world.Rows().size(), 4u);
 }
 
-TEST(Agent, AForkedChildDoesNotSpeakForItsParent) {
-  AgentWorld world(20, R"(
+TEST_P(AgentTest, AForkedChildDoesNotSpeakForItsParent) {
+  AgentWorld& world = World(20, R"(
 import os
 def run(mini_batch):
     os.fork()
@@ -246,8 +263,8 @@ def run(mini_batch):
   }
 }
 
-TEST(Agent, AScriptThatClosesItsDescriptorsHarmsOnlyItself) {
-  AgentWorld world(12, R"(
+TEST_P(AgentTest, AScriptThatClosesItsDescriptorsHarmsOnlyItself) {
+  AgentWorld& world = World(12, R"(
 import os
 def run(mini_batch):
     number = int(open(mini_batch[0]).read())
@@ -261,14 +278,14 @@ def run(mini_batch):
   EXPECT_EQ(world.Counters().mini_batches_failed, 1u);
 }
 
-TEST(Agent, BigRowsTravelByMemfd) {
-  AgentWorld world(6, "def run(b):\n    return ['x' * 300000]\n");
+TEST_P(AgentTest, BigRowsTravelByMemfd) {
+  AgentWorld& world = World(6, "def run(b):\n    return ['x' * 300000]\n");
   ASSERT_EQ(world.Run().end, AgentEnd::kComplete);
   for (const auto& [mini_batch, bytes] : world.Rows()) EXPECT_EQ(bytes.size(), 300001u);
 }
 
-TEST(Agent, ShortReturnsKeepTheirRows) {
-  AgentWorld world(6, "def run(b):\n    return []\n");
+TEST_P(AgentTest, ShortReturnsKeepTheirRows) {
+  AgentWorld& world = World(6, "def run(b):\n    return []\n");
   world.options.job.count_rows = true;
   world.options.core.max_retries = 1;
   ASSERT_EQ(world.Run().end, AgentEnd::kComplete);
@@ -278,8 +295,8 @@ TEST(Agent, ShortReturnsKeepTheirRows) {
   EXPECT_EQ(attempt.items_ok, 0u);
 }
 
-TEST(Agent, ASlotThatIsKilledRunsAgainSoon) {
-  AgentWorld world(4, R"(
+TEST_P(AgentTest, ASlotThatIsKilledRunsAgainSoon) {
+  AgentWorld& world = World(4, R"(
 import os, threading
 def run(mini_batch):
     with open(os.environ["PJ_TRACE"], "a") as out:
@@ -309,8 +326,8 @@ def run(mini_batch):
   EXPECT_EQ(world.Rows().size(), 4u);
 }
 
-TEST(Agent, ADrainLetsRunningCallsFinish) {
-  AgentWorld world(50, R"(
+TEST_P(AgentTest, ADrainLetsRunningCallsFinish) {
+  AgentWorld& world = World(50, R"(
 import os
 def run(mini_batch):
     with open(os.environ["PJ_TRACE"], "a") as out:
@@ -330,8 +347,8 @@ def run(mini_batch):
   EXPECT_LT(world.Rows().size(), 50u);
 }
 
-TEST(Agent, AnAbortKillsRunningCalls) {
-  AgentWorld world(50, "import threading\ndef run(b):\n    threading.Event().wait()\n");
+TEST_P(AgentTest, AnAbortKillsRunningCalls) {
+  AgentWorld& world = World(50, "import threading\ndef run(b):\n    threading.Event().wait()\n");
   world.Start();
   ASSERT_TRUE(WaitFor([&] { return world.agent().Stats().slots_busy == 2; }));
   world.agent().SetControl({.mode = ledger::Control::Mode::kAbort, .reason = "enough"});
@@ -339,9 +356,9 @@ TEST(Agent, AnAbortKillsRunningCalls) {
   EXPECT_TRUE(world.Rows().empty());
 }
 
-TEST(Agent, AMiniBatchThatKillsTheHostIsChargedOnlyAlone) {
+TEST_P(AgentTest, AMiniBatchThatKillsTheHostIsChargedOnlyAlone) {
   // Number 6 kills the zygote, its parent, whenever it runs.
-  AgentWorld world(20, R"(
+  AgentWorld& world = World(20, R"(
 import os, signal
 def run(mini_batch):
     number = int(open(mini_batch[0]).read())
@@ -363,8 +380,8 @@ def run(mini_batch):
   }
 }
 
-TEST(Agent, OtherColumnsAreAnErrorOfTheirMiniBatch) {
-  AgentWorld world(10, R"(
+TEST_P(AgentTest, OtherColumnsAreAnErrorOfTheirMiniBatch) {
+  AgentWorld& world = World(10, R"(
 def run(mini_batch):
     number = int(open(mini_batch[0]).read())
     return [{"a": number, "c" if number == 5 else "b": 1}]
@@ -380,8 +397,8 @@ def run(mini_batch):
   EXPECT_THAT(attempt.message, HasSubstr("missing 'b'; not expected 'c'"));
 }
 
-TEST(Agent, TwoInstancesShareTheWork) {
-  AgentWorld world(400, kEcho);
+TEST_P(AgentTest, TwoInstancesShareTheWork) {
+  AgentWorld& world = World(400, kEcho);
   world.options.core.roots = ledger::RootCount(400, 2);
   world.Start();
   world.options.core.ordinal = 1;

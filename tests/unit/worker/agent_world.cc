@@ -62,7 +62,7 @@ AgentWorld::AgentWorld(int files, const std::string& script) {
   options.core.slots = 2;
   options.core.tick = Millis(20);
   options.job.python = "/usr/bin/python3";
-  options.job.runtime_dir = PJ_SOURCE_DIR "/python";
+  options.job.runtime_dir = PJ_RUNTIME_DIR;
   options.job.code_dir = dir_ + "/code";
   options.job.scratch_dir = dir_ + "/scratch";
   options.job.entry_script = "entry.py";
