@@ -14,9 +14,11 @@ std::string Parent(const std::string& path) {
 
 }  // namespace
 
-void Places::Set(const std::string& path, const YamlNode& node, const std::string& written) {
+void Places::Set(const std::string& path, const YamlNode& node, const std::string& written,
+                 const std::string& file) {
   const std::string value = node.kind == YamlNode::Kind::kScalar ? node.scalar : std::string();
-  known_[path] = {node.line, node.column, written.empty() ? path : written, value};
+  known_[path] = {node.line, node.column, written.empty() ? path : written, value,
+                  file.empty() ? file_ : file};
 }
 
 Diagnostic Places::At(const std::string& path) const {
@@ -34,6 +36,7 @@ Diagnostic Places::At(const std::string& path) const {
     if (const auto found = known_.find(at); found != known_.end()) {
       d.line = found->second.line;
       d.column = found->second.column;
+      d.file = found->second.file;
       return d;
     }
     if (at.empty()) return d;

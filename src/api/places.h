@@ -21,8 +21,10 @@ class Places {
   explicit Places(std::string file = {}, Spelling spelling = Spelling::kManifest)
       : file_(std::move(file)), spelling_(spelling) {}
 
-  // `written`: the path as the user wrote it; empty = the same. The place is the node's.
-  void Set(const std::string& path, const YamlNode& node, const std::string& written = {});
+  // `written`: the path as the user wrote it; empty = the same. The place is the node's; `file`: of
+  // another file than this one's.
+  void Set(const std::string& path, const YamlNode& node, const std::string& written = {},
+           const std::string& file = {});
   // The text of task.programArguments, so that findings in it name the line within a folded text.
   void SetArguments(const YamlNode& node) { arguments_ = node; }
   const std::optional<YamlNode>& arguments() const { return arguments_; }
@@ -38,6 +40,7 @@ class Places {
     int column = 0;
     std::string written;
     std::string value;
+    std::string file;
   };
   std::string file_;
   Spelling spelling_;

@@ -1,0 +1,147 @@
+#include "api/azure_environment.h"
+
+#include <fmt/core.h>
+
+#include "api/field_reader.h"
+
+namespace pj::api {
+namespace {
+
+const std::vector<std::string_view> kKnown = {"image", "conda_file", "environment_variables",
+                                              "build"};
+const std::vector<std::string_view> kIgnored = {"os_type",    "name",        "version", "tags",
+                                                "properties", "description", "$schema"};
+
+class Reader {
+ public:
+  Reader(const AzureReporter& report, const AzureEnvironmentPlace& place, AzureImages* images)
+      : report_(report), place_(place), images_(*images) {}
+
+  Environment Read() {
+    out_.base_dir = place_.at.source->dir;
+    if (place_.at.IsScalar()) {
+      Registered();
+    } else if (place_.at.IsMapping()) {
+      Inline();
+    } else if (!place_.at.IsNull()) {
+      report_.Error(place_.at, "takes a mapping with image and conda_file");
+    }
+    return std::move(out_);
+  }
+
+ private:
+  std::optional<std::string> Text(const AzureNode& at) {
+    const auto resolved = ResolveBindings(report_, at, *place_.scope);
+    if (!resolved) return std::nullopt;
+    return report_.Text({&*resolved, at.source, at.path});
+  }
+
+  // A name that only a workspace knows.
+  void Registered() {
+    const auto reference = Text(place_.at);
+    if (!reference) return;
+    if (const std::string* image = images_.Take(*reference, place_.step)) {
+      out_.image = *image;
+      return;
+    }
+    const std::string name = reference->starts_with("azureml:") ? reference->substr(8) : *reference;
+    report_.Warn(place_.at,
+                 "is an environment that only a workspace of Azure knows; the running Python is "
+                 "used",
+                 fmt::format("--image {}=REFERENCE for a cluster", name));
+  }
+
+  void Inline() {
+    report_.CheckKeys(place_.at, Severity::kWarning, kKnown, kIgnored);
+    for (const std::string_view key : kIgnored) {
+      if (const AzureNode ignored = place_.at.Child(key)) {
+        CheckBindings(report_, ignored, *place_.scope);
+      }
+    }
+    if (const AzureNode build = place_.at.Child("build")) {
+      report_.Error(build, "an image cannot be built here",
+                    "build and push it, and give it as image: REFERENCE");
+    }
+    if (const AzureNode image = place_.at.Child("image"); image && !image.IsNull()) Image(image);
+    if (const AzureNode conda = place_.at.Child("conda_file"); conda && !conda.IsNull()) {
+      Conda(conda);
+    }
+    if (const AzureNode variables = place_.at.Child("environment_variables")) {
+      if (!report_.WantMapping(variables)) return;
+      for (const auto& [key, value] : variables.node->entries) {
+        if (auto text = Text(variables.With(value, key.scalar))) {
+          out_.variables[key.scalar] = std::move(*text);
+        }
+      }
+    }
+  }
+
+  void Image(const AzureNode& at) {
+    const auto text = Text(at);
+    if (!text) return;
+    const std::string* given = images_.Take(*text, place_.step);
+    out_.image = given == nullptr ? *text : *given;
+    if (given == nullptr && text->starts_with("azureml:")) {
+      report_.Error(at, "is an image that only a workspace of Azure knows",
+                    fmt::format("--image {}=REFERENCE", text->substr(8)));
+    }
+  }
+
+  void Conda(const AzureNode& at) {
+    if (at.IsMapping()) {
+      // Written out in place. JSON is YAML, and the newline tells it from a path.
+      Diagnostics broken;
+      const FieldReader json(at.source->file, YamlDialect::kPython, &broken);
+      const auto text = json.Fragment(*at.node, "spec.task.environment.condaFile");
+      if (text) {
+        out_.conda_file = *text + "\n";
+      } else {
+        report_.Error(at, "holds .nan or .inf");
+      }
+      return;
+    }
+    const auto text = Text(at);
+    if (!text) return;
+    if (IsRemotePath(*text)) {
+      report_.Error(at, "a remote Conda file cannot be read here", "keep it beside this file");
+      return;
+    }
+    out_.conda_file = text->starts_with("file:") ? text->substr(5) : *text;
+  }
+
+  const AzureReporter& report_;
+  const AzureEnvironmentPlace& place_;
+  AzureImages& images_;
+  Environment out_;
+};
+
+}  // namespace
+
+const std::string* AzureImages::Take(const std::string& reference, const std::string& step) {
+  std::string bare = reference.starts_with("azureml:") ? reference.substr(8) : reference;
+  // name:version and name@label; an image's own tag belongs to its name.
+  const std::string name = bare.substr(0, bare.find_first_of(":@"));
+  for (const std::string& key :
+       {reference, bare, "azureml:" + bare, name, "azureml:" + name, step}) {
+    const auto it = given_.find(key);
+    if (key.empty() || it == given_.end()) continue;
+    used_.insert(key);
+    return &it->second;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> AzureImages::Unused() const {
+  std::vector<std::string> out;
+  for (const auto& entry : given_) {
+    if (!used_.contains(entry.first)) out.push_back(entry.first);
+  }
+  return out;
+}
+
+Environment ReadAzureEnvironment(const AzureReporter& report, const AzureEnvironmentPlace& place,
+                                 AzureImages* images) {
+  return Reader(report, place, images).Read();
+}
+
+}  // namespace pj::api

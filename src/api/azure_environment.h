@@ -1,0 +1,38 @@
+// The environment of a task in Azure YAML. Internal to the Azure front door.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "api/azure_inputs.h"
+#include "api/azure_source.h"
+#include "api/parallel_job.h"
+
+namespace pj::api {
+
+// --image of the command line, and which of them were used.
+class AzureImages {
+ public:
+  explicit AzureImages(const std::map<std::string, std::string>& given) : given_(given) {}
+  // The image for a reference ("azureml:name:version", with or without azureml: and version) or a
+  // step; null if none was given.
+  const std::string* Take(const std::string& reference, const std::string& step);
+  std::vector<std::string> Unused() const;
+
+ private:
+  const std::map<std::string, std::string>& given_;
+  std::set<std::string> used_;
+};
+
+struct AzureEnvironmentPlace {
+  AzureNode at;
+  const AzureScope* scope = nullptr;
+  std::string step;
+};
+
+Environment ReadAzureEnvironment(const AzureReporter& report, const AzureEnvironmentPlace& place,
+                                 AzureImages* images);
+
+}  // namespace pj::api
