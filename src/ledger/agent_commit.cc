@@ -199,7 +199,7 @@ void AgentCore::Impl::Settle(HeldShard* shard, ShardRecord read, std::string at_
   const bool own =
       Planted(Plant::kWriteIdByNumber) ? read.write_id.counter == id.counter : read.write_id == id;
   if (own) {
-    return OnPutDone(shard, std::move(read), std::move(at_version));
+    return OnPutDone(shard, std::move(shard->sent), std::move(at_version));
   }
   if (Planted(Plant::kReadNewestIsOwn)) {
     return OnPutDone(shard, std::move(shard->sent), std::move(at_version));

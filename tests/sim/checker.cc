@@ -242,6 +242,10 @@ void Checker::OnTake(const Sender& taker, uint64_t lo, uint64_t epoch, uint64_t 
   if (mini_batch >= shard->hi) {
     Violate(fmt::format("rule 3: mini-batch {} was started beyond its shard", mini_batch));
   }
+  // Up only after the acknowledgement, down before it is sent: so never above what the ledger says.
+  if (mini_batch >= shard->horizon) {
+    Violate(fmt::format("rule 3: mini-batch {} was started at or above the horizon", mini_batch));
+  }
   if (shard->IsDone(mini_batch)) {
     Violate(fmt::format("promise: mini-batch {} was run again after its commit", mini_batch));
   }

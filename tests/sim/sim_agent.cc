@@ -18,7 +18,7 @@ SimAgent::SimAgent(World* world, ledger::AgentConfig config)
       config_(config),
       sender_{config.holder, config.incarnation, false},
       core_(config),
-      free_slots_(config.slots) {}
+      free_slots_(config.slots * world->scenario().frame) {}
 
 void SimAgent::Handle(const ledger::Event& event) {
   if (!Serves()) return;
@@ -27,7 +27,7 @@ void SimAgent::Handle(const ledger::Event& event) {
     if (change->control.mode == ledger::Control::Mode::kAbort) {
       running_.clear();
       ++host_;  // calls are killed
-      free_slots_ = config_.slots;
+      free_slots_ = config_.slots * world_->scenario().frame;
     }
   }
   std::vector<Effect> effects;
@@ -131,7 +131,8 @@ void SimAgent::Run(const Assignment& given) {
     }
   }
   --free_slots_;
-  const Nanos took = world_->Below(world_->scenario().longest_run) + Nanos(1000);
+  Nanos took = world_->Below(world_->scenario().longest_run) + Nanos(1000);
+  if (given.mini_batch >= world_->scenario().slow_from) took *= 40;
   world_->After(took, [this, given, host = host_] { End(given, host); });
 }
 
@@ -186,7 +187,7 @@ void SimAgent::Report(const Assignment& given, AttemptStatus status) {
 void SimAgent::HostDies(const Assignment& by) {
   world_->Trace(fmt::format("{} slot host dies at {}", config_.holder, by.mini_batch));
   ++host_;
-  free_slots_ = config_.slots;
+  free_slots_ = config_.slots * world_->scenario().frame;
   running_.clear();
   if (by.alone) Report(by, AttemptStatus::kProcessDied);
   Handle(ledger::SlotHostDied{});

@@ -33,8 +33,12 @@ Scenario Draw(uint64_t seed) {
   s.local = rng.Below(2) == 0;
   s.instances = 1 + static_cast<uint32_t>(rng.Below(4));
   s.slots = 1 + static_cast<uint32_t>(rng.Below(3));
-  s.shape.mini_batches = 1 + rng.Below(rng.Below(4) == 0 ? 120 : 24);
-  s.shape.roots = ledger::RootCount(s.shape.mini_batches, s.instances);
+  constexpr uint64_t kSizes[] = {8, 24, 24, 120, 300};
+  s.shape.mini_batches = 1 + rng.Below(kSizes[rng.Below(5)]);
+  s.frame = rng.Below(2) == 0 ? 1 : 1 + static_cast<uint32_t>(rng.Below(8));
+  // More roots than instances, as very large jobs have.
+  const uint64_t wanted = s.instances + (rng.Below(2) == 0 ? 0 : rng.Below(8));
+  s.shape.roots = ledger::RootCount(s.shape.mini_batches, wanted);
   s.shape.max_retries = static_cast<int64_t>(rng.Below(3));
   s.shape.items_each = 1 + rng.Below(3);
   if (rng.Below(3) == 0)
@@ -48,6 +52,11 @@ Scenario Draw(uint64_t seed) {
   s.longest_run =
       Millis(1) +
       Nanos(static_cast<int64_t>(rng.Below(rng.Below(2) == 0 ? 20'000'000 : 200'000'000)));
+  // Quick ones first and slow ones later: horizons must come back down.
+  if (rng.Below(3) == 0) {
+    s.slow_from = rng.Below(s.shape.mini_batches / 2 + 1);
+    s.longest_run = Millis(3);
+  }
   for (uint64_t i = 0; i < s.shape.mini_batches; ++i) {
     if (rng.Below(8) == 0) s.bad[i] = 1 + static_cast<uint32_t>(rng.Below(4));
     if (rng.Below(60) == 0) s.poison.insert(i);
@@ -231,10 +240,11 @@ Reply World::Carry(const Sender& sender, const ledger::Call& call) {
 void World::Deliver(const Sender& sender, const ledger::Call& call,
                     std::function<void(const Reply&)> answer) {
   if (++requests_ > kMaxRequests) return;
-  const Nanos there = Nanos(1000) + Below(Millis(2));
-  const Nanos back = Nanos(1000) + Below(Millis(2));
   const bool faulty = Chaos() && Chance(scenario_.fault);
-  const uint64_t kind = faulty ? rng_.Below(3) : 3;
+  const uint64_t kind = faulty ? rng_.Below(4) : 3;
+  const Nanos slowest = faulty && kind == 3 ? Millis(150) : Millis(2);
+  const Nanos there = Nanos(1000) + Below(slowest);
+  const Nanos back = Nanos(1000) + Below(slowest);
   Reply lost;
   lost.id = call.id;
   lost.outcome = Reply::Outcome::kUnknown;
@@ -278,11 +288,12 @@ void World::Broadcast(const Control& control) {
 
 void World::DisturbByControl() {
   Control control = control_;
+  const bool slowing = scenario_.slow_from != UINT64_MAX;
   for (const ledger::ShardRecord& shard : checker_.Shards()) {
     if (Chance(0.3)) control.hints.push_back(shard.lo);
-    if (Chance(0.3)) control.retract.push_back(shard.lo);
+    if (Chance(slowing ? 0.9 : 0.3)) control.retract.push_back(shard.lo);
   }
-  if (Chance(0.1)) {
+  if (Chance(slowing ? 0.03 : 0.1)) {
     Trace("drain");
     control.mode = Control::Mode::kDrain;
     control_.mode = Control::Mode::kDrain;
@@ -329,7 +340,8 @@ void World::Poll() {
   } else if (!alive && control_.mode == Control::Mode::kDrain) {
     Trace("resume");
     StartAll();
-  } else if (!aborting_ && Chaos() && control_.mode == Control::Mode::kRun && Chance(0.3)) {
+  } else if (!aborting_ && Chaos() && control_.mode == Control::Mode::kRun &&
+             Chance(scenario_.slow_from != UINT64_MAX ? 0.9 : 0.3)) {
     DisturbByControl();
   }
   After(kTick, [this] { Poll(); });

@@ -27,6 +27,7 @@ struct Scenario {
   bool local = true;  // one program of all agents, or a pod each
   uint32_t instances = 1;
   uint32_t slots = 1;
+  uint32_t frame = 1;  // mini-batches that a slot has at once
   JobShape shape;
   policy::Thresholds thresholds;
   double fault = 0;                  // chance that a request meets a fault, in the chaos phase
@@ -36,6 +37,7 @@ struct Scenario {
   std::set<uint64_t> poison;         // kill their slot host whenever they run
   std::map<uint64_t, uint32_t> bad;  // mini-batch → attempts that fail
   Nanos longest_run{0};
+  uint64_t slow_from = UINT64_MAX;  // from here on calls take 40 times as long
 };
 Scenario Draw(uint64_t seed);
 
