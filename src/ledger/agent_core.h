@@ -1,5 +1,6 @@
-// AgentCore: one agent's part of the protocol as a pure transition: events in, effects out. No I/O, no
-// clock, no randomness of its own; the worker, the simulator and the explorer drive this same code.
+// AgentCore: one agent's part of the protocol as a pure transition: events in, effects out. No I/O,
+// no clock, no randomness of its own; the worker, the simulator and the explorer drive this same
+// code.
 #pragma once
 
 #include <cstdint>
@@ -16,41 +17,41 @@
 namespace pj::ledger {
 
 struct AgentConfig {
-  std::string job;               // name, for object names
+  std::string job;  // name, for object names
   JobIdentity identity;
   uint32_t ordinal = 0;
-  std::string holder;            // "instance-0" or the pod's UID
+  std::string holder;  // "instance-0" or the pod's UID
   // Unique per program start. Local: the same for all agents of one program, because every other
   // incarnation counts as dead there (the folder's lock) and its shards are taken over.
   std::string incarnation;
-  uint64_t mini_batches = 0;     // M
-  uint64_t roots = 0;            // R
+  uint64_t mini_batches = 0;  // M
+  uint64_t roots = 0;         // R
   uint32_t slots = 1;
   int64_t max_retries = 2;
   Nanos tick = Millis(200);
-  bool local = true;             // no Lease timing; may take over any shard of an older incarnation
-  uint64_t seed = 1;             // jitter and victim choice
+  bool local = true;  // no Lease timing; may take over any shard of an older incarnation
+  uint64_t seed = 1;  // jitter and victim choice
 };
 
 // --- Storage requests as data -------------------------------------------------------------------
 
 struct Call {
   enum class Op { kGet, kCreate, kPut };
-  uint64_t id = 0;               // echoes in Reply
+  uint64_t id = 0;  // echoes in Reply
   Op op = Op::kGet;
-  std::string name;              // object name
-  std::string version;           // kPut: compare-and-swap against this
-  std::string record;            // kCreate, kPut: the encoded shard
+  std::string name;     // object name
+  std::string version;  // kPut: compare-and-swap against this
+  std::string record;   // kCreate, kPut: the encoded shard
 };
 
 struct Reply {
   enum class Outcome {
-    kOk,         // kGet: version + record; writes: the new version
-    kExists,     // create came second
-    kConflict,   // version was not the current one
+    kOk,        // kGet: version + record; writes: the new version
+    kExists,    // create came second
+    kConflict,  // version was not the current one
     kNotFound,
-    kUnknown,    // lost: may or may not have happened
-    kRejected,   // the server refuses for good (413, 422, 403): see message
+    kUnknown,   // lost: may or may not have happened
+    kRejected,  // the server refuses for good (413, 422, 403): see message
   };
   uint64_t id = 0;
   Outcome outcome = Outcome::kOk;
@@ -61,14 +62,17 @@ struct Reply {
 
 // --- Events -------------------------------------------------------------------------------------
 
-struct Started {};                               // once, first
-struct TimerFired {};                            // the time of SetTimer has come
-// Answer to SyncOutput, exactly one for each; none for a shard that was dropped as a whole meanwhile.
+struct Started {};     // once, first
+struct TimerFired {};  // the time of SetTimer has come
+// Answer to SyncOutput, exactly one for each; none for a shard that was dropped as a whole
+// meanwhile.
 struct OutputSynced {
   uint64_t lo = 0;
   OutputMark mark;
 };
-struct ControlChanged { Control control; };
+struct ControlChanged {
+  Control control;
+};
 // The slot host (a pod's user container, a local instance's zygote) died: all running are suspects.
 // If what ran was `alone`, Finish(kProcessDied) comes first: that death is charged.
 struct SlotHostDied {};
@@ -83,39 +87,54 @@ struct OpenSegment {
   uint64_t epoch = 0;
   std::optional<OutputMark> committed;
 };
-// Make everything appended for `lo` so far durable (rows, index, attempts), then report OutputSynced.
-struct SyncOutput { uint64_t lo = 0; };
-// Fenced or shrunk: stop and forget everything of `lo` at or above `from`; running calls are killed.
+// Make everything appended for `lo` so far durable (rows, index, attempts), then report
+// OutputSynced.
+struct SyncOutput {
+  uint64_t lo = 0;
+};
+// Fenced or shrunk: stop and forget everything of `lo` at or above `from`; running calls are
+// killed.
 struct DropRange {
   uint64_t lo = 0;
   uint64_t from = 0;
 };
-struct SetTimer { Nanos at{0}; };                // replaces the earlier timer
-struct WorkAvailable {};                         // Take() may now return something
-// The agent has nothing more to do: drained and released, or (complete) every mini-batch is terminal.
+struct SetTimer {
+  Nanos at{0};
+};                        // replaces the earlier timer
+struct WorkAvailable {};  // Take() may now return something
+// The agent has nothing more to do: drained and released, or (complete) every mini-batch is
+// terminal.
 struct Finished {
   enum class Why { kDrained, kAborted, kComplete } why = Why::kComplete;
 };
-struct Stalled { Error error; };                 // LedgerCorrupt and the like: needs a person
-using Effect =
-    std::variant<Call, OpenSegment, SyncOutput, DropRange, SetTimer, WorkAvailable, Finished, Stalled>;
+struct Stalled {
+  Error error;
+};  // LedgerCorrupt and the like: needs a person
+using Effect = std::variant<Call, OpenSegment, SyncOutput, DropRange, SetTimer, WorkAvailable,
+                            Finished, Stalled>;
 
 // --- Mini-batches -------------------------------------------------------------------------------
 
 struct Assignment {
   uint64_t mini_batch = 0;
-  uint32_t attempt = 1;          // rises only with charged failures
-  uint64_t lo = 0;               // shard
+  uint32_t attempt = 1;  // rises only with charged failures
+  uint64_t lo = 0;       // shard
   uint64_t epoch = 0;
-  bool last_attempt = false;     // no retry left
-  bool fresh_process = false;    // needs a process that has run no mini-batch yet, alone in its frame
-  bool alone = false;            // careful mode: all other slots idle
+  bool last_attempt = false;   // no retry left
+  bool fresh_process = false;  // needs a process that has run no mini-batch yet, alone in its frame
+  bool alone = false;          // careful mode: all other slots idle
 };
 
 enum class AttemptStatus : uint8_t {
-  kRunDone, kRunException, kRunTimeout, kRunShort, kLoadTimeout, kLoadException, kProcessDied
+  kRunDone,
+  kRunException,
+  kRunTimeout,
+  kRunShort,
+  kLoadTimeout,
+  kLoadException,
+  kProcessDied
 };
-std::string_view AttemptStatusName(AttemptStatus status);   // "RUN_DONE" …
+std::string_view AttemptStatusName(AttemptStatus status);  // "RUN_DONE" …
 
 struct AttemptResult {
   uint64_t mini_batch = 0;
@@ -126,9 +145,9 @@ struct AttemptResult {
   uint64_t items_total = 0;
   uint64_t items_ok = 0;
   Nanos busy{0};
-  std::string error_text;        // first line of the cause; empty when good
-  uint64_t error_hash = 0;       // 0 when good
-  std::string error_log;         // where it is logged
+  std::string error_text;   // first line of the cause; empty when good
+  uint64_t error_hash = 0;  // 0 when good
+  std::string error_log;    // where it is logged
 };
 
 enum class Verdict {
@@ -156,8 +175,8 @@ class AgentCore {
   void Take(size_t max, Nanos now, std::vector<Assignment>* out);
   // Given out but never started (slot died first, frame withdrawn): goes back, uncharged.
   void GiveBack(const Assignment& assignment, Nanos now);
-  // One attempt ended. Its rows (if terminal) and its attempt record must be appended before the next
-  // Step() or Poll(). In a drain kRetry means: recorded, and given out by the next start.
+  // One attempt ended. Its rows (if terminal) and its attempt record must be appended before the
+  // next Step() or Poll(). In a drain kRetry means: recorded, and given out by the next start.
   Verdict Finish(const AttemptResult& result, Nanos now);
   // May emit calls that became due through Take/Finish (horizon short, shard done, drain).
   void Poll(Nanos now, std::vector<Effect>* out);
@@ -166,8 +185,8 @@ class AgentCore {
 
   // For reports and the simulator: the shards held, as last known to be committed.
   std::vector<const ShardRecord*> HeldShards() const;
-  size_t Running() const;        // taken and neither finished nor given back
-  bool Idle() const;             // holds no unfinished shard
+  size_t Running() const;  // taken and neither finished nor given back
+  bool Idle() const;       // holds no unfinished shard
 
  private:
   struct Impl;

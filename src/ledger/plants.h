@@ -1,5 +1,6 @@
 // Plants: deliberate errors that the simulator switches on to prove that it would find them. A test
-// seam only: nothing sets a plant outside tests/sim, and none is looked at on the per-mini-batch path.
+// seam only: nothing sets a plant outside tests/sim, and none is looked at on the per-mini-batch
+// path.
 #pragma once
 
 #include <cstdint>
@@ -17,27 +18,28 @@ enum class Plant : uint8_t {
   kSplitWithoutTicket,    // a thief shortens its victim without leaving a ticket
   kIgnoreTickets,         // childless tickets are not followed
   kTakeOverSameEpoch,     // a take-over keeps the epoch
-  kTakeOverForgetsDone,   // a take-over starts from the low-water mark, ignoring what is done above it
-  kTakeOverForgetsFailed, // a take-over loses the set of failed mini-batches
-  kCommitBeforeSync,      // mini-batches that finished during the sync are committed with it
-  kUnknownIsSuccess,      // a lost answer is taken for a 200
-  kWriteIdByNumber,       // a lost write is recognised by its counter alone
-  kWriteIdReused,         // every body carries the same write id
-  kRetryWithoutReading,   // after a conflict the held version is written again with the read version
-  kReadNewestIsOwn,       // any record read back counts as what was written
-  kRetriesUnlimited,      // one retry too many
-  kLossCharged,           // the death of a slot host charges what was running
-  kAttemptsForgotten,     // a take-over forgets charged attempts
-  kFailedNotCounted,      // terminal failures are not counted
-  kSealReadsOnly,         // the seal believes what it read and writes nothing
-  kSealSkipsMissing,      // the seal forgets roots nobody created
-  kReleaseEarly,          // a drain releases while calls still run
-  kCompleteEarly,         // an agent ends when its own shards are done
-  kThresholdNotStrict,    // a threshold fails the job when it is reached
-  kThresholdLate,         // a threshold fails the job one failure late
-  kLateResultTaken,       // the result of an older attempt is taken
-  kOutputForgotten,       // a take-over loses the outputs of earlier epochs
-  kChildWholeRange,       // a ticket's child is created up to the root's end
+  kTakeOverForgetsDone,   // a take-over starts from the low-water mark, ignoring what is done above
+                          // it
+  kTakeOverForgetsFailed,  // a take-over loses the set of failed mini-batches
+  kCommitBeforeSync,       // mini-batches that finished during the sync are committed with it
+  kUnknownIsSuccess,       // a lost answer is taken for a 200
+  kWriteIdByNumber,        // a lost write is recognised by its counter alone
+  kWriteIdReused,          // every body carries the same write id
+  kRetryWithoutReading,  // after a conflict the held version is written again with the read version
+  kReadNewestIsOwn,      // any record read back counts as what was written
+  kRetriesUnlimited,     // one retry too many
+  kLossCharged,          // the death of a slot host charges what was running
+  kAttemptsForgotten,    // a take-over forgets charged attempts
+  kFailedNotCounted,     // terminal failures are not counted
+  kSealReadsOnly,        // the seal believes what it read and writes nothing
+  kSealSkipsMissing,     // the seal forgets roots nobody created
+  kReleaseEarly,         // a drain releases while calls still run
+  kCompleteEarly,        // an agent ends when its own shards are done
+  kThresholdNotStrict,   // a threshold fails the job when it is reached
+  kThresholdLate,        // a threshold fails the job one failure late
+  kLateResultTaken,      // the result of an older attempt is taken
+  kOutputForgotten,      // a take-over loses the outputs of earlier epochs
+  kChildWholeRange,      // a ticket's child is created up to the root's end
   kCount
 };
 

@@ -31,11 +31,12 @@ struct WriteId {
 
 // Committed lengths of one segment; bytes beyond them do not exist for readers.
 struct OutputMark {
-  std::string segment;       // file name stem below the segments folder
-  uint64_t rows = 0;         // bytes of the rows file
-  uint64_t index = 0;        // bytes of the index file
-  uint64_t attempts = 0;     // bytes of the attempts file
-  uint32_t crc = 0;          // CRC32C of the index file's committed bytes (each entry carries its rows' CRC)
+  std::string segment;    // file name stem below the segments folder
+  uint64_t rows = 0;      // bytes of the rows file
+  uint64_t index = 0;     // bytes of the index file
+  uint64_t attempts = 0;  // bytes of the attempts file
+  uint32_t crc =
+      0;  // CRC32C of the index file's committed bytes (each entry carries its rows' CRC)
   bool operator==(const OutputMark&) const = default;
 };
 
@@ -43,7 +44,7 @@ struct Counters {
   uint64_t items_ok = 0;
   uint64_t items_failed = 0;
   uint64_t mini_batches_failed = 0;
-  uint64_t retries = 0;            // attempts after the first
+  uint64_t retries = 0;  // attempts after the first
   uint64_t infrastructure_losses = 0;
   uint64_t busy_ns = 0;
   bool operator==(const Counters&) const = default;
@@ -66,7 +67,7 @@ struct SplitTicket {
   bool operator==(const SplitTicket&) const = default;
 };
 
-struct Alone {                      // careful mode
+struct Alone {  // careful mode
   uint64_t mini_batch = 0;
   uint32_t attempt = 0;
   bool operator==(const Alone&) const = default;
@@ -76,21 +77,21 @@ struct ShardRecord {
   JobIdentity job;
   uint64_t lo = 0;
   uint64_t hi = 0;
-  std::string holder;               // pod UID or "instance-N"; empty = released
+  std::string holder;  // pod UID or "instance-N"; empty = released
   std::string incarnation;
   uint64_t epoch = 1;
   WriteId write_id;
-  uint64_t horizon = 0;             // only mini-batches < horizon may be started
-  uint64_t low_water = 0;           // all in [lo, low_water) are terminal
-  IntervalSet done_above;           // terminal ones ≥ low_water
-  IntervalSet failed;               // terminally failed, anywhere in [lo, hi)
+  uint64_t horizon = 0;                   // only mini-batches < horizon may be started
+  uint64_t low_water = 0;                 // all in [lo, low_water) are terminal
+  IntervalSet done_above;                 // terminal ones ≥ low_water
+  IntervalSet failed;                     // terminally failed, anywhere in [lo, hi)
   std::map<uint64_t, uint32_t> attempts;  // unfinished retried ones: charged failures so far
-  std::vector<Alone> alone;         // at most one; vector = optional
-  std::vector<OutputMark> outputs;  // one per epoch that committed something
+  std::vector<Alone> alone;               // at most one; vector = optional
+  std::vector<OutputMark> outputs;        // one per epoch that committed something
   Counters counters;
-  std::vector<ErrorGroup> errors;   // ≤ limits::kErrorGroups
+  std::vector<ErrorGroup> errors;  // ≤ limits::kErrorGroups
   uint64_t progress = 0;
-  uint32_t barren_epochs = 0;       // epochs in a row without progress (rule 9)
+  uint32_t barren_epochs = 0;  // epochs in a row without progress (rule 9)
   std::vector<SplitTicket> tickets;
   bool sealed = false;
   bool operator==(const ShardRecord&) const = default;
@@ -102,8 +103,8 @@ struct ShardRecord {
   uint64_t Left() const { return hi - lo - DoneCount(); }
 };
 
-// Versioned, checksummed, bounded (limits::kShardRecordBytes). Decode: kCorrupt ("LedgerCorrupt: …")
-// for anything damaged, never a guess; a newer version is kInvalid and says so.
+// Versioned, checksummed, bounded (limits::kShardRecordBytes). Decode: kCorrupt ("LedgerCorrupt:
+// …") for anything damaged, never a guess; a newer version is kInvalid and says so.
 std::string EncodeShard(const ShardRecord& record);
 Result<ShardRecord> DecodeShard(std::string_view bytes);
 
@@ -111,10 +112,10 @@ Result<ShardRecord> DecodeShard(std::string_view bytes);
 struct Control {
   enum class Mode : uint8_t { kRun, kDrain, kAbort };
   Mode mode = Mode::kRun;
-  std::string reason;               // for kAbort: why
+  std::string reason;  // for kAbort: why
   Nanos tick = Millis(200);
-  std::vector<uint64_t> hints;      // lo of shards with the most work left
-  std::vector<uint64_t> retract;    // lo of shards whose owner should lower its horizon
+  std::vector<uint64_t> hints;    // lo of shards with the most work left
+  std::vector<uint64_t> retract;  // lo of shards whose owner should lower its horizon
   bool operator==(const Control&) const = default;
 };
 std::string EncodeControl(const Control& control);
