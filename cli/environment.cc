@@ -171,7 +171,8 @@ Result<std::string> FindPython() {
     if (IsProgram(chosen)) return chosen;
     return Fail(Code::kUnavailable, "no program there", "PARALLELJOB_PYTHON=" + chosen);
   }
-  if (const std::string venv = Env("VIRTUAL_ENV"); IsProgram(venv + "/bin/python3")) {
+  if (const std::string venv = Env("VIRTUAL_ENV");
+      !venv.empty() && IsProgram(venv + "/bin/python3")) {
     return venv + "/bin/python3";
   }
   std::istringstream path(Env("PATH"));

@@ -150,7 +150,6 @@ void LocalRun::RunAgents() {
 }
 
 void LocalRun::WaitForAgents() {
-  StopSignals signals;  // before the threads: they inherit the mask
   const UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE));
   ends_.resize(agents_.size());
   std::atomic<size_t> running{agents_.size()};
@@ -168,7 +167,7 @@ void LocalRun::WaitForAgents() {
   controller_->Start();
   ProgressLine line(!options_.quiet, done_at_start_, SystemClock().Monotonic());
   while (running.load() > 0) {
-    if (signals.Wait(Millis(100), wake.get())) {
+    if (signals_->Wait(Millis(100), wake.get())) {
       if (interrupted_) {  // the second one: stop at once; the guardian ends every process
         guardian_.reset();
         ::_exit(130);
@@ -183,6 +182,7 @@ void LocalRun::WaitForAgents() {
     line.Show(Now(), SystemClock().Monotonic());
   }
   line.End(Now(), SystemClock().Monotonic());
+  signals_.reset();
 }
 
 Result<RunOutcome> LocalRun::Finish(std::optional<policy::Verdict> failure) {

@@ -91,6 +91,7 @@ Result<RunOutcome> LocalRun::Execute() {
   slots_ = SlotsPerInstance(job_.job.spec);
   PJ_TRY(PreparePlan());
   PJ_ASSIGN(bool finish_only, ReadyToFinish());
+  if (!finish_only) signals_.emplace();  // before any thread: all inherit the mask
   PJ_TRY(PrepareReports());
   if (finish_only) return Conclude();
   PJ_TRY(MakeAgents());
@@ -126,10 +127,24 @@ Status LocalRun::CheckUnchanged(const RunIdentity& now, const RunIdentity& befor
   return {};
 }
 
-Result<std::unique_ptr<plan::Plan>> LocalRun::BuildAt(const std::string& file) const {
-  PJ_ASSIGN(plan::PlanRequest request, worker::MakePlanRequest(job_.job.spec, resolved_.inputs));
+Result<plan::PlanRequest> LocalRun::MakeRequest() const {
+  std::vector<std::string> warnings;
+  PJ_ASSIGN(plan::PlanRequest request,
+            worker::MakePlanRequest(job_.job.spec, resolved_.inputs, {.azure = job_.from_azure},
+                                    &warnings));
+  for (const std::string& warning : warnings) PrintWarning(warning);
   request.sort_dir = dir_.Private();
-  return plan::BuildPlan(request, file);
+  return request;
+}
+
+Status LocalRun::OpenKnownPlan(const PlanFacts& facts) {
+  PJ_ASSIGN(plan_, plan::OpenPlan(dir_.PlanFile()));
+  if (plan_->hash() != facts.hash) {
+    return Fail(Code::kCorrupt, "LedgerCorrupt: the plan is not the one that this run began with",
+                dir_.PlanFile(), "--fresh starts again");
+  }
+  facts_ = facts;
+  return {};
 }
 
 Status LocalRun::PreparePlan() {
@@ -137,32 +152,18 @@ Status LocalRun::PreparePlan() {
   now.manifest = ImmutableManifest(job_.job);
   PJ_ASSIGN(now.code_hash, HashCode(resolved_.code_dir, dir_.root()));
   PJ_ASSIGN(std::optional<RunIdentity> before, state_->LoadJob());
+  PJ_ASSIGN(plan::PlanRequest request, MakeRequest());
   std::optional<PlanFacts> facts;
   if (before) {
-    now.inputs_hash = before->inputs_hash;
+    PJ_ASSIGN(now.inputs_hash, plan::HashInputPaths(request));
     PJ_TRY(CheckUnchanged(now, *before));
     PJ_ASSIGN(facts, state_->LoadPlan());
   }
-  // Planned anew on every start: that is how a changed list of files is noticed.
-  const std::string file = facts ? dir_.PlanFile() + ".check" : dir_.PlanFile();
-  PJ_ASSIGN(std::unique_ptr<plan::Plan> fresh, BuildAt(file));
-  PJ_ASSIGN(now.inputs_hash, HashPaths(*fresh));
-  if (before) PJ_TRY(CheckUnchanged(now, *before));
+  if (facts) return OpenKnownPlan(*facts);
+  PJ_ASSIGN(plan_, plan::BuildPlan(request, dir_.PlanFile()));
+  now.inputs_hash = plan_->paths_hash();
   if (!before) PJ_TRY(state_->CreateJob(now));
   PJ_FAULT("after_job");
-  if (facts) {
-    fresh.reset();
-    std::error_code ignored;
-    fs::remove(file, ignored);
-    PJ_ASSIGN(plan_, plan::OpenPlan(dir_.PlanFile()));
-    if (plan_->hash() != facts->hash) {
-      return Fail(Code::kCorrupt, "LedgerCorrupt: the plan is not the one that this run began with",
-                  dir_.PlanFile(), "--fresh starts again");
-    }
-    facts_ = *facts;
-    return {};
-  }
-  plan_ = std::move(fresh);
   const auto instances = static_cast<uint64_t>(job_.job.spec.instance_count.value);
   facts_ = PlanFacts{.hash = plan_->hash(),
                      .mini_batches = plan_->size(),

@@ -15,6 +15,7 @@
 #include "cli/progress.h"
 #include "cli/resolve.h"
 #include "cli/run_state.h"
+#include "cli/signals.h"
 #include "kube/memory_api.h"
 #include "plan/plan.h"
 #include "report/report.h"
@@ -44,7 +45,8 @@ class LocalRun {
   Status OpenState();
   Status CheckUnchanged(const RunIdentity& now, const RunIdentity& before) const;
   Status PreparePlan();
-  Result<std::unique_ptr<plan::Plan>> BuildAt(const std::string& file) const;
+  Result<plan::PlanRequest> MakeRequest() const;
+  Status OpenKnownPlan(const PlanFacts& facts);
   Result<bool> ReadyToFinish();
   Status PrepareReports();
   Status MakeAgents();
@@ -80,6 +82,7 @@ class LocalRun {
   std::vector<std::unique_ptr<worker::Agent>> agents_;
   std::vector<worker::AgentResult> ends_;
   std::unique_ptr<LocalController> controller_;
+  std::optional<StopSignals> signals_;  // from before the first thread to the last agent's end
   bool interrupted_ = false;
 };
 

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import pathlib
+import shutil
 
 import pytest
 from conftest import EXAMPLES
@@ -119,7 +120,9 @@ def test_every_example_is_valid_to_the_letter(cli, data, name):
 def test_a_converted_pipeline_is_a_manifest_that_converts_to_itself(cli, name):
     first = cli.call("convert", "-f", EXAMPLES / name / "pipeline.yml")
     assert first.code == 0, first
-    manifest = cli.folder / "converted.yaml"
+    folder = cli.folder / name  # relative paths count from the file that names them
+    shutil.copytree(EXAMPLES / name, folder)
+    manifest = folder / "converted.yaml"
     manifest.write_text(first.out, encoding="utf-8")
     second = cli.call("convert", "-f", manifest)
     assert second.code == 0, second

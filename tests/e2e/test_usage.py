@@ -88,4 +88,4 @@ def test_verify_finds_damage(cli):
     with open(ended.json["outputs"]["rows"], "r+", encoding="utf-8") as file:
         file.write("X")
     damaged = cli.verify()
-    assert damaged.code == 1 and "rows" in damaged.out + damaged.err, damaged
+    assert damaged.code == 1 and "output file" in damaged.err, damaged
