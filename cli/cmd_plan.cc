@@ -128,7 +128,10 @@ Status Plan(const api::LoadedJob& job, const PlanOptions& options) {
   PJ_ASSIGN(auto inputs, ResolveInputs(job.job));
   const ScratchFolder scratch;
   if (!scratch.ok()) return FailErrno(errno, "cannot make a scratch folder", scratch.path());
-  PJ_ASSIGN(plan::PlanRequest request, worker::MakePlanRequest(job.job.spec, inputs));
+  std::vector<std::string> warnings;
+  PJ_ASSIGN(plan::PlanRequest request,
+            worker::MakePlanRequest(job.job.spec, inputs, {.azure = job.from_azure}, &warnings));
+  for (const std::string& warning : warnings) PrintWarning(warning);
   request.sort_dir = scratch.path();
   PJ_ASSIGN(std::unique_ptr<plan::Plan> plan, plan::BuildPlan(request, scratch.path() + "/plan"));
   if (options.all) return PrintAll(*plan, options.file.json);

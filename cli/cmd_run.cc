@@ -65,9 +65,12 @@ int Unfinished(const RunOptions& options, const RunOutcome& outcome) {
 int RunCommand(const RunOptions& options) {
   std::optional<api::LoadedJob> job = LoadOne(options.file);
   if (!job) return kExitBadInput;
-  if (job->job.spec.instance_count.value < 1) {
-    return NotStarted(options, {Code::kInvalid, "a local run needs at least one instance",
-                                "spec.instanceCount", "--set spec.instanceCount=1"});
+  api::Diagnostics here;
+  api::CheckRunsHere(job->job, options.file.files[0], &here);
+  if (here.HasErrors()) {
+    PrintDiagnostics(here);
+    if (options.file.json) fmt::print("{}\n", NotStartedJson(here));
+    return kExitBadInput;
   }
   for (const std::string& field : api::ClusterOnlyFields(job->job.spec)) {
     PrintNote(field + " is used on a cluster only");

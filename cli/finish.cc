@@ -16,8 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string CsvField(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+// As pandas' to_csv quotes a name: only where separator, quote or line end stand in it.
+std::string CsvField(const std::string& text, char separator) {
+  if (text.find_first_of(std::string("\"\r\n") + separator) == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) {
     if (c == '"') quoted += '"';
@@ -141,9 +142,10 @@ report::JobSummary SummaryOf(const std::string& job, const PlanFacts& plan,
 
 std::string HeaderLine(const std::vector<std::string>& columns, const std::string& format,
                        bool header) {
-  if (!header || format != "csv" || columns.empty()) return {};
-  std::string line;
-  for (const std::string& column : columns) line += (line.empty() ? "" : ",") + CsvField(column);
+  if (!header || (format != "csv" && format != "text") || columns.empty()) return {};
+  const char separator = format == "csv" ? ',' : ' ';
+  std::string line = CsvField(columns[0], separator);
+  for (size_t i = 1; i < columns.size(); ++i) line += separator + CsvField(columns[i], separator);
   return line + "\n";
 }
 

@@ -40,7 +40,7 @@ report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
 report::JobSummary SummaryOf(const std::string& job, const PlanFacts& plan,
                              const std::vector<ledger::ShardRecord>& shards);
 
-// The bytes before the first row: the csv header line, or nothing.
+// The bytes before the first row: the header line of csv and of text DataFrames, or nothing.
 std::string HeaderLine(const std::vector<std::string>& columns, const std::string& format,
                        bool header);
 

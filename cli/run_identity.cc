@@ -5,7 +5,6 @@
 #include <sstream>
 
 #include "api/load.h"
-#include "base/hash.h"
 
 namespace pj::cli {
 
@@ -33,23 +32,6 @@ std::string FirstDifference(const std::string& before, const std::string& now) {
     if (!more_b) is = "(nothing)";
     if (was != is || (!more_a && !more_b)) return fmt::format("was `{}`, is `{}`", was, is);
   }
-}
-
-Result<std::string> HashPaths(const plan::Plan& plan) {
-  Sha256 sha;
-  std::string last;
-  auto add = [&](const std::string& path) {
-    if (path == last) return;
-    sha.Update(path);
-    sha.Update(std::string_view("\0", 1));
-    last = path;
-  };
-  for (uint64_t i = 0; i < plan.size(); ++i) {
-    PJ_ASSIGN(plan::MiniBatch batch, plan.Get(i));
-    for (const plan::FileRef& file : batch.files) add(file.path);
-    for (const plan::TableRange& range : batch.ranges) add(range.file.path);
-  }
-  return sha.HexDigest();
 }
 
 }  // namespace pj::cli

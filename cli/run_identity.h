@@ -4,8 +4,6 @@
 #include <string>
 
 #include "api/parallel_job.h"
-#include "base/result.h"
-#include "plan/plan.h"
 
 namespace pj::cli {
 
@@ -14,7 +12,5 @@ namespace pj::cli {
 std::string ImmutableManifest(const api::ParallelJob& job);
 // The first line in which two manifests differ, as "was …, is …".
 std::string FirstDifference(const std::string& before, const std::string& now);
-// Hash over the list of files that a plan names, each once, in order (not their sizes or times).
-Result<std::string> HashPaths(const plan::Plan& plan);
 
 }  // namespace pj::cli

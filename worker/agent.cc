@@ -331,7 +331,14 @@ void AgentLoop::Fatal(AgentEnd end, const std::string& reason, Error error) {
 }
 
 bool AgentLoop::FitsSchema(const EndedAttempt& attempt, std::string* difference, bool* undecided) {
-  if (options_.job.append_format != "csv" || attempt.rows == 0) return true;
+  const std::string& format = options_.job.append_format;
+  if (attempt.rows == 0) return true;
+  if (format == "text" && options_.job.header && attempt.has_columns) {
+    // Text is not checked; the first DataFrame's names become the header line.
+    if (Result<std::string> noted = gate_.Check(attempt.columns); !noted) *undecided = true;
+    return !*undecided;
+  }
+  if (format != "csv") return true;
   Result<std::string> checked =
       gate_.Check(attempt.has_columns ? attempt.columns : std::string_view());
   if (!checked) {

@@ -116,10 +116,10 @@ def pick(process, job, out, victim, chances):
     goal = len(job.committed(out)) + chances.randrange(1, 20)
     while process.poll() is None:
         if len(job.committed(out)) >= goal:
-            python = [p for p in descendants_of(process.pid) if "paralleljob" in command_line(p)]
+            python = [p for p in descendants_of(process.pid)
+                      if "from paralleljob import zygote" in command_line(p)]
             zygotes = {p for p in python if any(c in python for c in descendants_of(p))}
             pool = sorted(zygotes if victim == "zygote" else set(python) - zygotes)
-            pool = [p for p in pool if p != process.pid and "zygote" in command_line(p)]
             if pool:
                 return chances.choice(pool)
     return None

@@ -53,11 +53,13 @@ TEST(Progress, WithoutProgressThereIsNoRate) {
   EXPECT_THAT(line.Text({.done = 0, .total = 9}, Seconds(5)), Not(HasSubstr("ETA")));
 }
 
-TEST(Header, OnlyCsvHasOneAndItIsQuoted) {
+TEST(Header, CsvAndTextHaveOneQuotedAsPandasDoes) {
   EXPECT_EQ(HeaderLine({"a", "b,c", "d\"e"}, "csv", true), "a,\"b,c\",\"d\"\"e\"\n");
   EXPECT_EQ(HeaderLine({"a"}, "csv", false), "");
   EXPECT_EQ(HeaderLine({}, "csv", true), "");
-  EXPECT_EQ(HeaderLine({"a"}, "text", true), "");
+  EXPECT_EQ(HeaderLine({"a", "b c"}, "text", true), "a \"b c\"\n");
+  EXPECT_EQ(HeaderLine({"", "x"}, "csv", true), ",x\n");
+  EXPECT_EQ(HeaderLine({"a"}, "jsonl", true), "");
 }
 
 TEST(Identity, MutableFieldsMayChange) {

@@ -16,7 +16,7 @@ using testing::HasSubstr;
 class JobDirTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "/job_dir_XXXXXX";
+    std::string pattern = testing::TempDir() + "job_dir_XXXXXX";
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     root_ = pattern;
   }
