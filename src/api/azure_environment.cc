@@ -2,7 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <filesystem>
+
 #include "api/field_reader.h"
+#include "base/fs.h"
+#include "base/limits.h"
 
 namespace pj::api {
 namespace {
@@ -18,13 +22,14 @@ class Reader {
       : report_(report), place_(place), images_(*images) {}
 
   Environment Read() {
-    out_.base_dir = place_.at.source->dir;
-    if (place_.at.IsScalar()) {
+    if (at_.IsScalar() && at_.node->scalar.starts_with("file:") && !OpenFile()) return {};
+    out_.base_dir = at_.source->dir;
+    if (at_.IsScalar()) {
       Registered();
-    } else if (place_.at.IsMapping()) {
+    } else if (at_.IsMapping()) {
       Inline();
-    } else if (!place_.at.IsNull()) {
-      report_.Error(place_.at, "takes a mapping with image and conda_file");
+    } else if (!at_.IsNull()) {
+      report_.Error(at_, "takes a mapping with image and conda_file");
     }
     return std::move(out_);
   }
@@ -36,37 +41,56 @@ class Reader {
     return report_.Text({&*resolved, at.source, at.path});
   }
 
+  // An environment in a file of its own takes the node's place; false after a report.
+  bool OpenFile() {
+    const auto path = std::filesystem::path(at_.source->dir) / at_.node->scalar.substr(5);
+    const std::string file = path.lexically_normal().string();
+    const auto text = ReadFile(file, limits::kYamlBytes);
+    if (!text) {
+      report_.Error(at_, text.error().message, "paths count from the file that names them");
+      return false;
+    }
+    documents_ = report_.Parse(*text, file);
+    if (documents_.empty() || documents_[0].kind != YamlNode::Kind::kMapping) {
+      report_.Error(at_, fmt::format("{} holds no environment", file));
+      return false;
+    }
+    source_ = {file, path.parent_path().string()};
+    at_ = {&documents_[0], &source_, ""};
+    return true;
+  }
+
   // A name that only a workspace knows.
   void Registered() {
-    const auto reference = Text(place_.at);
+    const auto reference = Text(at_);
     if (!reference) return;
     if (const std::string* image = images_.Take(*reference, place_.step)) {
       out_.image = *image;
       return;
     }
     const std::string name = reference->starts_with("azureml:") ? reference->substr(8) : *reference;
-    report_.Warn(place_.at,
+    report_.Warn(at_,
                  "is an environment that only a workspace of Azure knows; the running Python is "
                  "used",
                  fmt::format("--image {}=REFERENCE for a cluster", name));
   }
 
   void Inline() {
-    report_.CheckKeys(place_.at, Severity::kWarning, kKnown, kIgnored);
+    report_.CheckKeys(at_, Severity::kWarning, kKnown, kIgnored);
     for (const std::string_view key : kIgnored) {
-      if (const AzureNode ignored = place_.at.Child(key)) {
+      if (const AzureNode ignored = at_.Child(key)) {
         CheckBindings(report_, ignored, *place_.scope);
       }
     }
-    if (const AzureNode build = place_.at.Child("build")) {
+    if (const AzureNode build = at_.Child("build")) {
       report_.Error(build, "an image cannot be built here",
                     "build and push it, and give it as image: REFERENCE");
     }
-    if (const AzureNode image = place_.at.Child("image"); image && !image.IsNull()) Image(image);
-    if (const AzureNode conda = place_.at.Child("conda_file"); conda && !conda.IsNull()) {
+    if (const AzureNode image = at_.Child("image"); image && !image.IsNull()) Image(image);
+    if (const AzureNode conda = at_.Child("conda_file"); conda && !conda.IsNull()) {
       Conda(conda);
     }
-    if (const AzureNode variables = place_.at.Child("environment_variables")) {
+    if (const AzureNode variables = at_.Child("environment_variables")) {
       if (!report_.WantMapping(variables)) return;
       for (const auto& [key, value] : variables.node->entries) {
         if (auto text = Text(variables.With(value, key.scalar))) {
@@ -111,6 +135,9 @@ class Reader {
 
   const AzureReporter& report_;
   const AzureEnvironmentPlace& place_;
+  AzureNode at_;
+  std::vector<YamlNode> documents_;
+  AzureSource source_;
   AzureImages& images_;
   Environment out_;
 };

@@ -192,7 +192,7 @@ class Loader {
       report_.Error(at, text.error().message, "paths count from the file that names them");
       return {};
     }
-    documents_.push_back(ParseYaml(*text, file, YamlDialect::kPython, out_));
+    documents_.push_back(report_.Parse(*text, file));
     const std::vector<YamlNode>& documents = documents_.back();
     if (documents.empty() || documents[0].kind != YamlNode::Kind::kMapping) {
       report_.Error(at, fmt::format("{} holds no component", file));

@@ -49,6 +49,11 @@ class AzureReporter {
   // An error that belongs to the command line ("--input x").
   void OptionError(const std::string& option, std::string message, std::string hint) const;
 
+  // The documents of another file; what is wrong with them is reported.
+  std::vector<YamlNode> Parse(std::string_view text, const std::string& file) const {
+    return ParseYaml(text, file, YamlDialect::kPython, out_);
+  }
+
   // True for a mapping (or nothing); else an error.
   bool WantMapping(const AzureNode& at) const;
   // Reports every key of `at` that is in neither list, with the nearest right name.

@@ -40,7 +40,8 @@ const std::vector<std::string_view> kIgnored = {
     "$schema",  "compute",        "experiment_name", "tags",   "display_name",     "description",
     "identity", "name",           "version",         "limits", "is_deterministic", "properties",
     "services", "queue_settings", "comment"};
-const std::vector<std::string_view> kResources = {"instance_count", "shm_size"};
+const std::vector<std::string_view> kResources = {"instance_count", "shm_size",
+                                                  "max_instance_count", "locations"};
 const std::vector<std::string_view> kIgnoredResources = {"instance_type", "docker_args",
                                                          "properties"};
 struct IntKey {
@@ -348,6 +349,9 @@ void AzureStepReader::ReadResources() {
   const AzureNode at = Key("resources");
   if (!at || !report_.WantMapping(at)) return;
   report_.CheckKeys(at, Severity::kError, kResources, kIgnoredResources);
+  for (const char* key : {"max_instance_count", "locations"}) {
+    if (const AzureNode other = at.Child(key)) report_.Warn(other, "has no effect here");
+  }
   for (const std::string_view key : kIgnoredResources) {
     if (const AzureNode ignored = at.Child(key)) CheckBindings(report_, ignored, scope_);
   }

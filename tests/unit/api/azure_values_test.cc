@@ -131,6 +131,13 @@ TEST(AzureValues, PartitionKeys) {
             std::string::npos);
 }
 
+TEST(AzureValues, ResourcesWithoutEffectWarn) {
+  AzureFiles files;
+  const Loaded loaded = MustLoad(files, With(kPipeline, "instance_count: 2",
+                                             "instance_count: 2\n      max_instance_count: 3"));
+  EXPECT_NE(loaded.Warnings().find("max_instance_count: has no effect"), std::string::npos);
+}
+
 TEST(AzureValues, SharedMemory) {
   AzureFiles files;
   const auto with = [](const std::string& size) {
@@ -173,6 +180,13 @@ TEST(AzureValues, Environments) {
                   "version: 2}\n"));
   EXPECT_EQ(inlined.spec().task.environment.conda_file, "{\"name\":\"b\"}\n");
   EXPECT_EQ(inlined.Warnings(), "");
+  files.Write("envs/env.yml", "image: registry/e:1\nconda_file: conda.yml\n");
+  files.Write("envs/conda.yml", "name: x\n");
+  const Loaded file = MustLoad(files, with("  environment: file:./envs/env.yml\n"));
+  EXPECT_EQ(file.spec().task.environment.image, "registry/e:1");
+  EXPECT_EQ(file.spec().task.environment.base_dir, files.Path("./envs"));
+  EXPECT_NE(ErrorOf(files, with("  environment: file:./no.yml\n")).find("no.yml"),
+            std::string::npos);
 }
 
 TEST(AzureValues, RemoteCodeAndData) {
