@@ -212,9 +212,6 @@ Result<PythonEnvironment> PrepareEnvironment(const api::ParallelJobSpec& spec,
         "the job's Python packages are taken from the current environment "
         "(task.environment.condaFile and pip are for --env venv)");
   }
-  if (!wanted.image.empty()) {
-    made.notes.push_back("task.environment.image is used on a cluster only: " + wanted.image);
-  }
   PJ_TRY(PutFirstInPath(made.python, scratch, &made.env));
   for (const auto& [name, value] : wanted.variables) made.env[name] = value;
   for (const auto& [name, value] : spec.environment_variables) made.env[name] = value;

@@ -205,7 +205,7 @@ Result<std::string> FindJobName(kube::Api* api) {
   if (!response.ok()) return std::unexpected(FromResponse(response, "paralleljobs"));
   PJ_ASSIGN(Json list, ParseJson(response.body, "paralleljobs"));
   if (!list.contains("items") || list["items"].empty()) {
-    return Fail(Code::kNotFound, "no job was started here");
+    return Fail(Code::kNotFound, "no job was started here", "", "run one into this folder first");
   }
   return list["items"][0]["metadata"]["name"].get<std::string>();
 }
