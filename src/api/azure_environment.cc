@@ -19,7 +19,7 @@ const std::vector<std::string_view> kIgnored = {"os_type",    "name",        "ve
 class Reader {
  public:
   Reader(const AzureReporter& report, const AzureEnvironmentPlace& place, AzureImages* images)
-      : report_(report), place_(place), images_(*images) {}
+      : report_(report), place_(place), at_(place.at), images_(*images) {}
 
   Environment Read() {
     if (at_.IsScalar() && at_.node->scalar.starts_with("file:") && !OpenFile()) return {};
@@ -55,7 +55,7 @@ class Reader {
       report_.Error(at_, fmt::format("{} holds no environment", file));
       return false;
     }
-    source_ = {file, path.parent_path().string()};
+    source_ = {file, std::filesystem::path(file).parent_path().string()};
     at_ = {&documents_[0], &source_, ""};
     return true;
   }

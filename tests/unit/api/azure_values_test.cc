@@ -184,7 +184,7 @@ TEST(AzureValues, Environments) {
   files.Write("envs/conda.yml", "name: x\n");
   const Loaded file = MustLoad(files, with("  environment: file:./envs/env.yml\n"));
   EXPECT_EQ(file.spec().task.environment.image, "registry/e:1");
-  EXPECT_EQ(file.spec().task.environment.base_dir, files.Path("./envs"));
+  EXPECT_EQ(file.spec().task.environment.base_dir, files.Path("envs"));
   EXPECT_NE(ErrorOf(files, with("  environment: file:./no.yml\n")).find("no.yml"),
             std::string::npos);
 }
