@@ -124,12 +124,12 @@ def processed(summary):
 
 
 def shares(summary):
-    """Instance → its share of the successful mini-batches."""
-    done = [row for row in processed(summary) if row["Status"] == "RUN_DONE"]
-    counts = {}
-    for row in done:
-        counts[row["Ip Address"]] = counts.get(row["Ip Address"], 0) + 1
-    return {node: count / len(done) for node, count in counts.items()}
+    """Instance → its share of the mini-batches, as node_summary.csv says."""
+    path = pathlib.Path(summary["logs"]) / "sys" / "job_report" / "node_summary.csv"
+    with open(path, encoding="utf-8", newline="") as file:
+        counts = {row["Node"]: int(row["Mini-batches"]) for row in csv.DictReader(file)}
+    assert sum(counts.values()) == summary["miniBatches"]["total"]
+    return {node: count / sum(counts.values()) for node, count in counts.items()}
 
 
 def check_summary(summary, *, total, items):

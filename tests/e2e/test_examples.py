@@ -44,8 +44,11 @@ def check_iris(summary, folder, delimiter, header):
     with open(only_output(summary), encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter=delimiter))
     if header:
-        assert rows.pop(0) == ["flower", *FEATURES, "predicted"]
+        assert rows.pop(0) == ["flower", *FEATURES, "predicted", "certainty"]
+    certainties = [float(row.pop()) for row in rows]
     assert rows == list(expected_iris(folder))
+    assert all(0.2 <= certainty <= 1 for certainty in certainties)
+    assert 0.5 < sum(certainty == 1 for certainty in certainties) / len(rows) < 1
     both_instances_worked(summary)
 
 
