@@ -41,6 +41,7 @@ spec:
   instanceCount: 2
   maxConcurrencyPerInstance: 1
   resourceMonitorIntervalSeconds: 0
+  retrySettings: {{maxRetries: 6}}
   task:
     code: {{local: {code}}}
     entryScript: score.py

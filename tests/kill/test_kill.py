@@ -111,6 +111,15 @@ def test_a_killed_slot_or_zygote_costs_nothing(program, tmp_path, victim):
         check_finished(job, out, {})
 
 
+def killed(pid: int) -> bool:
+    """False if the run was over in the meantime and the process with it."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def pick(process, job, out, victim, chances):
     """A living slot or zygote once some more has been committed; nothing if the run is over."""
     goal = len(job.committed(out)) + chances.randrange(1, 20)
