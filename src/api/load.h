@@ -17,7 +17,7 @@ struct LoadOptions {
   std::map<std::string, std::string> images;       // --image NAME=REF
   std::vector<std::string> set;                    // --set spec.field=value
   bool strict = false;                             // warnings become errors
-  bool check_files = true;                         // entry script, code folder, component files exist
+  bool check_files = true;  // entry script, code folder, component files exist
 };
 
 struct LoadedJob {
@@ -42,8 +42,8 @@ std::string ToManifest(const ParallelJob& job);
 std::vector<std::string> SplitProgramArguments(const std::string& text, ParallelJobSpec* spec,
                                                const Diagnostic& place, Diagnostics* out);
 
-// Replaces ${{inputs.x}} and ${{outputs.x}} in `words` by `values` ("inputs.x" → path or literal) and
-// drops an optional group $[[…]] whose binding has no value.
+// Replaces ${{inputs.x}} and ${{outputs.x}} in `words` by `values` ("inputs.x" → path or literal),
+// and drops an optional group $[[…]] whose binding has no value.
 std::vector<std::string> BindArguments(const std::vector<std::string>& words,
                                        const std::map<std::string, std::string>& values);
 

@@ -1,5 +1,6 @@
 // Fault points: named places where a test build kills the program, to prove that a crash there
-// loses nothing. In other builds the call does nothing; keep it off the path of single mini-batches.
+// loses nothing. In other builds the call does nothing; keep it off the path of single
+// mini-batches.
 #pragma once
 
 namespace pj {

@@ -12,4 +12,6 @@ def program() -> str:
     path = os.environ.get("PARALLELJOB_FAULTS", "")
     if not pathlib.Path(path).is_file():
         pytest.fail("PARALLELJOB_FAULTS must name a paralleljob built with PJ_FAULT_POINTS")
+    if runtime := os.environ.get("PJ_PYTHON_RUNTIME"):  # that build makes no runtime of its own
+        os.environ["PARALLELJOB_RUNTIME"] = runtime
     return path

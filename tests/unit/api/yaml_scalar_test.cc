@@ -21,7 +21,7 @@ YamlNode Plain(const std::string& text) {
 }
 
 // What PyYAML's safe_load made of each word.
-TEST(YamlScalar, AsPython) {
+TEST(YamlScalar, WordsAsPython) {
   const Case cases[] = {
       {"yes", YamlValue(true)},
       {"Yes", YamlValue(true)},
@@ -44,6 +44,15 @@ TEST(YamlScalar, AsPython) {
       {"Null", YamlValue()},
       {"NULL", YamlValue()},
       {"nUll", YamlValue(std::string("nUll"))},
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(ResolveScalar(Plain(c.text), YamlDialect::kPython), c.value) << c.text;
+  }
+}
+
+// The numbers of the same source.
+TEST(YamlScalar, NumbersAsPython) {
+  const Case cases[] = {
       {"010", YamlValue(int64_t{8})},
       {"08", YamlValue(std::string("08"))},
       {"0o10", YamlValue(std::string("0o10"))},
