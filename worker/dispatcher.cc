@@ -32,6 +32,11 @@ bool Dispatcher::CanFeed(const Slot& slot) const {
          !slot.replace;
 }
 
+bool Dispatcher::MaySendAhead(const Slot& slot) const {
+  return slot.process->native ||
+         (slot.average_ns > 0 && slot.average_ns < kAheadWithoutWithdrawalNs);
+}
+
 void Dispatcher::Fill() {
   if (host_lost_) HandleHostLoss();
   if (mode_ != Mode::kFeeding || failed_) return UpdateStats();
@@ -43,7 +48,7 @@ void Dispatcher::Fill() {
       if (!CanFeed(slot)) continue;
       const size_t live = slot.process->live();
       if (ahead ? live == 0 || live > slot.frame : live != 0) continue;
-      if (ahead && !slot.process->native && slot.average_ns > kAheadWithoutWithdrawalNs) continue;
+      if (ahead && !MaySendAhead(slot)) continue;
       FillSlot(&slot);
       idle = idle || (!ahead && CanFeed(slot) && slot.process->live() == 0);
     }

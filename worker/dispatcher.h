@@ -109,6 +109,7 @@ class Dispatcher {
 
   // dispatcher.cc: feeding
   bool CanFeed(const Slot& slot) const;
+  bool MaySendAhead(const Slot& slot) const;
   void FillSlot(Slot* slot);
   bool PickWork(Slot* slot, size_t max);
   bool NeedsOther(const Slot& slot, const ledger::Assignment& assignment) const;

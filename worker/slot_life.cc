@@ -46,6 +46,16 @@ std::string TailOf(const std::string& path) {
   return text->size() <= kTailBytes ? *text : text->substr(text->size() - kTailBytes);
 }
 
+// The slot's runtime ends itself with these codes (python/paralleljob/slot.py).
+constexpr int kLostConnection = 70;
+constexpr int kSetupFailed = 71;
+
+std::string DescribeEnd(int status) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kLostConnection) return "broke its connection";
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kSetupFailed) return "could not be set up";
+  return DescribeExit(status);
+}
+
 bool IsKill(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL; }
 
 }  // namespace
@@ -109,7 +119,7 @@ Status Dispatcher::MakeProcess(int index, bool user, std::unique_ptr<SlotProcess
 }
 
 void Dispatcher::StartProcess(Slot* slot) {
-  if (mode_ == Mode::kStopping || !zygote_ || failed_) return;
+  if (mode_ != Mode::kFeeding || !zygote_ || failed_) return;
   slot->replace = false;
   if (slot->cwd.empty()) {
     slot->cwd =
@@ -243,7 +253,7 @@ void Dispatcher::OnEnd(Slot* slot, int status) {
   const std::unique_ptr<SlotProcess> process = std::move(slot->process);
   const bool ours = process->phase == Phase::kKilled;
   const bool foreign = IsKill(status) && !ours;
-  std::string cause = ours ? process->killed_why : DescribeExit(status);
+  std::string cause = ours ? process->killed_why : DescribeEnd(status);
   if (foreign) {
     const uint64_t kills = OutOfMemoryKills();
     if (kills > oom_kills_) cause += ": out of memory?";
@@ -321,7 +331,8 @@ void Dispatcher::ReportDeath(const SlotProcess& process, const InFlight& culprit
   options_.sink->Ended(attempt);
 }
 
-// Whoever ran alone (careful mode) is charged; others that ran are suspects and stay with the ledger.
+// Whoever ran alone (careful mode) is charged; others that ran are suspects and stay with the
+// ledger.
 void Dispatcher::BuryWithHost(SlotProcess& process) {
   if (!process.RunsAlone()) {
     for (const ledger::Assignment& assignment : process.GiveBackUnstarted()) {

@@ -5,10 +5,12 @@
 #include <signal.h>
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <set>
 
 #include "agent_world.h"
+#include "base/fs.h"
 #include "wait_for.h"
 
 namespace pj::worker {
@@ -278,6 +280,29 @@ def run(mini_batch):
   EXPECT_EQ(world.Counters().mini_batches_failed, 1u);
 }
 
+TEST_P(AgentTest, AScriptThatScribblesOnTheSocketHarmsOnlyItself) {
+  AgentWorld& world = World(12, R"(
+import os, stat, threading
+def run(mini_batch):
+    number = int(open(mini_batch[0]).read())
+    if number == 4:
+        for fd in map(int, os.listdir("/proc/self/fd")):
+            try:
+                if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                    os.write(fd, b"nonsense")
+            except OSError:
+                pass
+        threading.Event().wait()
+    return [number]
+)");
+  world.options.core.max_retries = 0;
+  ASSERT_EQ(world.Run().end, AgentEnd::kComplete);
+  EXPECT_EQ(world.Rows().size(), 12u);
+  const auto attempt = FirstOf(world.Attempts(), ledger::AttemptStatus::kProcessDied);
+  EXPECT_EQ(attempt.mini_batch, 4u);
+  EXPECT_THAT(attempt.message, HasSubstr("broke its connection"));
+}
+
 TEST_P(AgentTest, BigRowsTravelByMemfd) {
   AgentWorld& world = World(6, "def run(b):\n    return ['x' * 300000]\n");
   ASSERT_EQ(world.Run().end, AgentEnd::kComplete);
@@ -324,6 +349,77 @@ def run(mini_batch):
   for (const auto& [process, pid] : world.agent().Processes()) ::kill(pid, SIGKILL);
   EXPECT_EQ(world.Join().end, AgentEnd::kComplete);
   EXPECT_EQ(world.Rows().size(), 4u);
+}
+
+TEST_P(AgentTest, WhatWaitsBehindALongOneGoesToAnotherSlot) {
+  // The first one waits for all others: it must not hold any of them.
+  AgentWorld& world = World(60, R"(
+import os
+def run(mini_batch):
+    number = int(open(mini_batch[0]).read())
+    if number == 0:
+        while os.path.getsize(os.environ["PJ_TRACE"]) < 59:
+            pass
+    else:
+        with open(os.environ["PJ_TRACE"], "a") as out:
+            out.write("x")
+    return [number]
+)");
+  ASSERT_TRUE(WriteFileAtomic(world.dir() + "/trace", ""));
+  world.options.job.env["PJ_TRACE"] = world.dir() + "/trace";
+  ASSERT_EQ(world.Run().end, AgentEnd::kComplete);
+  EXPECT_EQ(world.Counters().retries, 0u);
+  EXPECT_EQ(world.Rows().size(), 60u);
+}
+
+TEST_P(AgentTest, AFullDiskStopsTheAgentWithItsReason) {
+  AgentWorld& world = World(10, kEcho);
+  const std::string stem = output::SegmentStem(0, 1, "instance-0", "i1");
+  std::filesystem::create_symlink("/dev/full", world.dir() + "/segments/" + stem + ".attempts");
+  const AgentResult result = world.Run();
+  EXPECT_EQ(result.end, AgentEnd::kError);
+  EXPECT_EQ(result.reason, "NoSpace");
+  ASSERT_TRUE(result.error);
+  EXPECT_EQ(result.error->code, Code::kNoSpace);
+}
+
+TEST_P(AgentTest, AMissingInterpreterIsAnErrorThatNamesIt) {
+  AgentWorld& world = World(1, kEcho);
+  world.options.job.python = "/no/such/python3";
+  const AgentResult result = world.Run();
+  EXPECT_EQ(result.end, AgentEnd::kError);
+  ASSERT_TRUE(result.error);
+  EXPECT_EQ(result.error->where, "/no/such/python3");
+}
+
+TEST_P(AgentTest, ABrokenRuntimeShowsWhatPythonSaid) {
+  AgentWorld& world = World(1, kEcho);
+  world.options.job.runtime_dir = world.dir();
+  const AgentResult result = world.Run();
+  EXPECT_EQ(result.end, AgentEnd::kError);
+  EXPECT_EQ(result.reason, "PythonFailed");
+  ASSERT_TRUE(result.error);
+  EXPECT_THAT(result.error->message, HasSubstr("No module named 'paralleljob'"));
+}
+
+TEST_P(AgentTest, LostAnswersOfTheApiLoseNothing) {
+  AgentWorld& world = World(300, kEcho);
+  std::atomic<int> calls = 0;
+  world.api().SetFaultHook([&calls](const kube::Request&) {
+    switch (calls++ % 7) {
+      case 2:
+        return kube::Fault::kLoseResponse;
+      case 4:
+        return kube::Fault::kLoseRequest;
+      case 5:
+        return kube::Fault::kTooMany;
+      default:
+        return kube::Fault::kNone;
+    }
+  });
+  ASSERT_EQ(world.Run().end, AgentEnd::kComplete);
+  world.api().SetFaultHook({});
+  EXPECT_EQ(world.Rows().size(), 300u);
 }
 
 TEST_P(AgentTest, ADrainLetsRunningCallsFinish) {

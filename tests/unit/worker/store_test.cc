@@ -1,0 +1,143 @@
+#include "worker/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "base/fs.h"
+#include "kube/memory_api.h"
+#include "worker/code_copy.h"
+#include "worker/process_tree.h"
+#include "worker/schema_gate.h"
+#include "worker/slot_job.h"
+
+namespace pj::worker {
+namespace {
+
+using ledger::Call;
+using Outcome = ledger::Reply::Outcome;
+using ::testing::HasSubstr;
+
+class StoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto api = kube::MemoryApi::Open({});
+    ASSERT_TRUE(api);
+    api_ = std::move(*api);
+  }
+  ledger::Reply Do(Call::Op op, const std::string& version, const std::string& record) {
+    const StoreClient store(api_.get(), "default", "job");
+    return store.Do({.id = 9, .op = op, .name = "job-s-0", .version = version, .record = record});
+  }
+  std::unique_ptr<kube::MemoryApi> api_;
+};
+
+TEST_F(StoreTest, AnswersEachCall) {
+  EXPECT_EQ(Do(Call::Op::kGet, "", "").outcome, Outcome::kNotFound);
+  const std::string record("\0\xff raw", 6);
+  const ledger::Reply made = Do(Call::Op::kCreate, "", record);
+  EXPECT_EQ(made.id, 9u);
+  EXPECT_EQ(made.outcome, Outcome::kOk);
+  EXPECT_EQ(Do(Call::Op::kCreate, "", "other").outcome, Outcome::kExists);
+  const ledger::Reply read = Do(Call::Op::kGet, "", "");
+  EXPECT_EQ(read.record, record);
+  EXPECT_EQ(read.version, made.version);
+  const ledger::Reply put = Do(Call::Op::kPut, made.version, "second");
+  EXPECT_EQ(put.outcome, Outcome::kOk);
+  EXPECT_NE(put.version, made.version);
+  EXPECT_EQ(Do(Call::Op::kPut, made.version, "third").outcome, Outcome::kConflict);
+  EXPECT_EQ(Do(Call::Op::kGet, "", "").record, "second");
+}
+
+TEST_F(StoreTest, ALostAnswerIsUnknownAndATooLargeRecordIsRejected) {
+  api_->SetFaultHook([](const kube::Request&) { return kube::Fault::kLoseResponse; });
+  EXPECT_EQ(Do(Call::Op::kCreate, "", "x").outcome, Outcome::kUnknown);
+  api_->SetFaultHook([](const kube::Request&) { return kube::Fault::kServerError; });
+  EXPECT_EQ(Do(Call::Op::kGet, "", "").outcome, Outcome::kUnknown);
+  api_->SetFaultHook({});
+  const ledger::Reply read = Do(Call::Op::kGet, "", "");
+  EXPECT_EQ(read.record, "x");
+  const ledger::Reply big = Do(Call::Op::kPut, read.version, std::string(2 << 20, 'b'));
+  EXPECT_EQ(big.outcome, Outcome::kRejected);
+  EXPECT_FALSE(big.message.empty());
+}
+
+TEST_F(StoreTest, TheFirstColumnsHoldForAll) {
+  const ledger::JobIdentity identity{"uid", 1};
+  SchemaGate first(api_.get(), "default", "job", identity);
+  SchemaGate second(api_.get(), "default", "job", identity);
+  EXPECT_EQ(first.Check("[\"a\",\"b\"]").value(), "");
+  EXPECT_EQ(second.Check("[\"a\",\"b\"]").value(), "");
+  EXPECT_THAT(second.Check("[\"a\",\"c\"]").value(), HasSubstr("missing 'b'; not expected 'c'"));
+  EXPECT_THAT(second.Check("[\"b\",\"a\"]").value(), HasSubstr("another order"));
+  EXPECT_THAT(second.Check("").value(), HasSubstr("rows without column names"));
+  EXPECT_EQ(second.Check("[\"a\",\"b\"]").value(), "");
+}
+
+TEST_F(StoreTest, RowsWithoutNamesFixThatToo) {
+  SchemaGate gate(api_.get(), "default", "job", {"uid", 1});
+  EXPECT_EQ(gate.Check("").value(), "");
+  EXPECT_THAT(gate.Check("[\"a\"]").value(), HasSubstr("had no column names"));
+}
+
+TEST_F(StoreTest, AnApiThatDoesNotAnswerDecidesNothing) {
+  SchemaGate gate(api_.get(), "default", "job", {"uid", 1});
+  api_->SetFaultHook([](const kube::Request&) { return kube::Fault::kLoseRequest; });
+  EXPECT_FALSE(gate.Check("[\"a\"]"));
+  api_->SetFaultHook({});
+  EXPECT_EQ(gate.Check("[\"a\"]").value(), "");
+}
+
+class FolderTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "pj-copy-XXXXXX").string();
+    dir_ = ::mkdtemp(pattern.data());
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+  std::string dir_;
+};
+
+TEST_F(FolderTest, CodeIsCopiedWithoutWhatIsExcluded) {
+  const std::string code = dir_ + "/code";
+  ASSERT_TRUE(MakeDirs(code + "/sub"));
+  ASSERT_TRUE(MakeDirs(code + "/job-output/logs"));
+  ASSERT_TRUE(WriteFileAtomic(code + "/entry.py", "x = 1\n"));
+  ASSERT_TRUE(WriteFileAtomic(code + "/sub/model.bin", "m"));
+  ASSERT_TRUE(WriteFileAtomic(code + "/job-output/state.db", "s"));
+  std::filesystem::permissions(code + "/entry.py", std::filesystem::perms::owner_read);
+  std::filesystem::create_symlink("entry.py", code + "/link.py");
+  ASSERT_TRUE(CopyCode(code, code + "/job-output/slot0", {code + "/job-output"}));
+  const std::string copy = code + "/job-output/slot0";
+  EXPECT_EQ(ReadFile(copy + "/entry.py").value(), "x = 1\n");
+  EXPECT_TRUE(WriteFileAtomic(copy + "/entry.py", "mine"));
+  EXPECT_EQ(ReadFile(code + "/entry.py").value(), "x = 1\n");
+  EXPECT_EQ(ReadFile(copy + "/sub/model.bin").value(), "m");
+  EXPECT_TRUE(std::filesystem::is_symlink(copy + "/link.py"));
+  EXPECT_FALSE(std::filesystem::exists(copy + "/job-output"));
+}
+
+TEST_F(FolderTest, MissingCodeIsAnErrorThatNamesIt) {
+  const Status copied = CopyCode(dir_ + "/nothing", dir_ + "/copy", {});
+  ASSERT_FALSE(copied);
+  EXPECT_EQ(copied.error().where, dir_ + "/nothing");
+}
+
+TEST(SlotJob, OneGpuToASlot) {
+  SlotJob job;
+  job.env["CUDA_VISIBLE_DEVICES"] = "4,7";
+  EXPECT_EQ(SlotEnvironment(job, 0).at("CUDA_VISIBLE_DEVICES"), "4");
+  EXPECT_EQ(SlotEnvironment(job, 1).at("CUDA_VISIBLE_DEVICES"), "7");
+  EXPECT_EQ(SlotEnvironment(job, 2).at("CUDA_VISIBLE_DEVICES"), "4");
+}
+
+TEST(ProcessTree, ExitsAreSaidInWords) {
+  EXPECT_EQ(DescribeExit(3 << 8), "exited with code 3 by os._exit");
+  EXPECT_EQ(DescribeExit(9), "killed by signal 9 (SIGKILL)");
+  EXPECT_EQ(DescribeExit(11), "killed by signal 11 (SIGSEGV)");
+}
+
+}  // namespace
+}  // namespace pj::worker
