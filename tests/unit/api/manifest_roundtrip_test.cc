@@ -113,7 +113,8 @@ class JobMaker {
         "",
         R"({"persistentVolumeClaim":{"claimName":"x"}})",
         R"({"emptyDir":{}})",
-        R"({"a":[],"b":{},"c":[1,"2",null,true,1.5],"d":[{"e":"yes","f":[{"g":{"h":1}}]},{"i":""}]})",
+        R"({"a":[],"b":{},"c":[1,"2",null,true,1.5],"d":[{"e":"yes","f":[{"g":{"h":1}}]},)"
+        R"({"i":""}]})",
         R"({"limits":{"cpu":2,"memory":"10Ki","x":"1e3"},"on":"off","5":"a\nb"})",
         R"({"n":null,"big":9223372036854775807,"t":{"u":{"v":{"w":[[1],[2]]}}}})"};
     return kFragments[rng_.Below(std::size(kFragments))];
