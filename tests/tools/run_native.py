@@ -64,7 +64,8 @@ def run_ctest(options, arguments, extra_env):
 
 def built_only(tests, names):
     """Drops tests whose program this build was not asked to make; says so."""
-    missing = [name for name in names if tests[name] and not os.path.exists(tests[name][0])]
+    missing = [name for name in names
+               if not tests[name] or not os.path.exists(tests[name][0])]
     if missing:
         print(f"   not part of this build: {', '.join(missing)}")
     return [name for name in names if name not in missing]
