@@ -123,6 +123,14 @@ def check_finished(job: Job, out: pathlib.Path, before: dict) -> None:
     assert not again, f"run() was called after the commit: {again}"
 
 
+def wait_committed(job: Job, process: subprocess.Popen, out: pathlib.Path, share: float,
+                   seconds: float = 30) -> None:
+    """Waits until that share of the mini-batches is committed, or the run is over."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and len(job.committed(out)) < share * job.mini_batches:
+        assert time.monotonic() < deadline, f"not {share:.0%} committed after {seconds} s"
+
+
 def note_committed(job: Job, out: pathlib.Path, before: dict) -> float:
     """After a kill: remembers how often each committed mini-batch had run; the share committed."""
     calls, committed = job.trace(out), job.committed(out)
