@@ -359,7 +359,8 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
     if (shard.limit < shard.committed.hi && shard.Reserved() < shard.raise_below) {
       impl.attention = true;
     }
-    if (out->size() - before < max && shard.limit < shard.committed.hi && !shard.short_of_work) {
+    // Said each time: an earlier mark may stand that a put, raised before it, did not answer.
+    if (out->size() - before < max && shard.limit < shard.committed.hi) {
       shard.short_of_work = impl.attention = true;
     }
   }

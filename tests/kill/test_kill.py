@@ -120,8 +120,8 @@ def test_killed_at_random_moments_until_the_tally_is_what_was_promised(job, tmp_
         round_number += 1
         for _ in range(8):
             process = job.start(out)
-            goal = max(0.1, len(job.committed(out)) / job.mini_batches) + chances.uniform(0.02, 0.15)
-            wait_committed(job, process, out, goal)
+            so_far = max(0.1, len(job.committed(out)) / job.mini_batches)
+            wait_committed(job, process, out, so_far + chances.uniform(0.02, 0.15))
             below = descendants_of(process.pid)
             process.kill()
             if not wait_killed(process):

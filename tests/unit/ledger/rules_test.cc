@@ -31,6 +31,23 @@ TEST_F(Rules, NothingIsGivenBeyondTheAcknowledgedHorizon) {
   EXPECT_FALSE(Take(10).empty());
 }
 
+TEST_F(Rules, RunningShortTwiceAsksTwiceForAHigherHorizon) {
+  Own();
+  std::vector<Assignment> running = Take(2);
+  EXPECT_TRUE(Take(1).empty());
+  Poll();
+  EXPECT_TRUE(Take(1).empty());  // short again while the put is under way
+  Settle();
+  for (const Assignment& a : Take(2)) running.push_back(a);
+  ASSERT_EQ(running.size(), 4U);
+  now += Millis(20);
+  for (const Assignment& a : running) Finish(a);
+  ASSERT_TRUE(calls.empty());
+  EXPECT_TRUE(Take(1).empty());
+  Poll();
+  EXPECT_EQ(calls.size(), 1U);  // at once, not with the next tick
+}
+
 TEST_F(Rules, ALoweredHorizonHoldsBeforeItIsSentAndAfterALostAnswer) {
   Make({.slots = 1});
   ShardRecord old = Foreign(0, 100, "first");
