@@ -56,6 +56,8 @@ worker::SlotJob LocalRun::SlotJobFor(uint32_t ordinal) const {
   slot.env["PARALLELJOB_JOB_NAME"] = job_.job.name;
   slot.env["PARALLELJOB_NODE"] = NodeName(ordinal);
   slot.env["PARALLELJOB_LOG_DIR"] = dir_.Logs();
+  // More threads than cores, each spinning for its turn, made a nearest-neighbour job 2 × slower.
+  slot.env.try_emplace("OMP_NUM_THREADS", std::to_string(ThreadsPerSlot(spec)));
   slot.job_name = job_.job.name;
   if (!resolved_.append_file.empty()) {
     slot.output_dir = std::filesystem::path(resolved_.append_file).parent_path().string();

@@ -162,6 +162,16 @@ std::vector<std::string> ScriptArguments(const api::ParallelJobSpec& spec,
       api::SplitProgramArguments(spec.task.program_arguments, &scratch, {}, &ignored), values);
 }
 
+uint32_t Cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<uint32_t>(CPU_COUNT(&set)) : 1;
+}
+
+uint32_t Instances(const api::ParallelJobSpec& spec) {
+  return static_cast<uint32_t>(std::max<int64_t>(1, spec.instance_count.value));
+}
+
 }  // namespace
 
 Result<std::map<std::string, std::string>> ResolveInputs(const api::ParallelJob& job) {
@@ -229,11 +239,11 @@ Result<std::string> HashCode(const std::string& code_dir, const std::string& exc
 uint32_t SlotsPerInstance(const api::ParallelJobSpec& spec) {
   if (spec.max_concurrency_per_instance)
     return static_cast<uint32_t>(*spec.max_concurrency_per_instance);
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  const int cores = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-  const int64_t instances = std::max<int64_t>(1, spec.instance_count.value);
-  return static_cast<uint32_t>(std::max<int64_t>(1, cores / instances));
+  return std::max(1U, Cores() / Instances(spec));
+}
+
+uint32_t ThreadsPerSlot(const api::ParallelJobSpec& spec) {
+  return std::max(1U, Cores() / (SlotsPerInstance(spec) * Instances(spec)));
 }
 
 }  // namespace pj::cli

@@ -35,5 +35,7 @@ Result<std::string> HashCode(const std::string& code_dir, const std::string& exc
 
 // max(1, cores ÷ instances) unless the job says otherwise.
 uint32_t SlotsPerInstance(const api::ParallelJobSpec& spec);
+// max(1, cores ÷ all slots): how many threads a numerical library may start in one of them.
+uint32_t ThreadsPerSlot(const api::ParallelJobSpec& spec);
 
 }  // namespace pj::cli

@@ -297,6 +297,9 @@ void Dispatcher::Retire(Slot* slot, const SlotProcess& process, const std::strin
   if (!all) return;
   Error error{Code::kInvalid, cause, options_.job.entry_script,
               "see " + StderrLog(options_.job.node, process.number()) + " in the logs"};
+  if (cause.starts_with("ModuleNotFoundError")) {
+    error.hint = fmt::format("install it for {}; {}", options_.job.python, error.hint);
+  }
   if (!process.init_traceback.empty()) error.message += "\n" + process.init_traceback;
   const std::string reason =
       process.init_category == "EntryScriptFailed" ? "EntryScriptFailed" : "InitFailed";

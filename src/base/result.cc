@@ -1,5 +1,6 @@
 #include "base/result.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -25,11 +26,12 @@ std::string_view CodeName(Code code) {
 }
 
 std::string Error::ToString() const {
-  std::string text = message;
+  const size_t end = std::min(message.find('\n'), message.size());
+  std::string text = message.substr(0, end);
   for (const std::string* part : {&where, &hint}) {
     if (!part->empty()) text += ": " + *part;
   }
-  return text;
+  return text + message.substr(end);
 }
 
 std::unexpected<Error> Fail(Code code, std::string message, std::string where, std::string hint) {

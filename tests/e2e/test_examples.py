@@ -78,6 +78,8 @@ def test_sales(cli, data, manifest):
         model = json.loads(path.read_text())
         assert [model["Store"], model["Brand"]] == list(path.parts[-3:-1])
         assert model["weeks"] == 121 and math.isfinite(model["mape"]) and model["mape"] < 0.5
+        assert len(model["low"]) == len(model["high"]) == 20
+        assert all(0 < low < high for low, high in zip(model["low"], model["high"]))
     assert all(row["Total"] == "121" for row in jobs.processed(ended.json))
     both_instances_worked(ended.json)
     assert cli.verify().code == 0

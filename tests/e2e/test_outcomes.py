@@ -1,5 +1,6 @@
 """Failures: what they cost, how they are named, and the exit code."""
 
+import os
 import pathlib
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_retry_recovers(cli):
 
 @pytest.mark.parametrize("script, word", [
     ("def run(mini_batch:\n    pass\n", "SyntaxError"),
-    ("import no_such_module_anywhere\ndef run(b):\n    return b\n", "no_such_module_anywhere"),
+    ("import no_such_module_anywhere\ndef run(b):\n    return b\n", "install it for /"),
     ("def init():\n    raise OSError('no model')\ndef run(b):\n    return b\n", "no model"),
     ("import os\ndef init():\n    os._exit(7)\ndef run(b):\n    return b\n", "7"),
 ])
@@ -148,6 +149,23 @@ def test_output_of_the_script_goes_to_its_logs(cli):
                          ("entry_script_log", "to the log")]:
         found = [path for path in (user / folder).rglob("*.txt") if text in path.read_text()]
         assert found, f"{text} in no file below {user / folder}"
+
+
+@pytest.mark.parametrize("set_by", ["nobody", "the job", "the caller"])
+def test_threads_of_libraries_do_not_exceed_the_cores(cli, set_by):
+    script = """
+        import os
+        def run(mini_batch):
+            return [os.environ["OMP_NUM_THREADS"]] * len(mini_batch)
+        """
+    spec = "environmentVariables: {OMP_NUM_THREADS: '7'}" if set_by == "the job" else RETRIES
+    manifest = cli.job(script, spec=spec)  # two instances with a process each
+    caller = {"OMP_NUM_THREADS": "7"} if set_by == "the caller" else None
+    ended = cli.run(manifest, env=caller)
+    assert ended.code == 0, ended
+    rows = pathlib.Path(ended.json["outputs"]["rows"]).read_text().split()
+    cores = len(os.sched_getaffinity(0))
+    assert set(rows) == {str(max(1, cores // 2)) if set_by == "nobody" else "7"}
 
 
 def test_log_folder_is_complete(cli):

@@ -13,6 +13,9 @@ TEST(ResultTest, AnErrorIsToldCauseFirstWithoutWhatIsEmpty) {
             "negative count: spec.n: use 0 or more");
   EXPECT_EQ(Fail(Code::kInvalid, "no", "", "try").error().ToString(), "no: try");
   EXPECT_EQ(Fail(Code::kInvalid, "no").error().ToString(), "no");
+  // What explains the cause comes after the way out.
+  EXPECT_EQ(Fail(Code::kInvalid, "no\nbecause\nof it", "here", "try").error().ToString(),
+            "no: here: try\nbecause\nof it");
 }
 
 TEST(ResultTest, ErrnoDecidesTheCode) {
