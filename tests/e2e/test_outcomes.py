@@ -80,7 +80,7 @@ def test_a_retry_recovers(cli):
 def test_a_script_that_never_starts_fails_with_its_cause(cli, script, word):
     ended = cli.run(cli.job(script))
     assert ended.code in (1, 2), ended
-    assert word in ended.err, ended
+    assert word in ended.json["message"], ended
     assert ended.json["state"] in ("Failed", "NotStarted")
 
 
