@@ -65,7 +65,7 @@ int Unfinished(const RunOptions& options, const RunOutcome& outcome) {
 int RunCommand(const RunOptions& options) {
   std::optional<api::LoadedJob> job = LoadOne(options.file);
   if (!job) return kExitBadInput;
-  api::Diagnostics here;
+  Diagnostics here;
   api::CheckRunsHere(job->job, options.file.files[0], &here);
   if (here.HasErrors()) {
     PrintDiagnostics(here);

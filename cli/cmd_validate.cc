@@ -31,8 +31,8 @@ std::string ScriptFile(const api::ParallelJobSpec& spec) {
 }
 
 // "12: syntax error: …" from the check becomes a finding at that line of the script.
-api::Diagnostic ToDiagnostic(const std::string& file, const std::string& finding) {
-  api::Diagnostic d;
+Diagnostic ToDiagnostic(const std::string& file, const std::string& finding) {
+  Diagnostic d;
   d.file = file;
   d.column = 1;
   const size_t colon = finding.find(": ");
@@ -42,14 +42,13 @@ api::Diagnostic ToDiagnostic(const std::string& file, const std::string& finding
   return d;
 }
 
-void CheckScripts(const std::vector<api::LoadedJob>& jobs, bool strict,
-                  api::Diagnostics* findings) {
+void CheckScripts(const std::vector<api::LoadedJob>& jobs, bool strict, Diagnostics* findings) {
   const Result<std::string> python = FindPython();
   for (const api::LoadedJob& job : jobs) {
     const std::string file = ScriptFile(job.job.spec);
     if (file.empty()) continue;
     if (!python) {
-      findings->Add({.severity = strict ? api::Severity::kError : api::Severity::kWarning,
+      findings->Add({.severity = strict ? Severity::kError : Severity::kWarning,
                      .file = file,
                      .message = "not checked: " + python.error().ToString()});
       return;
@@ -57,28 +56,28 @@ void CheckScripts(const std::vector<api::LoadedJob>& jobs, bool strict,
     const Result<std::vector<std::string>> found = CheckEntryScript(*python, file);
     if (!found) {
       findings->Add(
-          {.severity = api::Severity::kWarning, .file = file, .message = found.error().ToString()});
+          {.severity = Severity::kWarning, .file = file, .message = found.error().ToString()});
       continue;
     }
     for (const std::string& finding : *found) findings->Add(ToDiagnostic(file, finding));
   }
 }
 
-std::string_view SeverityName(api::Severity severity) {
+std::string_view SeverityName(Severity severity) {
   switch (severity) {
-    case api::Severity::kError:
+    case Severity::kError:
       return "error";
-    case api::Severity::kWarning:
+    case Severity::kWarning:
       return "warning";
-    case api::Severity::kNote:
+    case Severity::kNote:
       break;
   }
   return "note";
 }
 
-Json ToJson(const api::Diagnostics& findings, size_t jobs) {
+Json ToJson(const Diagnostics& findings, size_t jobs) {
   Json list = Json::array();
-  for (const api::Diagnostic& d : findings.all()) {
+  for (const Diagnostic& d : findings.all()) {
     list.push_back({{"severity", SeverityName(d.severity)},
                     {"file", d.file},
                     {"line", d.line},
@@ -98,7 +97,7 @@ Json ToJson(const api::Diagnostics& findings, size_t jobs) {
 }  // namespace
 
 int ValidateCommand(const FileOptions& options) {
-  api::Diagnostics findings;
+  Diagnostics findings;
   std::vector<api::LoadedJob> jobs;
   for (const std::string& file : options.files) {
     std::vector<api::LoadedJob> loaded = api::LoadJobFile(file, ToLoadOptions(options), &findings);

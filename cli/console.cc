@@ -13,8 +13,8 @@ void PrintError(const Error& error) { fmt::print(stderr, "error: {}\n", error.To
 void PrintWarning(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
 void PrintNote(const std::string& text) { fmt::print(stderr, "note: {}\n", text); }
 
-void PrintDiagnostics(const api::Diagnostics& diagnostics) {
-  for (const api::Diagnostic& d : diagnostics.all()) fmt::print(stderr, "{}\n", d.ToString());
+void PrintDiagnostics(const Diagnostics& diagnostics) {
+  for (const Diagnostic& d : diagnostics.all()) fmt::print(stderr, "{}\n", d.ToString());
 }
 
 int ExitCodeOf(const Error& error) {
@@ -35,10 +35,10 @@ std::string NotStartedJson(const Error& error) {
   return DumpJson(out);
 }
 
-std::string NotStartedJson(const api::Diagnostics& diagnostics) {
+std::string NotStartedJson(const Diagnostics& diagnostics) {
   Json errors = Json::array();
-  for (const api::Diagnostic& d : diagnostics.all()) {
-    if (d.severity != api::Severity::kError) continue;
+  for (const Diagnostic& d : diagnostics.all()) {
+    if (d.severity != Severity::kError) continue;
     errors.push_back({{"file", d.file},
                       {"line", d.line},
                       {"column", d.column},

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "api/diagnostics.h"
+#include "base/diagnostics.h"
 #include "base/result.h"
 
 namespace pj::cli {
@@ -13,12 +13,12 @@ void PrintError(const Error& error);
 void PrintWarning(const std::string& text);
 void PrintNote(const std::string& text);
 // Every finding, a line each, on stderr.
-void PrintDiagnostics(const api::Diagnostics& diagnostics);
+void PrintDiagnostics(const Diagnostics& diagnostics);
 // Bad input → 2, everything else that keeps a job from running → 3.
 int ExitCodeOf(const Error& error);
 // {"state":"NotStarted","errors":[…]} for -o json, when the job never began.
 std::string NotStartedJson(const Error& error);
-std::string NotStartedJson(const api::Diagnostics& diagnostics);
+std::string NotStartedJson(const Diagnostics& diagnostics);
 
 // "1 234 567", "3.2 s", "4 min 05 s", "12.3 MB".
 std::string GroupDigits(uint64_t number);

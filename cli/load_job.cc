@@ -16,7 +16,7 @@ api::LoadOptions ToLoadOptions(const FileOptions& options) {
 }
 
 std::optional<api::LoadedJob> LoadOne(const FileOptions& options) {
-  api::Diagnostics findings;
+  Diagnostics findings;
   std::vector<api::LoadedJob> jobs;
   if (options.files.size() != 1) {
     findings.Add({.message = "this command takes one job file", .hint = "give -f once"});

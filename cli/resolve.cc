@@ -157,7 +157,7 @@ std::vector<std::string> ScriptArguments(const api::ParallelJobSpec& spec,
   for (const auto& [name, path] : made.inputs) values["inputs." + name] = path;
   for (const auto& [name, path] : made.outputs) values["outputs." + name] = path;
   api::ParallelJobSpec scratch = spec;
-  api::Diagnostics ignored;
+  Diagnostics ignored;
   return api::BindArguments(
       api::SplitProgramArguments(spec.task.program_arguments, &scratch, {}, &ignored), values);
 }

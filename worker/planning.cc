@@ -66,10 +66,10 @@ plan::PathSpec ToPath(const api::MltablePath& path) {
 }
 
 // All findings in one error: its message is the first line, the others follow.
-Error ToError(const api::Diagnostics& findings) {
+Error ToError(const Diagnostics& findings) {
   std::string text;
-  for (const api::Diagnostic& d : findings.all()) {
-    if (d.severity != api::Severity::kError) continue;
+  for (const Diagnostic& d : findings.all()) {
+    if (d.severity != Severity::kError) continue;
     text.append(text.empty() ? "" : "\n").append(d.ToString());
   }
   return {Code::kInvalid, text, {}, {}};
@@ -86,10 +86,10 @@ Status ReadMltable(const std::string& path, plan::SourceSpec* source,
                 "add one, or change the input's type to uri_folder");
   }
   PJ_ASSIGN(const std::string text, ReadFile(file, limits::kYamlBytes));
-  api::Diagnostics findings;
+  Diagnostics findings;
   const std::optional<api::Mltable> table = api::ParseMltable(text, file, &findings);
   if (!table) return std::unexpected(ToError(findings));
-  for (const api::Diagnostic& d : findings.all()) {
+  for (const Diagnostic& d : findings.all()) {
     if (warnings != nullptr) warnings->push_back(d.ToString());
   }
   const std::filesystem::path absolute = std::filesystem::absolute(file).lexically_normal();

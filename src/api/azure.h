@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "api/diagnostics.h"
 #include "api/load.h"
-#include "api/yaml_doc.h"
+#include "base/diagnostics.h"
+#include "base/yaml_doc.h"
 
 namespace pj::api {
 

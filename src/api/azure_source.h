@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "api/diagnostics.h"
 #include "api/places.h"
-#include "api/yaml_doc.h"
+#include "base/diagnostics.h"
+#include "base/yaml_doc.h"
 
 namespace pj::api {
 

@@ -13,7 +13,7 @@
 #include "api/names.h"
 #include "api/nearest_name.h"
 #include "api/parallel_job.h"
-#include "api/yaml_doc.h"
+#include "base/yaml_doc.h"
 
 namespace pj::api {
 

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "api/diagnostics.h"
 #include "api/parallel_job.h"
+#include "base/diagnostics.h"
 
 namespace pj::api {
 
@@ -22,8 +22,8 @@ struct LoadOptions {
 
 struct LoadedJob {
   ParallelJob job;
-  bool from_azure = false;     // came from a pipeline.yml or a bare parallel file
-  std::string step;            // Azure pipeline: the step's name, else empty
+  bool from_azure = false;  // came from a pipeline.yml or a bare parallel file
+  std::string step;         // Azure pipeline: the step's name, else empty
   // Azure pipeline: pipeline output name → this job's output name.
   std::map<std::string, std::string> pipeline_outputs;
 };

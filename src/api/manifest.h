@@ -3,10 +3,10 @@
 
 #include <string>
 
-#include "api/diagnostics.h"
 #include "api/parallel_job.h"
 #include "api/places.h"
-#include "api/yaml_doc.h"
+#include "base/diagnostics.h"
+#include "base/yaml_doc.h"
 
 namespace pj::api {
 

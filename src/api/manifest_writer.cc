@@ -9,8 +9,8 @@
 #include "api/load.h"
 #include "api/mini_batch_size.h"
 #include "api/names.h"
-#include "api/yaml_doc.h"
 #include "base/json.h"
+#include "base/yaml_doc.h"
 
 namespace pj::api {
 namespace {

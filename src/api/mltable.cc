@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "api/nearest_name.h"
-#include "api/yaml_doc.h"
+#include "base/yaml_doc.h"
 
 namespace pj::api {
 namespace {

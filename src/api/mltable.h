@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/diagnostics.h"
+#include "base/diagnostics.h"
 
 namespace pj::api {
 

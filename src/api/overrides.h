@@ -5,7 +5,7 @@
 #include <string>
 
 #include "api/load.h"
-#include "api/yaml_doc.h"
+#include "base/yaml_doc.h"
 
 namespace pj::api {
 

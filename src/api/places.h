@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "api/diagnostics.h"
-#include "api/yaml_doc.h"
+#include "base/diagnostics.h"
+#include "base/yaml_doc.h"
 
 namespace pj::api {
 

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "api/diagnostics.h"
 #include "api/load.h"
 #include "api/parallel_job.h"
 #include "api/places.h"
+#include "base/diagnostics.h"
 
 namespace pj::api {
 

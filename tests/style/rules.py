@@ -42,7 +42,7 @@ HEAVY = {
 }
 # At most so many files of a program include these.
 ONE_FILE = ('httplib.h', 'pybind11/', 'CLI/', 'spdlog/')
-FOLDER_OF = {'yaml-cpp/': 'src/api/yaml_', 'pybind11/': 'python/', 'spdlog/': 'src/base/',
+FOLDER_OF = {'yaml-cpp/': 'src/base/yaml_', 'pybind11/': 'python/', 'spdlog/': 'src/base/',
              'sqlite3.h': 'src/kube/', 'Python.h': 'python/'}
 
 CPP = ('.cc', '.h')

@@ -6,8 +6,8 @@
 #include "api/manifest.h"
 #include "api/names.h"
 #include "api/program_arguments.h"
-#include "api/yaml_doc.h"
 #include "base/rng.h"
+#include "base/yaml_doc.h"
 
 namespace pj::api {
 namespace {

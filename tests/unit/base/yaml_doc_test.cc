@@ -1,11 +1,11 @@
-#include "api/yaml_doc.h"
+#include "base/yaml_doc.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/limits.h"
 
-namespace pj::api {
+namespace pj {
 namespace {
 
 using ::testing::HasSubstr;
@@ -254,4 +254,4 @@ TEST(YamlDoc, EveryCutOfAFileEndsInTreeOrError) {
 }
 
 }  // namespace
-}  // namespace pj::api
+}  // namespace pj

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <cstdint>
 
-#include "api/yaml_doc.h"
+#include "base/yaml_doc.h"
 
-namespace pj::api {
+namespace pj {
 namespace {
 
 struct Case {
@@ -189,4 +189,4 @@ TEST(YamlScalar, PythonStr) {
 }
 
 }  // namespace
-}  // namespace pj::api
+}  // namespace pj

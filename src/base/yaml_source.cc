@@ -1,4 +1,4 @@
-#include "api/yaml_source.h"
+#include "base/yaml_source.h"
 
 #include <fmt/core.h>
 
@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 
-namespace pj::api {
+namespace pj {
 namespace {
 
 // YAML's c-printable, as far as the C0 controls, DEL and the non-characters go.
@@ -107,4 +107,4 @@ int YamlSource::NextTabLine(int from) const {
   return 0;
 }
 
-}  // namespace pj::api
+}  // namespace pj

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-namespace pj::api {
+namespace pj {
 
 enum class Severity { kWarning, kError, kNote };
 
@@ -41,4 +41,4 @@ class Diagnostics {
   std::vector<Diagnostic> all_;
 };
 
-}  // namespace pj::api
+}  // namespace pj

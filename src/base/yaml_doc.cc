@@ -1,6 +1,6 @@
 // The only user of yaml-cpp: its events become a tree, with what its own nodes get wrong
 // (positions, duplicate keys, `<<`, unbounded aliases) done here.
-#include "api/yaml_doc.h"
+#include "base/yaml_doc.h"
 
 #include <fmt/core.h>
 #include <yaml-cpp/eventhandler.h>
@@ -13,12 +13,12 @@
 #include <sstream>
 #include <unordered_map>
 
-#include "api/yaml_source.h"
-#include "api/yaml_text_map.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "base/yaml_source.h"
+#include "base/yaml_text_map.h"
 
-namespace pj::api {
+namespace pj {
 namespace {
 
 // Thrown by our handler to leave yaml-cpp's parser; never leaves ParseYaml.
@@ -406,4 +406,4 @@ std::vector<YamlNode> ParseYaml(std::string_view text, const std::string& file, 
   return documents;
 }
 
-}  // namespace pj::api
+}  // namespace pj

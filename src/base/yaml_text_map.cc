@@ -1,9 +1,9 @@
-#include "api/yaml_text_map.h"
+#include "base/yaml_text_map.h"
 
 #include <algorithm>
 #include <string>
 
-namespace pj::api {
+namespace pj {
 namespace {
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
@@ -181,4 +181,4 @@ size_t NullOffset(const YamlSource& source, size_t offset) {
   return behind_line == 0 ? offset : source.LineStart(behind_line) + behind;
 }
 
-}  // namespace pj::api
+}  // namespace pj

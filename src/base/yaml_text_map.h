@@ -1,15 +1,15 @@
 // Where a scalar's text stands in the file: its style, its lines, the place of each part. yaml-cpp
-// says only where it begins. Internal to src/api.
+// says only where it begins. Internal to src/base.
 #pragma once
 
 #include <cstddef>
 #include <string_view>
 #include <vector>
 
-#include "api/yaml_doc.h"
-#include "api/yaml_source.h"
+#include "base/yaml_doc.h"
+#include "base/yaml_source.h"
 
-namespace pj::api {
+namespace pj {
 
 struct ScalarStyle {
   enum class Kind { kPlain, kQuoted, kBlock };
@@ -32,4 +32,4 @@ std::vector<YamlNode::TextPlace> MapText(const YamlSource& source, const ScalarS
 // below).
 size_t NullOffset(const YamlSource& source, size_t offset);
 
-}  // namespace pj::api
+}  // namespace pj

@@ -1,11 +1,11 @@
-#include "api/diagnostics.h"
+#include "base/diagnostics.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <tuple>
 
-namespace pj::api {
+namespace pj {
 namespace {
 
 constexpr size_t kShownValueBytes = 60;
@@ -76,4 +76,4 @@ void Diagnostics::SortByPlace() {
   });
 }
 
-}  // namespace pj::api
+}  // namespace pj

@@ -1,5 +1,5 @@
 // YamlSource: a YAML text with its line table; turns byte offsets into lines and columns, and
-// refuses bytes that no YAML text may hold. Internal to src/api.
+// refuses bytes that no YAML text may hold. Internal to src/base.
 #pragma once
 
 #include <cstddef>
@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "api/diagnostics.h"
+#include "base/diagnostics.h"
 
-namespace pj::api {
+namespace pj {
 
 // Does not own the text. Not thread-safe (it remembers the last place).
 class YamlSource {
@@ -50,4 +50,4 @@ class YamlSource {
   mutable LastPlace last_;
 };
 
-}  // namespace pj::api
+}  // namespace pj

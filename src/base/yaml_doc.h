@@ -9,9 +9,9 @@
 #include <variant>
 #include <vector>
 
-#include "api/diagnostics.h"
+#include "base/diagnostics.h"
 
-namespace pj::api {
+namespace pj {
 
 // How plain scalars are read: as kubectl does (yes, on, y = true; 010 = 0o10 = 8; 1e3 = 1000
 // and 5.0 = 5 are whole numbers; 1:30 is text), or as Python's YAML 1.1 reader does (yes, on =
@@ -60,4 +60,4 @@ std::string PythonStr(const YamlValue& value);
 std::vector<YamlNode> ParseYaml(std::string_view text, const std::string& file, YamlDialect dialect,
                                 Diagnostics* out);
 
-}  // namespace pj::api
+}  // namespace pj

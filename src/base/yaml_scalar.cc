@@ -7,9 +7,9 @@
 #include <limits>
 #include <string>
 
-#include "api/yaml_doc.h"
+#include "base/yaml_doc.h"
 
-namespace pj::api {
+namespace pj {
 namespace {
 
 bool IsOneOf(std::string_view text, std::initializer_list<std::string_view> words) {
@@ -210,4 +210,4 @@ std::string PythonStr(const YamlValue& value) {
   return "None";
 }
 
-}  // namespace pj::api
+}  // namespace pj
