@@ -123,8 +123,8 @@ def ray_tasks(function, items):
     return seconds
 
 
-MAPS = {"bare": bare, "pool": pool, "pool64": functools.partial(pool, chunk=64), "executor": executor,
-        "joblib": joblib_loky, "dask": dask_distributed, "ray": ray_tasks}
+MAPS = {"bare": bare, "pool": pool, "pool64": functools.partial(pool, chunk=64),
+        "executor": executor, "joblib": joblib_loky, "dask": dask_distributed, "ray": ray_tasks}
 
 
 def first_task_ns(peer):
