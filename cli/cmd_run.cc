@@ -60,10 +60,21 @@ int Unfinished(const RunOptions& options, const RunOutcome& outcome) {
   return outcome.error ? kExitCouldNotRun : kExitInterrupted;
 }
 
+// Each setting that this run will not use, once.
+void PrintNotes(const api::LoadedJob& job) {
+  for (const std::string& field : api::ClusterOnlyFields(job.job)) {
+    PrintNote(field + " is used on a cluster only");
+  }
+  if (job.job.spec.copy_logs_to_parent.value && job.step.empty()) {
+    PrintNote("spec.copyLogsToParent has no effect: the job is no step of a pipeline");
+  }
+}
+
 }  // namespace
 
 int RunCommand(const RunOptions& options) {
-  std::optional<api::LoadedJob> job = LoadOne(options.file);
+  std::optional<api::LoadedJob> job =
+      LoadOne(options.file, options.env == "current" ? Severity::kNote : Severity::kError);
   if (!job) return kExitBadInput;
   Diagnostics here;
   api::CheckRunsHere(job->job, options.file.files[0], &here);
@@ -72,9 +83,7 @@ int RunCommand(const RunOptions& options) {
     if (options.file.json) fmt::print("{}\n", NotStartedJson(here));
     return kExitBadInput;
   }
-  for (const std::string& field : api::ClusterOnlyFields(job->job.spec)) {
-    PrintNote(field + " is used on a cluster only");
-  }
+  PrintNotes(*job);
   const std::string folder =
       options.output_dir.empty() ? "./" + job->job.name + "-output" : options.output_dir;
   Result<JobDir> dir = JobDir::At(folder, job->step);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "api/fields.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -94,13 +95,48 @@ Json ToJson(const Diagnostics& findings, size_t jobs) {
   return out;
 }
 
+std::string_view WhereUsed(const api::Field& field) {
+  if (field.later) return "not supported yet";
+  return field.cluster_only ? "cluster" : "everywhere";
+}
+
+int PrintFields(bool json) {
+  Json list = Json::array();
+  for (const api::Field& field : api::Fields()) {
+    if (!json) {
+      fmt::print(
+          "{}: {}{}\n    {}{}\n", field.path, api::Allowed(field),
+          field.required ? ", required" : "", field.description,
+          field.default_text.empty() ? "" : fmt::format(" (default {})", field.default_text));
+      continue;
+    }
+    list.push_back({{"field", field.path},
+                    {"azure", field.azure},
+                    {"values", api::Allowed(field)},
+                    {"default", field.default_text},
+                    {"required", field.required},
+                    {"mutable", field.is_mutable},
+                    {"used", WhereUsed(field)},
+                    {"meaning", field.description}});
+  }
+  if (json) fmt::print("{}\n", DumpJson(list));
+  return kExitDone;
+}
+
 }  // namespace
 
-int ValidateCommand(const FileOptions& options) {
+int ValidateCommand(const ValidateOptions& all) {
+  if (all.fields) return PrintFields(all.file.json);
+  const FileOptions& options = all.file;
+  if (options.files.empty()) {
+    PrintError({Code::kInvalid, "no job file was named", "validate", "-f FILE, or --fields"});
+    return kExitBadInput;
+  }
   Diagnostics findings;
   std::vector<api::LoadedJob> jobs;
   for (const std::string& file : options.files) {
-    std::vector<api::LoadedJob> loaded = api::LoadJobFile(file, ToLoadOptions(options), &findings);
+    std::vector<api::LoadedJob> loaded =
+        api::LoadJobFile(file, ToLoadOptions(options, Severity::kWarning), &findings);
     std::move(loaded.begin(), loaded.end(), std::back_inserter(jobs));
   }
   CheckScripts(jobs, options.strict, &findings);

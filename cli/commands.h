@@ -35,6 +35,11 @@ struct ConvertOptions {
   FileOptions file;
 };
 
+struct ValidateOptions {
+  FileOptions file;
+  bool fields = false;  // --fields: the table of all fields instead of findings
+};
+
 struct DirOptions {  // status, verify
   std::string dir;
   bool json = false;
@@ -42,7 +47,7 @@ struct DirOptions {  // status, verify
 
 int RunCommand(const RunOptions& options);
 int PlanCommand(const PlanOptions& options);
-int ValidateCommand(const FileOptions& options);
+int ValidateCommand(const ValidateOptions& options);
 int ConvertCommand(const ConvertOptions& options);
 int StatusCommand(const DirOptions& options);
 int VerifyCommand(const DirOptions& options);

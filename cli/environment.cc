@@ -1,8 +1,6 @@
 #include "cli/environment.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -10,7 +8,7 @@
 #include <sstream>
 
 #include "base/fs.h"
-#include "base/hash.h"
+#include "cli/cached_env.h"
 #include "cli/process.h"
 
 extern char** environ;
@@ -19,11 +17,6 @@ namespace pj::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string Env(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
 
 bool IsProgram(const std::string& path) {
   return ::access(path.c_str(), X_OK) == 0 && !fs::is_directory(path);
@@ -38,112 +31,6 @@ std::map<std::string, std::string> CallersEnvironment() {
       env[text.substr(0, equals)] = text.substr(equals + 1);
   }
   return env;
-}
-
-std::string CacheDir() {
-  const std::string xdg = Env("XDG_CACHE_HOME");
-  return (xdg.empty() ? Env("HOME") + "/.cache" : xdg) + "/paralleljob";
-}
-
-// The text of the Conda file, whether it was given in place or as a path.
-Result<std::string> CondaText(const api::Environment& environment) {
-  if (environment.conda_file.find('\n') != std::string::npos) return environment.conda_file;
-  fs::path path = environment.conda_file;
-  if (path.is_relative() && !environment.base_dir.empty())
-    path = fs::path(environment.base_dir) / path;
-  return ReadFile(path.string(), 1 << 20);
-}
-
-struct CondaNeeds {
-  std::vector<std::string> pip;
-  std::vector<std::string> conda;  // packages outside pip:, python itself left out
-  std::string python_pin;
-};
-
-// The list form that Conda environment files have: "- name=1.0" and "- pip:" with a nested list.
-CondaNeeds ReadConda(const std::string& text) {
-  CondaNeeds needs;
-  std::istringstream lines(text);
-  std::string line;
-  bool in_dependencies = false;
-  size_t pip_indent = std::string::npos;
-  while (std::getline(lines, line)) {
-    const size_t hash = line.find(" #");
-    if (hash != std::string::npos) line.erase(hash);
-    const size_t begin = line.find_first_not_of(' ');
-    if (begin == std::string::npos || line[begin] == '#') continue;
-    const size_t end = line.find_last_not_of(" \r");
-    std::string word = line.substr(begin, end - begin + 1);
-    if (!word.starts_with("-")) {
-      if (begin == 0) in_dependencies = word.starts_with("dependencies:");
-      continue;
-    }
-    if (!in_dependencies) continue;
-    word = word.substr(word.find_first_not_of("- "));
-    if (pip_indent != std::string::npos && begin > pip_indent) {
-      needs.pip.push_back(word);
-      continue;
-    }
-    pip_indent = std::string::npos;
-    if (word == "pip:") {
-      pip_indent = begin;
-    } else if (word.starts_with("python=") || word.starts_with("python>") ||
-               word.starts_with("python<")) {
-      needs.python_pin = word.substr(6);
-    } else if (word != "python" && word != "pip" && !word.starts_with("pip=")) {
-      needs.conda.push_back(word);
-    }
-  }
-  return needs;
-}
-
-// All pip requirements of the job; packages that only Conda has are an error that names them.
-Result<std::vector<std::string>> Requirements(const api::Environment& environment) {
-  std::vector<std::string> wanted = environment.pip;
-  if (environment.conda_file.empty()) return wanted;
-  PJ_ASSIGN(std::string text, CondaText(environment));
-  const CondaNeeds needs = ReadConda(text);
-  if (!needs.conda.empty()) {
-    std::string names;
-    for (const std::string& name : needs.conda) names += (names.empty() ? "" : ", ") + name;
-    return Fail(Code::kInvalid, "Conda packages outside pip: cannot be installed here: " + names,
-                "spec.task.environment.condaFile", "move them below pip:, or use --env current");
-  }
-  wanted.insert(wanted.end(), needs.pip.begin(), needs.pip.end());
-  return wanted;
-}
-
-Status BuildVenv(const std::string& python, const std::string& dir,
-                 const std::vector<std::string>& wanted) {
-  fs::remove_all(dir);
-  PJ_ASSIGN(ProcessResult made, RunProcess({python, "-m", "venv", dir}));
-  if (made.exit_code != 0) {
-    return Fail(Code::kUnavailable, "cannot make a virtual environment: " + made.output, dir,
-                "install python3-venv, or use --env current");
-  }
-  std::vector<std::string> install = {
-      dir + "/bin/python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"};
-  install.insert(install.end(), wanted.begin(), wanted.end());
-  if (!wanted.empty()) {
-    PJ_ASSIGN(ProcessResult installed, RunProcess(install));
-    if (installed.exit_code != 0) {
-      return Fail(Code::kUnavailable, "pip could not install the packages: " + installed.output,
-                  dir, "mend pip: or condaFile, or use --env current");
-    }
-  }
-  return WriteFileAtomic(dir + "/paralleljob.ready", "ready\n");
-}
-
-// A virtual environment per content hash of interpreter and requirements, below the cache.
-Result<std::string> VenvPython(const std::string& python, const std::vector<std::string>& wanted) {
-  std::string content = python;
-  for (const std::string& word : wanted) content += "\n" + word;
-  const std::string dir = CacheDir() + "/envs/" + Sha256Hex(content).substr(0, 16);
-  PJ_TRY(MakeDirs(CacheDir() + "/envs"));
-  PJ_ASSIGN(UniqueFd lock, OpenFile(dir + ".lock", O_RDWR | O_CREAT));
-  ::flock(lock.get(), LOCK_EX);
-  if (!fs::exists(dir + "/paralleljob.ready")) PJ_TRY(BuildVenv(python, dir, wanted));
-  return dir + "/bin/python3";
 }
 
 // Puts a `python` that is the running interpreter first in PATH.
@@ -164,28 +51,38 @@ Status PutFirstInPath(const std::string& python, const std::string& scratch,
   return {};
 }
 
+// The current environment is used as it is; a pin that it does not meet is said.
+Status WarnOfPin(const api::Environment& wanted, PythonEnvironment* made) {
+  const Result<CondaFile> conda = ReadCondaFile(wanted);
+  if (!conda) made->warnings.push_back("not checked: " + conda.error().ToString());
+  if (!conda || conda->python_pin.empty()) return {};
+  PJ_ASSIGN(const std::string version, PythonVersion(made->python));
+  if (SatisfiesPin(version, conda->python_pin)) return {};
+  made->warnings.push_back(
+      fmt::format("the job asks for Python {}, and {} is {}; --env venv can "
+                  "bring another",
+                  conda->python_pin, made->python, version));
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> FindPython() {
-  if (const std::string chosen = Env("PARALLELJOB_PYTHON"); !chosen.empty()) {
+  if (const std::string chosen = GetEnv("PARALLELJOB_PYTHON"); !chosen.empty()) {
     if (IsProgram(chosen)) return chosen;
     return Fail(Code::kUnavailable, "no program there", "PARALLELJOB_PYTHON=" + chosen);
   }
-  if (const std::string venv = Env("VIRTUAL_ENV");
+  if (const std::string venv = GetEnv("VIRTUAL_ENV");
       !venv.empty() && IsProgram(venv + "/bin/python3")) {
     return venv + "/bin/python3";
   }
-  std::istringstream path(Env("PATH"));
-  std::string dir;
-  while (std::getline(path, dir, ':')) {
-    if (!dir.empty() && IsProgram(dir + "/python3")) return fs::absolute(dir + "/python3").string();
-  }
+  if (std::string python = FindProgram("python3"); !python.empty()) return python;
   return Fail(Code::kUnavailable, "no python3 on PATH", "",
               "install Python ≥ 3.8, or set PARALLELJOB_PYTHON");
 }
 
 Result<std::string> FindRuntimeDir() {
-  if (const std::string chosen = Env("PARALLELJOB_RUNTIME"); !chosen.empty()) return chosen;
+  if (const std::string chosen = GetEnv("PARALLELJOB_RUNTIME"); !chosen.empty()) return chosen;
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   const fs::path base = self.parent_path().parent_path();
@@ -203,14 +100,14 @@ Result<PythonEnvironment> PrepareEnvironment(const api::ParallelJobSpec& spec,
   const api::Environment& wanted = spec.task.environment;
   made.env = CallersEnvironment();
   if (kind == "venv") {
-    PJ_ASSIGN(std::vector<std::string> requirements, Requirements(wanted));
-    PJ_ASSIGN(made.python, VenvPython(made.python, requirements));
+    PJ_ASSIGN(made.python, CachedEnvPython(made.python, wanted));
     made.env.erase("PYTHONPATH");
     made.env.erase("PYTHONHOME");
   } else if (!wanted.conda_file.empty() || !wanted.pip.empty()) {
     made.notes.push_back(
         "the job's Python packages are taken from the current environment "
         "(task.environment.condaFile and pip are for --env venv)");
+    PJ_TRY(WarnOfPin(wanted, &made));
   }
   PJ_TRY(PutFirstInPath(made.python, scratch, &made.env));
   for (const auto& [name, value] : wanted.variables) made.env[name] = value;

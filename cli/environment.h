@@ -14,6 +14,7 @@ struct PythonEnvironment {
   std::string python;                      // interpreter, absolute
   std::map<std::string, std::string> env;  // whole environment of the slots
   std::vector<std::string> notes;          // what is ignored locally, one sentence each
+  std::vector<std::string> warnings;
 };
 
 // `scratch` gets a folder with a `python` for PATH where the interpreter's own folder has none.

@@ -68,8 +68,7 @@ Status FillSummary(const FinishRequest& request, const policy::Verdict& verdict,
   summary->state = complete ? "Complete" : "Failed";
   summary->reason = verdict.reason;
   summary->message = verdict.message;
-  const int64_t now = SystemClock().Wall().time_since_epoch().count();
-  summary->duration_seconds = static_cast<double>(now - request.state->created_wall_ns()) * 1e-9;
+  summary->duration_seconds = SecondsSinceStart(*request.state);
   summary->logs = request.dir->Logs();
   summary->outputs = request.resolved->outputs;
   const std::string& append = request.job->job.spec.task.append_row_to;
@@ -80,11 +79,13 @@ Status FillSummary(const FinishRequest& request, const policy::Verdict& verdict,
 }
 
 // --copy_logs_to_parent: the step's logs also stand under the pipeline's.
-void CopyLogsToParent(const FinishRequest& request) {
-  if (!request.dir->IsPipeline() || !request.job->job.spec.copy_logs_to_parent.value) return;
+Status CopyLogsToParent(const FinishRequest& request) {
+  if (!request.dir->IsPipeline() || !request.job->job.spec.copy_logs_to_parent.value) return {};
   std::error_code error;
   fs::copy(request.dir->Logs(), request.dir->PipelineLogs() + "/" + request.job->step,
            fs::copy_options::recursive | fs::copy_options::overwrite_existing, error);
+  if (error) return FailErrno(error.value(), "cannot copy the logs", request.dir->PipelineLogs());
+  return {};
 }
 
 Json OutputsJson(const std::map<std::string, std::string>& outputs) {
@@ -119,6 +120,11 @@ report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
     }
     return {};
   };
+}
+
+double SecondsSinceStart(const RunState& state) {
+  const int64_t now = SystemClock().Wall().time_since_epoch().count();
+  return static_cast<double>(now - state.created_wall_ns()) * 1e-9;
 }
 
 report::JobSummary SummaryOf(const std::string& job, const PlanFacts& plan,
@@ -187,10 +193,11 @@ Result<StoredResult> FinishRun(const FinishRequest& request) {
   PJ_ASSIGN(report::GroupedErrors grouped, report::GroupErrors(attempts));
   summary.errors = std::move(grouped.groups);
   summary.recovered = std::move(grouped.recovered);
-  if (Status written = report::WriteReports(request.dir->Logs(), summary, attempts); !written) {
-    summary.message += (summary.message.empty() ? "" : " · ") + written.error().ToString();
+  for (const Status& logged :
+       {report::WriteReports(request.dir->Logs(), summary, attempts), CopyLogsToParent(request)}) {
+    if (logged) continue;
+    summary.message += (summary.message.empty() ? "" : " · ") + logged.error().ToString();
   }
-  CopyLogsToParent(request);
   StoredResult result;
   result.exit_code = complete ? kExitDone : kExitJobFailed;
   result.summary_json = FinalJson(*request.job, summary);

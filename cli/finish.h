@@ -36,6 +36,9 @@ policy::Thresholds ThresholdsOf(const api::ParallelJobSpec& spec);
 report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
                                  const std::string& segments_dir);
 
+// Since the first start.
+double SecondsSinceStart(const RunState& state);
+
 // Counters of a job that has not ended, for `status` and an interrupted run.
 report::JobSummary SummaryOf(const std::string& job, const PlanFacts& plan,
                              const std::vector<ledger::ShardRecord>& shards);

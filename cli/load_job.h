@@ -8,9 +8,10 @@
 
 namespace pj::cli {
 
-// Nothing if there were errors (printed on stderr; with -o json the NotStarted object on stdout).
-std::optional<api::LoadedJob> LoadOne(const FileOptions& options);
+api::LoadOptions ToLoadOptions(const FileOptions& options, Severity registered_environment);
 
-api::LoadOptions ToLoadOptions(const FileOptions& options);
+// Nothing if there were errors (printed on stderr; with -o json the NotStarted object on stdout).
+std::optional<api::LoadedJob> LoadOne(const FileOptions& options,
+                                      Severity registered_environment = Severity::kError);
 
 }  // namespace pj::cli

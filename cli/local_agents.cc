@@ -100,7 +100,10 @@ worker::AgentOptions LocalRun::AgentOptionsFor(uint32_t ordinal) const {
   options.guardian = guardian_.get();
   options.segments_dir = dir_.Segments();
   options.clock = &SystemClock();
-  options.on_committed = [this](const output::AttemptRecord& record) { processed_->Add(record); };
+  options.on_committed = [this](const output::AttemptRecord& record) {
+    processed_->Add(record);
+    live_->Add(record);
+  };
   return options;
 }
 
@@ -144,6 +147,24 @@ ProgressNow LocalRun::Now() const {
   return now;
 }
 
+Result<report::LiveState> LocalRun::LiveNow() const {
+  PJ_ASSIGN(const std::vector<ledger::ShardRecord> shards, state_->ListShards());
+  report::LiveState live{.summary = SummaryOf(job_.job.name, facts_, shards),
+                         .nodes = earlier_.Nodes()};
+  live.summary.state = "Running";
+  live.summary.duration_seconds = SecondsSinceStart(*state_);
+  for (size_t i = 0; i < agents_.size(); ++i) {
+    const worker::AgentStats& stats = agents_[i]->Stats();
+    report::Totals& node = live.nodes[NodeName(static_cast<uint32_t>(i))];
+    const uint64_t failed = stats.failed.load(std::memory_order_relaxed);
+    node.succeeded += std::max(stats.finished.load(std::memory_order_relaxed), failed) - failed;
+    node.failed += failed;
+    node.retries += stats.retries.load(std::memory_order_relaxed);
+    node.processes = std::max<uint64_t>(node.processes, stats.slots_ready.load());
+  }
+  return live;
+}
+
 void LocalRun::RunAgents() {
   WaitForAgents();
   controller_->Stop();
@@ -181,6 +202,7 @@ void LocalRun::WaitForAgents() {
       controller_->Drain();
     }
     processed_->Flush();
+    live_->Refresh(SystemClock().Monotonic(), [this] { return LiveNow(); });
     line.Show(Now(), SystemClock().Monotonic());
   }
   line.End(Now(), SystemClock().Monotonic());
@@ -211,6 +233,10 @@ RunOutcome LocalRun::Unfinished(std::optional<Error> error) {
   outcome.interrupted = interrupted_;
   if (Result<std::vector<ledger::ShardRecord>> shards = state_->ListShards(); shards) {
     outcome.progress = SummaryOf(job_.job.name, facts_, *shards);
+  }
+  if (Result<report::LiveState> live = LiveNow(); live && live_) {
+    live->summary.state = "Unfinished";
+    live_->Write(*live);
   }
   outcome.progress.outputs = resolved_.outputs;
   outcome.progress.logs = dir_.Logs();

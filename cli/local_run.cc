@@ -19,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr Nanos kOverviewInterval = Seconds(5);
+
 std::string FreshIncarnation() {
   unsigned char raw[8];
   if (::getentropy(raw, sizeof raw) != 0) return fmt::format("{:016x}", ::getpid());
@@ -80,12 +82,12 @@ Result<RunOutcome> LocalRun::Execute() {
     }
   }
   PJ_ASSIGN(resolved_, ResolveJob(job_, dir_));
-  for (const std::string& note : resolved_.notes) PrintNote(note);
   PJ_ASSIGN(runtime_dir_, FindRuntimeDir());
   PJ_ASSIGN(scratch_, MakeScratch(dir_));
   PJ_ASSIGN(PythonEnvironment environment,
             PrepareEnvironment(job_.job.spec, options_.env, scratch_));
   for (const std::string& note : environment.notes) PrintNote(note);
+  for (const std::string& warning : environment.warnings) PrintWarning(warning);
   python_ = environment.python;
   env_ = environment.env;
   slots_ = SlotsPerInstance(job_.job.spec);
@@ -157,12 +159,13 @@ Status LocalRun::PreparePlan() {
   if (before) {
     PJ_ASSIGN(now.inputs_hash, plan::HashInputPaths(request));
     PJ_TRY(CheckUnchanged(now, *before));
+    PJ_TRY(state_->UpdateSpec(job_.job));
     PJ_ASSIGN(facts, state_->LoadPlan());
   }
   if (facts) return OpenKnownPlan(*facts);
   PJ_ASSIGN(plan_, plan::BuildPlan(request, dir_.PlanFile()));
   now.inputs_hash = plan_->paths_hash();
-  if (!before) PJ_TRY(state_->CreateJob(now));
+  if (!before) PJ_TRY(state_->CreateJob(job_.job, now));
   PJ_FAULT("after_job");
   const auto instances = static_cast<uint64_t>(job_.job.spec.instance_count.value);
   facts_ = PlanFacts{.hash = plan_->hash(),
@@ -196,8 +199,12 @@ Status LocalRun::PrepareReports() {
   PJ_TRY(MakeDirs(folder));
   PJ_ASSIGN(processed_, report::ProcessedCsv::Create(folder + "/processed_mini-batches.csv"));
   PJ_ASSIGN(std::vector<ledger::ShardRecord> shards, state_->ListShards());
-  PJ_TRY(AttemptsOf(shards, dir_.Segments())(
-      [this](const output::AttemptRecord& record) { processed_->Add(record); }));
+  live_ = std::make_unique<report::LiveReports>(dir_.Logs(), kOverviewInterval);
+  PJ_TRY(AttemptsOf(shards, dir_.Segments())([this](const output::AttemptRecord& record) {
+    processed_->Add(record);
+    live_->Add(record);
+    earlier_.Add(record);
+  }));
   processed_->Flush();
   return {};
 }

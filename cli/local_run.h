@@ -18,6 +18,7 @@
 #include "cli/signals.h"
 #include "kube/memory_api.h"
 #include "plan/plan.h"
+#include "report/live_reports.h"
 #include "report/report.h"
 #include "worker/agent.h"
 #include "worker/guardian.h"
@@ -58,6 +59,7 @@ class LocalRun {
   Result<RunOutcome> Finish(std::optional<policy::Verdict> failure);
   RunOutcome Unfinished(std::optional<Error> error);
   ProgressNow Now() const;
+  Result<report::LiveState> LiveNow() const;
 
   const RunOptions& options_;
   api::LoadedJob job_;
@@ -78,6 +80,8 @@ class LocalRun {
   PlanFacts facts_;
   uint64_t done_at_start_ = 0;
   std::unique_ptr<report::ProcessedCsv> processed_;
+  std::unique_ptr<report::LiveReports> live_;
+  report::Rollup earlier_;  // of the attempts committed before this start
   std::vector<std::unique_ptr<report::ResourceMonitor>> monitors_;
   std::vector<std::unique_ptr<worker::Agent>> agents_;
   std::vector<worker::AgentResult> ends_;

@@ -52,7 +52,7 @@ void AddFileOptions(CLI::App* command, FileOptions* file) {
 struct AllOptions {
   pj::cli::RunOptions run;
   pj::cli::PlanOptions plan;
-  FileOptions validate;
+  pj::cli::ValidateOptions validate;
   pj::cli::ConvertOptions convert;
   pj::cli::DirOptions status;
   pj::cli::DirOptions verify;
@@ -93,8 +93,13 @@ void AddCommands(CLI::App* app, AllOptions* all) {
   plan->footer("Example: paralleljob plan -f job.yaml --all -o json");
   CLI::App* validate =
       app->add_subcommand("validate", "report every error and warning of job files");
-  AddFileOptions(validate, &all->validate);
-  validate->footer("Example: paralleljob validate --strict -f job.yaml -f pipeline.yml");
+  AddFileOptions(validate, &all->validate.file);
+  CLI::Option* fields = validate->add_flag(
+      "--fields", all->validate.fields, "list every field of a manifest: values, default, meaning");
+  validate->get_option("--filename")->required(false)->excludes(fields);
+  validate->footer(
+      "Examples: paralleljob validate --strict -f job.yaml -f pipeline.yml\n"
+      "          paralleljob validate --fields -o json");
   CLI::App* convert = app->add_subcommand("convert", "print an Azure YAML job as a manifest");
   AddFileOptions(convert, &all->convert.file);
   convert->footer("Example: paralleljob convert -f pipeline.yml > job.yaml");

@@ -7,6 +7,9 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
 
 #include "base/fs.h"
 
@@ -56,6 +59,23 @@ Result<ProcessResult> RunProcess(const std::vector<std::string>& argv) {
   }
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
+}
+
+std::string FindProgram(const std::string& name) {
+  std::istringstream path(GetEnv("PATH"));
+  std::string dir;
+  while (std::getline(path, dir, ':')) {
+    const std::string file = dir + "/" + name;
+    if (dir.empty() || ::access(file.c_str(), X_OK) != 0 || std::filesystem::is_directory(file))
+      continue;
+    return std::filesystem::absolute(file).string();
+  }
+  return {};
+}
+
+std::string GetEnv(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
 }
 
 }  // namespace pj::cli

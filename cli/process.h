@@ -16,4 +16,9 @@ struct ProcessResult {
 // argv[0] is looked up on PATH; stdin is at its end. An Error only if it could not be started.
 Result<ProcessResult> RunProcess(const std::vector<std::string>& argv);
 
+// The program `name` on PATH, absolute; empty if there is none.
+std::string FindProgram(const std::string& name);
+// The variable of this process's environment; empty if it is not set.
+std::string GetEnv(const char* name);
+
 }  // namespace pj::cli

@@ -202,10 +202,6 @@ Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir) 
   }
   for (const api::Output& output : spec.outputs) {
     PJ_ASSIGN(made.outputs[output.name], PlaceOutput(loaded, output, dir));
-    if (!output.volume.empty()) {
-      made.notes.push_back(fmt::format("output {}: its volume is for a cluster; written to {}",
-                                       output.name, made.outputs[output.name]));
-    }
   }
   ResolveAppend(spec, &made);
   made.count_rows = CountsRows(spec);

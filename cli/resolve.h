@@ -20,7 +20,6 @@ struct ResolvedJob {
   std::string append_format;  // "", "text", "csv", "jsonl"
   bool append_header = false;
   bool count_rows = false;  // success policy
-  std::vector<std::string> notes;
 };
 
 // Creates the outputs' folders. Inputs in mode `download` are copied into the job's own folder

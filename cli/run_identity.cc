@@ -9,7 +9,9 @@
 namespace pj::cli {
 
 std::string ImmutableManifest(const api::ParallelJob& job) {
-  api::ParallelJob fixed = job;
+  api::ParallelJob fixed;
+  fixed.name = job.name;
+  fixed.spec = job.spec;
   const api::ParallelJobSpec defaults;
   fixed.spec.suspend = defaults.suspend;
   fixed.spec.instance_count = defaults.instance_count;

@@ -7,8 +7,8 @@
 
 namespace pj::cli {
 
-// The manifest with every mutable field (suspend, instanceCount, deadlines, TTL, rerun) at its
-// default.
+// Name and spec as a manifest, with every mutable field (suspend, instanceCount, deadlines, TTL,
+// rerun) at its default.
 std::string ImmutableManifest(const api::ParallelJob& job);
 // The first line in which two manifests differ, as "was …, is …".
 std::string FirstDifference(const std::string& before, const std::string& now);

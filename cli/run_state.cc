@@ -4,18 +4,19 @@
 
 #include <charconv>
 
+#include "api/load.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/run_identity.h"
 #include "kube/objects.h"
+#include "worker/store.h"
 
 namespace pj::cli {
 namespace {
 
-constexpr char kManifestNote[] = "paralleljob.dev/manifest";
 constexpr char kCodeNote[] = "paralleljob.dev/code-hash";
 constexpr char kInputsNote[] = "paralleljob.dev/inputs-hash";
 constexpr char kStartNote[] = "paralleljob.dev/started-wall-ns";
-constexpr char kJobLabel[] = "paralleljob.dev/job";
 constexpr char kRecord[] = "record";
 
 Error FromResponse(const kube::Response& response, const std::string& name) {
@@ -51,10 +52,8 @@ Result<std::optional<std::string>> RunState::Get(const std::string& what) {
 Status RunState::Create(const std::string& what, const std::map<std::string, std::string>& data,
                         const std::map<std::string, std::string>& binary, bool immutable) {
   kube::ConfigMap map;
-  map.meta.name = ledger::ChildName(job_, identity_, what);
-  map.meta.ns = kNamespace;
-  map.meta.labels[kJobLabel] = job_;
-  map.meta.owner = kube::OwnerReference{api::kApiVersion, api::kKind, job_, identity_.uid};
+  map.meta = worker::JobObjects{kNamespace, job_, identity_}.Meta(
+      ledger::ChildName(job_, identity_, what));
   map.data = data;
   map.binary_data = binary;
   map.immutable = immutable;
@@ -65,41 +64,58 @@ Status RunState::Create(const std::string& what, const std::map<std::string, std
   return {};
 }
 
-Result<std::optional<RunIdentity>> RunState::LoadJob() {
+Result<std::optional<std::string>> RunState::GetJob() {
   kube::Request request{.verb = kube::Verb::kGet, .type = kube::ParallelJobs(), .ns = kNamespace};
   request.name = job_;
   PJ_ASSIGN(kube::Response response, api_->Do(request));
-  if (response.code == 404) return std::optional<RunIdentity>();
+  if (response.code == 404) return std::optional<std::string>();
   if (!response.ok()) return std::unexpected(FromResponse(response, job_));
-  PJ_ASSIGN(kube::Meta meta, kube::DecodeMeta(response.body));
+  return std::optional<std::string>(std::move(response.body));
+}
+
+Result<std::optional<RunIdentity>> RunState::LoadJob() {
+  PJ_ASSIGN(const std::optional<std::string> body, GetJob());
+  if (!body) return std::optional<RunIdentity>();
+  PJ_ASSIGN(kube::Meta meta, kube::DecodeMeta(*body));
+  PJ_ASSIGN(const api::ParallelJob job, api::FromStoredJson(*body));
   identity_ = ledger::JobIdentity{.uid = meta.uid, .run = 1};
   created_wall_ns_ = static_cast<int64_t>(Number(meta.annotations, kStartNote));
-  return RunIdentity{.manifest = Text(meta.annotations, kManifestNote),
+  return RunIdentity{.manifest = ImmutableManifest(job),
                      .code_hash = Text(meta.annotations, kCodeNote),
                      .inputs_hash = Text(meta.annotations, kInputsNote)};
 }
 
-Status RunState::CreateJob(const RunIdentity& identity) {
+Status RunState::CreateJob(const api::ParallelJob& job, const RunIdentity& identity) {
   const int64_t now = SystemClock().Wall().time_since_epoch().count();
-  Json job;
-  job["apiVersion"] = api::kApiVersion;
-  job["kind"] = api::kKind;
-  job["metadata"] = {{"name", job_},
-                     {"namespace", kNamespace},
-                     {"annotations",
-                      {{kManifestNote, identity.manifest},
-                       {kCodeNote, identity.code_hash},
-                       {kInputsNote, identity.inputs_hash},
-                       {kStartNote, fmt::format("{}", now)}}}};
-  job["spec"] = Json::object();
+  api::ParallelJob stored = job;
+  stored.ns = kNamespace;
+  stored.annotations[kCodeNote] = identity.code_hash;
+  stored.annotations[kInputsNote] = identity.inputs_hash;
+  stored.annotations[kStartNote] = fmt::format("{}", now);
   kube::Request request{
       .verb = kube::Verb::kCreate, .type = kube::ParallelJobs(), .ns = kNamespace};
-  request.body = DumpJson(job);
+  request.body = api::ToManifestJson(stored);
   PJ_ASSIGN(kube::Response response, api_->Do(request));
   if (!response.ok()) return std::unexpected(FromResponse(response, job_));
   PJ_ASSIGN(kube::Meta meta, kube::DecodeMeta(response.body));
   identity_ = ledger::JobIdentity{.uid = meta.uid, .run = 1};
   created_wall_ns_ = now;
+  return {};
+}
+
+Status RunState::UpdateSpec(const api::ParallelJob& job) {
+  PJ_ASSIGN(const std::optional<std::string> body, GetJob());
+  if (!body) return Fail(Code::kNotFound, "the job object is gone", job_);
+  PJ_ASSIGN(Json object, ParseJson(*body, job_));
+  PJ_ASSIGN(Json wanted, ParseJson(api::ToManifestJson(job), job_));
+  if (object["spec"] == wanted["spec"]) return {};
+  object["spec"] = std::move(wanted["spec"]);
+  kube::Request request{
+      .verb = kube::Verb::kUpdate, .type = kube::ParallelJobs(), .ns = kNamespace};
+  request.name = job_;
+  request.body = DumpJson(object);
+  PJ_ASSIGN(kube::Response response, api_->Do(request));
+  if (!response.ok()) return std::unexpected(FromResponse(response, job_));
   return {};
 }
 

@@ -17,7 +17,7 @@ inline constexpr char kNamespace[] = "default";
 
 // What must not change between a run and its resumption.
 struct RunIdentity {
-  std::string manifest;  // without the mutable fields
+  std::string manifest;  // the spec without the mutable fields
   std::string code_hash;
   std::string inputs_hash;  // of the list of input paths
 };
@@ -48,7 +48,10 @@ class RunState {
 
   // Reads the job object; nothing when there is none yet.
   Result<std::optional<RunIdentity>> LoadJob();
-  Status CreateJob(const RunIdentity& identity);
+  // `job` as `convert` would print it becomes the object's spec.
+  Status CreateJob(const api::ParallelJob& job, const RunIdentity& identity);
+  // Takes over changed mutable fields.
+  Status UpdateSpec(const api::ParallelJob& job);
   // Valid after LoadJob found it or CreateJob made it.
   const ledger::JobIdentity& identity() const { return identity_; }
   // When the job object was created (nanoseconds since the epoch).
@@ -67,6 +70,7 @@ class RunState {
   Status CreateResult(const StoredResult& result);
 
  private:
+  Result<std::optional<std::string>> GetJob();
   Result<std::optional<std::string>> Get(const std::string& what);
   Status Create(const std::string& what, const std::map<std::string, std::string>& data,
                 const std::map<std::string, std::string>& binary, bool immutable);

@@ -37,8 +37,9 @@ class AgentLoop : public Agent, private WorkSink {
         core_(options_.core),
         epoll_(::epoll_create1(EPOLL_CLOEXEC)),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-        io_(StoreClient(options_.api, options_.ns, options_.core.job)),
-        gate_(options_.api, options_.ns, options_.core.job, options_.core.identity),
+        objects_{options_.ns, options_.core.job, options_.core.identity},
+        io_(StoreClient(options_.api, objects_)),
+        gate_(options_.api, objects_),
         book_({.dir = options_.segments_dir,
                .holder = options_.core.holder,
                .incarnation = options_.core.incarnation,
@@ -91,6 +92,7 @@ class AgentLoop : public Agent, private WorkSink {
   AgentStats stats_;
   UniqueFd epoll_;
   UniqueFd wake_;
+  const JobObjects objects_;
   IoThread io_;
   SchemaGate gate_;
   SegmentBook book_;

@@ -6,7 +6,6 @@
 
 #include "base/json.h"
 #include "kube/objects.h"
-#include "worker/store.h"
 
 namespace pj::worker {
 namespace {
@@ -39,12 +38,10 @@ std::vector<std::string> Missing(const std::vector<std::string>& from,
 
 }  // namespace
 
-SchemaGate::SchemaGate(kube::Api* api, std::string ns, std::string job,
-                       const ledger::JobIdentity& identity)
+SchemaGate::SchemaGate(kube::Api* api, JobObjects objects)
     : api_(api),
-      ns_(std::move(ns)),
-      job_(std::move(job)),
-      name_(ledger::ChildName(job_, identity, "schema")) {}
+      objects_(std::move(objects)),
+      name_(ledger::ChildName(objects_.job, objects_.identity, "schema")) {}
 
 Result<std::string> SchemaGate::Check(std::string_view columns) {
   if (fixed_ && columns == last_good_) return std::string();
@@ -58,15 +55,13 @@ Result<std::string> SchemaGate::Check(std::string_view columns) {
 // Create, and who comes second reads. An unknown outcome is settled by reading too.
 Status SchemaGate::Decide(const std::string& columns) {
   kube::ConfigMap map;
-  map.meta.name = name_;
-  map.meta.ns = ns_;
-  map.meta.labels[kJobLabel] = job_;
+  map.meta = objects_.Meta(name_);
   map.data[kColumnsKey] = columns;
   map.immutable = true;
   kube::Request create;
   create.verb = kube::Verb::kCreate;
   create.type = kube::ConfigMaps();
-  create.ns = ns_;
+  create.ns = objects_.ns;
   create.body = kube::Encode(map);
   for (int i = 0; i < kTries; ++i) {
     PJ_ASSIGN(const bool there, Read());
@@ -84,7 +79,7 @@ Result<bool> SchemaGate::Read() {
   kube::Request get;
   get.verb = kube::Verb::kGet;
   get.type = kube::ConfigMaps();
-  get.ns = ns_;
+  get.ns = objects_.ns;
   get.name = name_;
   PJ_ASSIGN(kube::Response response, api_->Do(get));
   if (response.code == 404) return false;

@@ -9,14 +9,14 @@
 
 #include "base/result.h"
 #include "kube/api.h"
-#include "ledger/record.h"
+#include "worker/store.h"
 
 namespace pj::worker {
 
 // Not thread-safe; belongs to the agent's thread. Talks to the API only until the schema is known.
 class SchemaGate {
  public:
-  SchemaGate(kube::Api* api, std::string ns, std::string job, const ledger::JobIdentity& identity);
+  SchemaGate(kube::Api* api, JobObjects objects);
 
   // `columns`: JSON list of names, or empty for rows without names. Ok(""): they fit. Ok(text):
   // what differs. An error: the API did not answer, nothing is decided.
@@ -28,8 +28,7 @@ class SchemaGate {
   std::string Difference(const std::string& columns) const;
 
   kube::Api* api_;
-  std::string ns_;
-  std::string job_;
+  JobObjects objects_;
   std::string name_;
   std::optional<std::string> fixed_;  // JSON list, "[]" for rows without names
   std::string last_good_;             // as it came: the usual case is one comparison

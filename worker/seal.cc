@@ -24,7 +24,7 @@ void Wait(Nanos time) {
 Result<std::vector<ledger::ShardRecord>> SealLedger(const SealRequest& request) {
   ledger::Sealer sealer(request.job, request.identity, request.mini_batches, request.roots,
                         request.incarnation);
-  const StoreClient store(request.api, request.ns, request.job);
+  const StoreClient store(request.api, {request.ns, request.job, request.identity});
   Backoff backoff(Millis(20), Seconds(5), Crc32c(request.incarnation));
   int unknown = 0;
   std::optional<ledger::Reply> reply;

@@ -4,8 +4,8 @@
 
 #include <utility>
 
+#include "api/parallel_job.h"
 #include "base/fault_point.h"
-#include "kube/objects.h"
 
 namespace pj::worker {
 namespace {
@@ -51,19 +51,24 @@ void NoteStep([[maybe_unused]] const Call& call, [[maybe_unused]] const char* cr
 
 }  // namespace
 
+kube::Meta JobObjects::Meta(const std::string& name) const {
+  return {.name = name,
+          .ns = ns,
+          .labels = {{kJobLabel, job}},
+          .owner = kube::OwnerReference{api::kApiVersion, api::kKind, job, identity.uid}};
+}
+
 kube::Request StoreClient::RequestFor(const Call& call) const {
   kube::Request request;
   request.type = kube::ConfigMaps();
-  request.ns = ns_;
+  request.ns = objects_.ns;
   request.name = call.name;
   if (call.op == Call::Op::kGet) {
     request.verb = kube::Verb::kGet;
     return request;
   }
   kube::ConfigMap map;
-  map.meta.name = call.name;
-  map.meta.ns = ns_;
-  map.meta.labels[kJobLabel] = job_;
+  map.meta = objects_.Meta(call.name);
   map.binary_data[kRecordKey] = call.record;
   if (call.op == Call::Op::kCreate) {
     request.verb = kube::Verb::kCreate;

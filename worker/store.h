@@ -1,5 +1,5 @@
 // StoreClient: the ledger's calls as requests to the API. A record lies in a ConfigMap's
-// binaryData["record"], labelled with its job.
+// binaryData["record"], labelled with its job and owned by it.
 #pragma once
 
 #include <map>
@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "kube/api.h"
+#include "kube/objects.h"
 #include "ledger/agent_core.h"
 
 namespace pj::worker {
@@ -14,11 +15,20 @@ namespace pj::worker {
 inline constexpr char kJobLabel[] = "paralleljob.dev/job";
 inline constexpr char kRecordKey[] = "record";
 
+// What every object of a job's run has in common.
+struct JobObjects {
+  std::string ns;
+  std::string job;
+  ledger::JobIdentity identity;
+  // The metadata of the object `name`: label, and the ParallelJob as its owner, so that it goes
+  // when the ParallelJob is deleted.
+  kube::Meta Meta(const std::string& name) const;
+};
+
 // Blocking; thread-safe as the Api is. The Api must outlive it.
 class StoreClient {
  public:
-  StoreClient(kube::Api* api, std::string ns, std::string job)
-      : api_(api), ns_(std::move(ns)), job_(std::move(job)) {}
+  StoreClient(kube::Api* api, JobObjects objects) : api_(api), objects_(std::move(objects)) {}
 
   ledger::Reply Do(const ledger::Call& call) const;
 
@@ -26,8 +36,7 @@ class StoreClient {
   kube::Request RequestFor(const ledger::Call& call) const;
 
   kube::Api* api_;
-  std::string ns_;
-  std::string job_;
+  JobObjects objects_;
 };
 
 }  // namespace pj::worker

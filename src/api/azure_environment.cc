@@ -68,11 +68,16 @@ class Reader {
       out_.image = *image;
       return;
     }
-    const std::string name = reference->starts_with("azureml:") ? reference->substr(8) : *reference;
-    report_.Warn(at_,
-                 "is an environment that only a workspace of Azure knows; the running Python is "
-                 "used",
-                 fmt::format("--image {}=REFERENCE for a cluster", name));
+    OnlyInAWorkspace(at_, "an environment", *reference);
+  }
+
+  void OnlyInAWorkspace(const AzureNode& at, std::string_view what, const std::string& reference) {
+    const std::string name = reference.starts_with("azureml:") ? reference.substr(8) : reference;
+    const bool note = images_.registered == Severity::kNote;
+    report_.Report(images_.registered, at,
+                   fmt::format("is {} that only a workspace of Azure knows{}", what,
+                               note ? "; the current Python is used" : ""),
+                   fmt::format("--image {}=REFERENCE names one that can be had", name));
   }
 
   void Inline() {
@@ -104,11 +109,10 @@ class Reader {
     const auto text = Text(at);
     if (!text) return;
     const std::string* given = images_.Take(*text, place_.step);
-    out_.image = given == nullptr ? *text : *given;
     if (given == nullptr && text->starts_with("azureml:")) {
-      report_.Error(at, "is an image that only a workspace of Azure knows",
-                    fmt::format("--image {}=REFERENCE", text->substr(8)));
+      return OnlyInAWorkspace(at, "an image", *text);
     }
+    out_.image = given == nullptr ? *text : *given;
   }
 
   void Conda(const AzureNode& at) {

@@ -15,11 +15,15 @@ namespace pj::api {
 // --image of the command line, and which of them were used.
 class AzureImages {
  public:
-  explicit AzureImages(const std::map<std::string, std::string>& given) : given_(given) {}
+  // `when_registered`: what a reference is that only a workspace knows, where none was given.
+  AzureImages(const std::map<std::string, std::string>& given, Severity when_registered)
+      : registered(when_registered), given_(given) {}
   // The image for a reference ("azureml:name:version", with or without azureml: and version) or a
   // step; null if none was given.
   const std::string* Take(const std::string& reference, const std::string& step);
   std::vector<std::string> Unused() const;
+
+  const Severity registered;
 
  private:
   const std::map<std::string, std::string>& given_;

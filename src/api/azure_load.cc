@@ -43,7 +43,7 @@ class Loader {
         out_(out),
         report_(out),
         overrides_(options.input_paths),
-        images_(options.images),
+        images_(options.images, options.registered_environment),
         places_(path, Spelling::kAzure) {
     sources_.push_back({path, FolderOf(path)});
     root_ = {&root, &sources_.back(), ""};

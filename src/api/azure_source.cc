@@ -45,8 +45,13 @@ void AzureReporter::Error(const AzureNode& at, std::string message, std::string 
 }
 
 void AzureReporter::Warn(const AzureNode& at, std::string message, std::string hint) const {
+  Report(Severity::kWarning, at, std::move(message), std::move(hint));
+}
+
+void AzureReporter::Report(Severity severity, const AzureNode& at, std::string message,
+                           std::string hint) const {
   Diagnostic d = At(at, std::move(message), std::move(hint));
-  d.severity = Severity::kWarning;
+  d.severity = severity;
   out_->Add(std::move(d));
 }
 

@@ -43,6 +43,8 @@ class AzureReporter {
 
   void Error(const AzureNode& at, std::string message, std::string hint = {}) const;
   void Warn(const AzureNode& at, std::string message, std::string hint = {}) const;
+  void Report(Severity severity, const AzureNode& at, std::string message,
+              std::string hint = {}) const;
   // An error at a byte of a scalar's text.
   void ErrorIn(const AzureNode& at, size_t offset, std::string message,
                std::string hint = {}) const;

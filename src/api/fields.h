@@ -46,6 +46,7 @@ struct Field {
   bool is_mutable = false;    // may change after creation
   bool cluster_only = false;  // has no effect in a local run
   IntSlot (*slot)(ParallelJobSpec&) = nullptr;
+  bool later = false;  // refused: not supported yet
 };
 
 // In the order in which a manifest is written.

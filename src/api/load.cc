@@ -10,6 +10,7 @@
 #include "api/overrides.h"
 #include "api/validate.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/limits.h"
 
 namespace pj::api {
@@ -174,6 +175,22 @@ class FileLoader {
 };
 
 }  // namespace
+
+Result<ParallelJob> FromStoredJson(std::string_view json) {
+  PJ_ASSIGN(const Json object, ParseJson(json, "ParallelJob"));
+  Json manifest{{"apiVersion", kApiVersion}, {"kind", kKind}};
+  if (object.contains("metadata") && object["metadata"].contains("name")) {
+    manifest["metadata"]["name"] = object["metadata"]["name"];
+  }
+  if (object.contains("spec")) manifest["spec"] = object["spec"];
+  Diagnostics found;
+  Places places;
+  const auto documents = ParseYaml(DumpJson(manifest), "", YamlDialect::kKubectl, &found);
+  ParallelJob job;
+  if (!found.HasErrors()) job = ReadManifest(documents.at(0), "", &places, &found);
+  if (!found.HasErrors()) return job;
+  return Fail(pj::Code::kCorrupt, found.all().front().ToString(), "ParallelJob");
+}
 
 std::vector<LoadedJob> LoadJobFile(const std::string& path, const LoadOptions& options,
                                    Diagnostics* out) {

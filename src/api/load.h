@@ -8,6 +8,7 @@
 
 #include "api/parallel_job.h"
 #include "base/diagnostics.h"
+#include "base/result.h"
 
 namespace pj::api {
 
@@ -17,6 +18,8 @@ struct LoadOptions {
   std::map<std::string, std::string> images;       // --image NAME=REF
   std::vector<std::string> set;                    // --set spec.field=value
   bool strict = false;                             // warnings become errors
+  // What an environment is that only a workspace of Azure knows, and no --image replaces.
+  Severity registered_environment = Severity::kWarning;
   bool check_files = true;  // entry script, code folder, component files exist
 };
 
@@ -35,6 +38,12 @@ std::vector<LoadedJob> LoadJobFile(const std::string& path, const LoadOptions& o
 
 // The manifest as YAML; parse(ToManifest(x)) == x. Same job, same bytes.
 std::string ToManifest(const ParallelJob& job);
+
+// The same as compact JSON: what an API server stores.
+std::string ToManifestJson(const ParallelJob& job);
+// A job out of the JSON of a stored object; of its metadata only the name. Relative paths stay
+// relative to a folder that the object does not know.
+Result<ParallelJob> FromStoredJson(std::string_view json);
 
 // Runtime flags (--error_threshold …) taken out of programArguments and applied to `spec` (origin
 // kFlag); returns the words that reach the script, bindings not yet resolved. `file` and `line`

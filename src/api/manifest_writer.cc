@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "api/field_reader.h"
 #include "api/fields.h"
 #include "api/load.h"
 #include "api/mini_batch_size.h"
@@ -315,5 +316,12 @@ class Writer {
 }  // namespace
 
 std::string ToManifest(const ParallelJob& job) { return Writer().Write(job); }
+
+std::string ToManifestJson(const ParallelJob& job) {
+  Diagnostics found;
+  const auto documents = ParseYaml(ToManifest(job), "", YamlDialect::kKubectl, &found);
+  if (documents.size() != 1) return "{}";
+  return FieldReader("", YamlDialect::kKubectl, &found).Fragment(documents[0], "").value_or("{}");
+}
 
 }  // namespace pj::api

@@ -369,7 +369,11 @@ class Validator {
         (manager.size() > limits::kNameBytes || manager.find('/') == std::string::npos)) {
       Error("spec.managedBy", "must be domain/name, at most 63 characters");
     }
-    CheckText("spec.rerun", spec_.rerun);
+    const std::string hint = "remove it; a finished job runs again under another name";
+    if (!spec_.rerun.empty()) Error("spec.rerun", "is not supported yet", hint);
+    if (spec_.rerun_policy != RerunPolicy::kAll) {
+      Error("spec.rerunPolicy", "is not supported yet", hint);
+    }
   }
 
   static std::string ItemPath(const std::string& list, const std::string& name, size_t index) {
@@ -392,15 +396,18 @@ void FinishJob(const Places& places, const LoadOptions& options, ParallelJob* jo
   CheckScript(places, job->spec.task, options.check_files, out);
 }
 
-std::vector<std::string> ClusterOnlyFields(const ParallelJobSpec& spec) {
+std::vector<std::string> ClusterOnlyFields(const ParallelJob& job) {
+  const ParallelJobSpec& spec = job.spec;
   std::vector<std::string> out;
   const auto add = [&](bool set, std::string path) {
     if (set) out.push_back(std::move(path));
   };
+  add(!job.ns.empty(), "metadata.namespace");
   for (const Input& input : spec.inputs) {
     add(!input.volume.empty(), fmt::format("spec.inputs[{}].volume", input.name));
   }
   for (const Output& output : spec.outputs) {
+    add(output.mode == OutputMode::kUpload, fmt::format("spec.outputs[{}].mode", output.name));
     add(!output.volume.empty(), fmt::format("spec.outputs[{}].volume", output.name));
   }
   using Source = api::Code::Source;
@@ -413,10 +420,7 @@ std::vector<std::string> ClusterOnlyFields(const ParallelJobSpec& spec) {
   add(spec.logs != LogsPolicy::kKeep, "spec.logs");
   add(spec.suspend, "spec.suspend");
   add(!spec.managed_by.empty(), "spec.managedBy");
-  add(spec.active_deadline_seconds.has_value(), "spec.activeDeadlineSeconds");
   add(spec.ttl_seconds_after_finished.has_value(), "spec.ttlSecondsAfterFinished");
-  add(!spec.rerun.empty(), "spec.rerun");
-  add(spec.rerun_policy != RerunPolicy::kAll, "spec.rerunPolicy");
   return out;
 }
 

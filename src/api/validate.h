@@ -18,7 +18,7 @@ void FinishJob(const Places& places, const LoadOptions& options, ParallelJob* jo
                Diagnostics* out);
 
 // The paths of fields that are set and that only a cluster knows: `run` prints one note for each.
-std::vector<std::string> ClusterOnlyFields(const ParallelJobSpec& spec);
+std::vector<std::string> ClusterOnlyFields(const ParallelJob& job);
 
 // What keeps a valid job from running on this machine: no instance, code or data that is not here.
 // Errors with field paths, without lines.

@@ -49,6 +49,10 @@ Status ErrorFiles::Finish() {
         "sys/job_report/processed_mini-batches.csv has them all\n",
         file.left_out);
   }
+  return Flush();
+}
+
+Status ErrorFiles::Flush() {
   WriteHeld();
   return status_;
 }

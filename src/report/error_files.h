@@ -22,6 +22,8 @@ class ErrorFiles {
   // Takes failed attempts, ignores others.
   void Add(const output::AttemptRecord& record);
   // Writes what is held; the first thing that went wrong since the start.
+  Status Flush();
+  // The same, and says where attempts were left out.
   Status Finish();
 
  private:

@@ -104,7 +104,8 @@ std::string ErrorOverviewText(const JobSummary& s) {
          Groups(s, s.errors.size());
 }
 
-std::string ProgressOverviewText(const JobSummary& s, const Rollup& rollup, WallTime now) {
+std::string ProgressOverviewText(const JobSummary& s, const std::map<std::string, Totals>& nodes,
+                                 WallTime now) {
   const uint64_t done = s.mini_batches_succeeded + s.mini_batches_failed;
   const double percent = s.mini_batches_total == 0 ? 100.0
                                                    : 100.0 * static_cast<double>(done) /
@@ -115,7 +116,7 @@ std::string ProgressOverviewText(const JobSummary& s, const Rollup& rollup, Wall
     text += fmt::format(", {:.1f} a second", static_cast<double>(done) / s.duration_seconds);
   }
   text += "\n\n" + Counts(s) + "\n";
-  for (const auto& [node, totals] : rollup.Nodes()) {
+  for (const auto& [node, totals] : nodes) {
     const uint64_t ended = totals.succeeded + totals.failed;
     text += fmt::format("{}: {} mini-batches ({} failed) by {} processes, {} retries\n",
                         Escaped(node), ended, totals.failed, totals.processes, totals.retries);

@@ -11,6 +11,7 @@ namespace pj::report {
 std::string JobResultText(const JobSummary& summary);
 std::string ReadmeText();
 std::string ErrorOverviewText(const JobSummary& summary);  // user/error.txt
-std::string ProgressOverviewText(const JobSummary& summary, const Rollup& rollup, WallTime now);
+std::string ProgressOverviewText(const JobSummary& summary,
+                                 const std::map<std::string, Totals>& nodes, WallTime now);
 
 }  // namespace pj::report

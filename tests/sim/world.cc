@@ -70,7 +70,7 @@ World::World(Scenario scenario, bool verbose)
       rng_(scenario_.seed),
       checker_(scenario_.shape),
       api_(OpenApi(scenario_.seed, &clock_)),
-      store_(api_.get(), "default", scenario_.shape.job),
+      store_(api_.get(), {"default", scenario_.shape.job, scenario_.shape.identity}),
       starts_(scenario_.instances, 0),
       watchdog_(scenario_.thresholds, Nanos(0)) {
   control_.tick = kTick;

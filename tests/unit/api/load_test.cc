@@ -360,18 +360,16 @@ TEST_F(LoadFile, FilesAreLookedAtOnlyIfAsked) {
 }
 
 TEST_F(LoadFile, ListsWhatOnlyAClusterKnows) {
-  EXPECT_TRUE(ClusterOnlyFields(Load(Manifest()).spec()).empty());
+  EXPECT_TRUE(ClusterOnlyFields(Load(Manifest()).jobs.at(0).job).empty());
   const LoadedFile f = Load(Manifest(
       "podTemplate: {resources: {limits: {cpu: 2}}}\nwork: {volume: {emptyDir: {}}}\nlogs: none\n"
-      "suspend: true\nmanagedBy: a.b/c\nactiveDeadlineSeconds: 5\nttlSecondsAfterFinished: 6\n"
-      "rerun: again\nrerunPolicy: FailedOnly",
+      "suspend: true\nmanagedBy: a.b/c\nactiveDeadlineSeconds: 5\nttlSecondsAfterFinished: 6",
       "environment: {image: debian}"));
   EXPECT_EQ(f.Text(), "");
   EXPECT_THAT(
-      ClusterOnlyFields(f.spec()),
+      ClusterOnlyFields(f.jobs.at(0).job),
       ElementsAre("spec.task.environment.image", "spec.podTemplate", "spec.work.volume",
-                  "spec.logs", "spec.suspend", "spec.managedBy", "spec.activeDeadlineSeconds",
-                  "spec.ttlSecondsAfterFinished", "spec.rerun", "spec.rerunPolicy"));
+                  "spec.logs", "spec.suspend", "spec.managedBy", "spec.ttlSecondsAfterFinished"));
 }
 
 TEST_F(LoadFile, SaysWhatCannotRunHere) {
@@ -387,7 +385,7 @@ TEST_F(LoadFile, SaysWhatCannotRunHere) {
 }
 
 TEST_F(LoadFile, EscapesControlCharactersInMessages) {
-  const std::string text = Load(Manifest("rerun: \"a\\e[31m<b>\"")).Text();
+  const std::string text = Load(Manifest("managedBy: \"a\\e[31m<b>\"")).Text();
   EXPECT_THAT(text, HasSubstr("\\x1b[31m<b>"));
   EXPECT_THAT(text, Not(HasSubstr("\x1b")));
 }

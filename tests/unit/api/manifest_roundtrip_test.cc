@@ -222,6 +222,13 @@ TEST(ManifestRoundTrip, ReadsBackWhatItWrites) {
     const ParallelJob job = JobMaker(seed).Make();
     const std::string text = ToManifest(job);
     Diagnostics found;
+    ParallelJob stored = job;
+    stored.ns.clear();
+    stored.labels.clear();
+    stored.annotations.clear();
+    const auto read = FromStoredJson(ToManifestJson(job));
+    ASSERT_TRUE(read) << seed << read.error().ToString();
+    EXPECT_EQ(ToManifest(*read), ToManifest(stored)) << seed;
     const auto documents = ParseYaml(text, "m.yaml", YamlDialect::kKubectl, &found);
     ASSERT_EQ(documents.size(), 1u)
         << "seed " << seed << "\n"

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/fs.h"
 #include "cli/process.h"
 #include "cli/resolve.h"
 
@@ -54,6 +55,39 @@ TEST_F(EnvironmentTest, CondaPackagesOutsidePipAreNamed) {
   ASSERT_FALSE(made.has_value());
   EXPECT_THAT(made.error().ToString(), HasSubstr("scipy=1.10"));
   EXPECT_THAT(made.error().ToString(), HasSubstr("--env current"));
+}
+
+TEST_F(EnvironmentTest, APinThatIsNotMetIsAnErrorForAVenvAndAWarningOtherwise) {
+  api::ParallelJobSpec spec;
+  spec.task.environment.conda_file = "dependencies:\n  - python=2.7\n";
+  const Result<PythonEnvironment> venv = PrepareEnvironment(spec, "venv", root_);
+  ASSERT_FALSE(venv.has_value());
+  EXPECT_THAT(venv.error().ToString(), HasSubstr("no Python =2.7 is here"));
+  const Result<PythonEnvironment> current = PrepareEnvironment(spec, "current", root_);
+  ASSERT_TRUE(current.has_value());
+  EXPECT_THAT(current->warnings, ElementsAre(HasSubstr("asks for Python =2.7")));
+  spec.task.environment.conda_file = "dependencies:\n  - python>=3.8\n";
+  EXPECT_THAT(PrepareEnvironment(spec, "current", root_)->warnings, IsEmpty());
+}
+
+// A stand-in that notes how it was called and makes what the real one would.
+TEST_F(EnvironmentTest, CondaPackagesComeFromMicromambaWhereItIs) {
+  Write("bin/micromamba", "#!/bin/sh\necho \"$@\" > " + root_ + "/called\n" +
+                              "while [ \"$1\" != --prefix ]; do shift; done\n"
+                              "mkdir -p $2/bin && ln -s /bin/true $2/bin/python3\n");
+  fs::permissions(root_ + "/bin/micromamba", fs::perms::owner_all);
+  const std::string path = ::getenv("PATH");
+  ::setenv("PATH", (root_ + "/bin:" + path).c_str(), 1);
+  ::setenv("XDG_CACHE_HOME", (root_ + "/cache").c_str(), 1);
+  api::ParallelJobSpec spec;
+  spec.task.environment.conda_file = "dependencies:\n  - python=3.11\n  - scipy\n";
+  const Result<PythonEnvironment> made = PrepareEnvironment(spec, "venv", root_);
+  ::setenv("PATH", path.c_str(), 1);
+  ::unsetenv("XDG_CACHE_HOME");
+  ASSERT_TRUE(made.has_value()) << made.error().ToString();
+  EXPECT_THAT(made->python, testing::StartsWith(root_ + "/cache/paralleljob/envs/"));
+  const std::string called = ReadFile(root_ + "/called").value();
+  EXPECT_THAT(called, testing::StartsWith("create --yes --quiet --prefix " + root_ + "/cache/"));
 }
 
 TEST_F(EnvironmentTest, VariablesOfTheJobReachTheSlots) {

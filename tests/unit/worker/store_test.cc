@@ -28,7 +28,7 @@ class StoreTest : public ::testing::Test {
     api_ = std::move(*api);
   }
   ledger::Reply Do(Call::Op op, const std::string& version, const std::string& record) {
-    const StoreClient store(api_.get(), "default", "job");
+    const StoreClient store(api_.get(), {"default", "job", {"uid", 1}});
     return store.Do({.id = 9, .op = op, .name = "job-s-0", .version = version, .record = record});
   }
   std::unique_ptr<kube::MemoryApi> api_;
@@ -66,8 +66,8 @@ TEST_F(StoreTest, ALostAnswerIsUnknownAndATooLargeRecordIsRejected) {
 
 TEST_F(StoreTest, TheFirstColumnsHoldForAll) {
   const ledger::JobIdentity identity{"uid", 1};
-  SchemaGate first(api_.get(), "default", "job", identity);
-  SchemaGate second(api_.get(), "default", "job", identity);
+  SchemaGate first(api_.get(), {"default", "job", identity});
+  SchemaGate second(api_.get(), {"default", "job", identity});
   EXPECT_EQ(first.Check("[\"a\",\"b\"]").value(), "");
   EXPECT_EQ(second.Check("[\"a\",\"b\"]").value(), "");
   EXPECT_THAT(second.Check("[\"a\",\"c\"]").value(), HasSubstr("missing 'b'; not expected 'c'"));
@@ -77,13 +77,13 @@ TEST_F(StoreTest, TheFirstColumnsHoldForAll) {
 }
 
 TEST_F(StoreTest, RowsWithoutNamesFixThatToo) {
-  SchemaGate gate(api_.get(), "default", "job", {"uid", 1});
+  SchemaGate gate(api_.get(), {"default", "job", {"uid", 1}});
   EXPECT_EQ(gate.Check("").value(), "");
   EXPECT_THAT(gate.Check("[\"a\"]").value(), HasSubstr("had no column names"));
 }
 
 TEST_F(StoreTest, AnApiThatDoesNotAnswerDecidesNothing) {
-  SchemaGate gate(api_.get(), "default", "job", {"uid", 1});
+  SchemaGate gate(api_.get(), {"default", "job", {"uid", 1}});
   api_->SetFaultHook([](const kube::Request&) { return kube::Fault::kLoseRequest; });
   EXPECT_FALSE(gate.Check("[\"a\"]"));
   api_->SetFaultHook({});

@@ -1,0 +1,157 @@
+#include "cli/cached_env.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <sstream>
+
+#include "base/fs.h"
+#include "base/hash.h"
+#include "cli/process.h"
+
+namespace pj::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kCondaField[] = "spec.task.environment.condaFile";
+
+std::string CacheDir() {
+  const std::string xdg = GetEnv("XDG_CACHE_HOME");
+  return (xdg.empty() ? GetEnv("HOME") + "/.cache" : xdg) + "/paralleljob";
+}
+
+// The text of the Conda file, whether it was given in place or as a path; `where` names it.
+Result<std::string> CondaText(const api::Environment& environment, std::string* where) {
+  *where = kCondaField;
+  if (environment.conda_file.empty()) return std::string();
+  if (environment.conda_file.find('\n') != std::string::npos) return environment.conda_file;
+  fs::path path = environment.conda_file;
+  if (path.is_relative() && !environment.base_dir.empty())
+    path = fs::path(environment.base_dir) / path;
+  *where = path.string();
+  return ReadFile(path.string(), 1 << 20);
+}
+
+// Runs a step of the installation; its output is the message if it fails.
+Status Install(const std::vector<std::string>& argv, const std::string& what,
+               const std::string& dir, const std::string& hint) {
+  PJ_ASSIGN(ProcessResult done, RunProcess(argv));
+  if (done.exit_code == 0) return {};
+  return Fail(Code::kUnavailable, what + ": " + done.output, dir, hint);
+}
+
+Status PipInstall(const std::string& dir, const std::vector<std::string>& wanted) {
+  if (wanted.empty()) return {};
+  std::vector<std::string> install = {
+      dir + "/bin/python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"};
+  install.insert(install.end(), wanted.begin(), wanted.end());
+  return Install(install, "pip could not install the packages", dir,
+                 "mend pip: or condaFile, or use --env current");
+}
+
+// The folder of the environment with this content, made by `build` if it is not there yet.
+Result<std::string> Cached(const std::string& content,
+                           const std::function<Status(const std::string& dir)>& build) {
+  const std::string dir = CacheDir() + "/envs/" + Sha256Hex(content).substr(0, 16);
+  PJ_TRY(MakeDirs(CacheDir() + "/envs"));
+  PJ_ASSIGN(UniqueFd lock, OpenFile(dir + ".lock", O_RDWR | O_CREAT));
+  ::flock(lock.get(), LOCK_EX);
+  if (!fs::exists(dir + "/paralleljob.ready")) {
+    fs::remove_all(dir);
+    PJ_TRY(build(dir));
+    PJ_TRY(WriteFileAtomic(dir + "/paralleljob.ready", "ready\n"));
+  }
+  return dir + "/bin/python3";
+}
+
+Result<std::string> Venv(const std::string& python, const std::vector<std::string>& wanted) {
+  return Cached(fmt::format("{}\n{}", python, fmt::join(wanted, "\n")),
+                [&](const std::string& dir) -> Status {
+                  PJ_TRY(Install({python, "-m", "venv", dir}, "cannot make a virtual environment",
+                                 dir, "install python3-venv, or use --env current"));
+                  return PipInstall(dir, wanted);
+                });
+}
+
+Result<std::string> Micromamba(const std::string& program, const api::Environment& wanted) {
+  std::string where;
+  PJ_ASSIGN(const std::string text, CondaText(wanted, &where));
+  return Cached(
+      fmt::format("micromamba\n{}\n{}", text, fmt::join(wanted.pip, "\n")),
+      [&](const std::string& dir) -> Status {
+        const std::string file = dir + ".yml";
+        PJ_TRY(WriteFileAtomic(file, text));
+        PJ_TRY(Install({program, "create", "--yes", "--quiet", "--prefix", dir, "--file", file},
+                       "micromamba could not make the environment", where,
+                       "mend condaFile, or use --env current"));
+        if (::access((dir + "/bin/python3").c_str(), X_OK) != 0) {
+          return Fail(Code::kInvalid, "the environment has no Python", where,
+                      "add python to its dependencies");
+        }
+        return PipInstall(dir, wanted.pip);
+      });
+}
+
+// `python` if the pin takes it, else the first python3.X of PATH that it takes; empty: none.
+Result<std::string> PinnedPython(const std::string& python, const std::string& pin) {
+  if (pin.empty()) return python;
+  PJ_ASSIGN(const std::string version, PythonVersion(python));
+  if (SatisfiesPin(version, pin)) return python;
+  for (int minor = 30; minor >= 8; --minor) {
+    const std::string other = FindProgram(fmt::format("python3.{}", minor));
+    if (other.empty()) continue;
+    const Result<std::string> others = PythonVersion(other);
+    if (others && SatisfiesPin(*others, pin)) return other;
+  }
+  return std::string();
+}
+
+}  // namespace
+
+Result<std::string> PythonVersion(const std::string& python) {
+  PJ_ASSIGN(
+      ProcessResult said,
+      RunProcess({python, "-IS", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"}));
+  if (said.exit_code != 0) {
+    return Fail(Code::kUnavailable, "the interpreter does not run: " + said.output, python);
+  }
+  while (!said.output.empty() && said.output.back() == '\n') said.output.pop_back();
+  return said.output;
+}
+
+Result<CondaFile> ReadCondaFile(const api::Environment& environment) {
+  std::string where;
+  PJ_ASSIGN(const std::string text, CondaText(environment, &where));
+  return ParseCondaFile(text, where);
+}
+
+Result<std::string> CachedEnvPython(const std::string& python, const api::Environment& wanted) {
+  PJ_ASSIGN(const CondaFile conda, ReadCondaFile(wanted));
+  PJ_ASSIGN(const std::string base, PinnedPython(python, conda.python_pin));
+  if (!base.empty() && conda.packages.empty()) {
+    std::vector<std::string> all = wanted.pip;
+    all.insert(all.end(), conda.pip.begin(), conda.pip.end());
+    return Venv(base, all);
+  }
+  const std::string micromamba = FindProgram("micromamba");
+  if (!micromamba.empty()) return Micromamba(micromamba, wanted);
+  if (!conda.packages.empty()) {
+    return Fail(Code::kInvalid,
+                fmt::format("Conda packages outside pip: need micromamba, which is not here: {}",
+                            fmt::join(conda.packages, ", ")),
+                kCondaField, "move them below pip:, install micromamba, or use --env current");
+  }
+  return Fail(
+      Code::kInvalid,
+      fmt::format("no Python {} is here, and no micromamba that could bring one", conda.python_pin),
+      kCondaField, "change the pin, set PARALLELJOB_PYTHON to such a Python, or use --env current");
+}
+
+}  // namespace pj::cli
