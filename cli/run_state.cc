@@ -108,7 +108,8 @@ Status RunState::UpdateSpec(const api::ParallelJob& job) {
   if (!body) return Fail(Code::kNotFound, "the job object is gone", job_);
   PJ_ASSIGN(Json object, ParseJson(*body, job_));
   PJ_ASSIGN(Json wanted, ParseJson(api::ToManifestJson(job), job_));
-  if (object["spec"] == wanted["spec"]) return {};
+  // The store may have ordered the keys anew.
+  if (nlohmann::json(object["spec"]) == nlohmann::json(wanted["spec"])) return {};
   object["spec"] = std::move(wanted["spec"]);
   kube::Request request{
       .verb = kube::Verb::kUpdate, .type = kube::ParallelJobs(), .ns = kNamespace};

@@ -226,9 +226,9 @@ TEST(ManifestRoundTrip, ReadsBackWhatItWrites) {
     stored.ns.clear();
     stored.labels.clear();
     stored.annotations.clear();
-    const auto read = FromStoredJson(ToManifestJson(job));
-    ASSERT_TRUE(read) << seed << read.error().ToString();
-    EXPECT_EQ(ToManifest(*read), ToManifest(stored)) << seed;
+    const auto object = FromStoredJson(ToManifestJson(job));
+    ASSERT_TRUE(object) << seed << object.error().ToString();
+    EXPECT_EQ(ToManifest(*object), ToManifest(stored)) << seed;
     const auto documents = ParseYaml(text, "m.yaml", YamlDialect::kKubectl, &found);
     ASSERT_EQ(documents.size(), 1u)
         << "seed " << seed << "\n"

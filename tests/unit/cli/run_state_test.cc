@@ -44,7 +44,8 @@ TEST_F(RunStateTest, TheJobObjectHoldsTheSpec) {
   const RunIdentity identity{ImmutableManifest(SmallJob()), "code", "inputs"};
   ASSERT_TRUE(state.CreateJob(SmallJob(), identity));
   const Json object = All(kube::ParallelJobs()).at(0);
-  EXPECT_EQ(object["spec"], ParseJson(api::ToManifestJson(SmallJob())).value()["spec"]);
+  const Json manifest = ParseJson(api::ToManifestJson(SmallJob())).value();
+  EXPECT_EQ(nlohmann::json(object["spec"]), nlohmann::json(manifest["spec"]));
   EXPECT_EQ(object["spec"]["instanceCount"], 3);
   EXPECT_EQ(object["metadata"]["labels"]["team"], "blue");
   RunState again(api_.get(), "small");
