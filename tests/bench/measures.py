@@ -22,11 +22,10 @@ NAP = '''
         return mini_batch
     '''
 UNEVEN = '''
-    import time
-    from paralleljob import EntryScript
+    import os, time
     def init():
         global slower
-        slower = 3 if EntryScript().agent_name.endswith("-1") else 1
+        slower = 3 if os.environ["PARALLELJOB_NODE"] == "instance-1" else 1
     def run(mini_batch):
         with open(mini_batch[0]) as file:
             time.sleep(float(file.read()) * slower)
@@ -99,7 +98,7 @@ class Bench:
             np.savetxt(target, values, fmt="%.6f", delimiter=",", header=header, comments="")
             write_mltable(folder, quoted=False)
             made.touch()
-        target.read_bytes()  # into the page cache
+        warm(target)
         return target
 
     def times(self, function):
@@ -108,6 +107,13 @@ class Bench:
         if any(value is None for value in values):
             return None, "not installed"
         return statistics.median(values), f"[{min(values):.3g} – {max(values):.3g}]"
+
+
+def warm(path):
+    """Into the page cache, right before use: some kernels take idle pages back by themselves."""
+    with open(path, "rb", buffering=0) as file:
+        while file.read(1 << 22):
+            pass
 
 
 def write_mltable(folder, quoted):
@@ -288,10 +294,14 @@ def plan(bench):
     result = []
     for quoted, label in [(False, "paralleljob"), (True, "paralleljob, quoted newlines")]:
         write_mltable(source.parent, quoted)
-        value, remark = bench.times(lambda: size / bench.program.plan(manifest)[0])
+        def ours():
+            warm(source)
+            return size / bench.program.plan(manifest)[0]
+        value, remark = bench.times(ours)
         result.append((label, value, "GB/s", remark))
     for peer, label in [("wc", "wc -l"), ("pandas", "pandas.read_csv")]:
         def once(name=peer):
+            warm(source)
             return size / bench.peers.ask(name, "plan", path=str(source))
         result.append((label, *insert_unit(bench.times(once), "GB/s")))
     return result
