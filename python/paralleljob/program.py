@@ -4,6 +4,7 @@ Both run loops (native and pure) drive one Program; it knows nothing of sockets 
 """
 
 import os
+import stat
 import sys
 import time
 
@@ -86,6 +87,8 @@ def check_fingerprint(part):
             "InputUnreadable", "input cannot be read: %s: %s" % (part.path, error.strerror)
         ) from None
     changes = []
+    if not stat.S_ISREG(found.st_mode):
+        changes.append("a %s, planned a file" % _kind(found.st_mode))
     if found.st_size != part.size:
         changes.append("size %d, planned %d" % (found.st_size, part.size))
     if found.st_mtime_ns != part.mtime_ns:
@@ -98,6 +101,11 @@ def check_fingerprint(part):
             "input changed after planning: %s: %s (plan again with --fresh)"
             % (part.path, "; ".join(changes)),
         )
+
+
+def _kind(mode):
+    kinds = {stat.S_IFIFO: "FIFO", stat.S_IFDIR: "folder", stat.S_IFSOCK: "socket"}
+    return kinds.get(stat.S_IFMT(mode), "device")
 
 
 def _utc(ns):

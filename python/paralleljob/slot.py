@@ -99,6 +99,11 @@ class Slot:
                 "%d bytes of the script's logs were dropped: no space to write them"
                 % streams.LogFile.dropped
             )
+        if streams.LogFile.cut:
+            channel.note(
+                "%d bytes of the script's logs were dropped: over the limit of %d MiB for one log"
+                % (streams.LogFile.cut, streams.LIMIT >> 20)
+            )
         channel.send(wire.BYE)
         return 0
 

@@ -9,12 +9,34 @@ import sys
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
-class LogFile(io.FileIO):
-    """A file that drops what does not fit on a full disk: a log must not fail a mini-batch."""
+LIMIT = 64 << 20  # bytes that one process may write to one of its logs
+_LAST = b"\nparalleljob: this log has reached its limit of 64 MiB; the rest is dropped\n"
 
-    dropped = 0
+
+class LogFile(io.FileIO):
+    """A file that drops what does not fit on a full disk, and what goes over LIMIT: a log must
+    neither fail a mini-batch nor fill the disk that the rows need."""
+
+    dropped = 0  # for lack of space
+    cut = 0  # over the limit
+
+    def __init__(self, *args, **named):
+        super().__init__(*args, **named)
+        self._left = LIMIT
 
     def write(self, data):
+        size = len(data)
+        if size <= self._left:
+            self._left -= size
+            return self._put(data)
+        self._put(data[: self._left])
+        if LogFile.cut == 0 or self._left:
+            self._put(_LAST)
+        LogFile.cut += size - self._left
+        self._left = 0
+        return size
+
+    def _put(self, data):
         try:
             return super().write(data)
         except OSError as error:

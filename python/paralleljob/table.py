@@ -253,7 +253,8 @@ def _by_header(parts):
 
 def _pread(part):
     try:
-        fd = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC)
+        # Not blocking: a FIFO that took the file's place must not hold us up.
+        fd = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise LoadError(
             "InputUnreadable", "input cannot be read: %s: %s" % (part.path, error.strerror)
