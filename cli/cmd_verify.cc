@@ -1,10 +1,13 @@
 // `paralleljob verify DIR`: recounts output, ledger and reports against each other.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <unordered_map>
+#include <utility>
 
 #include "base/fs.h"
 #include "base/hash.h"
@@ -16,6 +19,7 @@
 #include "cli/open_dir.h"
 #include "output/publish.h"
 #include "plan/plan.h"
+#include "report/report.h"
 
 namespace pj::cli {
 namespace {
@@ -40,18 +44,6 @@ Result<FileSum> SumFile(const std::string& path) {
   return sum;
 }
 
-// Records of a CSV report without its header; quoted fields may hold newlines.
-Result<uint64_t> CountCsvRecords(const std::string& path) {
-  PJ_ASSIGN(std::string text, ReadFile(path, uint64_t{1} << 36));
-  uint64_t lines = 0;
-  bool quoted = false;
-  for (const char c : text) {
-    if (c == '"') quoted = !quoted;
-    if (c == '\n' && !quoted) ++lines;
-  }
-  return lines == 0 ? 0 : lines - 1;
-}
-
 void Expect(Findings* findings, const std::string& what, uint64_t want, uint64_t have) {
   if (want != have) findings->push_back(fmt::format("{}: expected {}, found {}", what, want, have));
 }
@@ -64,6 +56,13 @@ void CheckPartition(const OpenedDir& opened, Findings* findings) {
     if (opened.result && !shard.sealed)
       findings->push_back(fmt::format("shard {} is not sealed", shard.lo));
     at = shard.hi;
+  }
+  const bool sealed =
+      !opened.shards.empty() &&
+      std::ranges::all_of(opened.shards, [](const auto& shard) { return shard.sealed; });
+  if (!opened.result && sealed) {
+    findings->push_back(
+        "every shard is sealed, but the result is missing: the same command ends the run");
   }
   if (opened.result) Expect(findings, "end of the last shard", opened.plan.mini_batches, at);
 }
@@ -100,13 +99,57 @@ void CheckSummary(const OpenedDir& opened, Findings* findings) {
          summary->value("retries", uint64_t{0}));
 }
 
+// The report's rows against those that the attempt records give, in any order.
+class ReportCheck {
+ public:
+  void Wants(const output::AttemptRecord& record) {
+    ++rows_[std::hash<std::string>()(report::ProcessedRow(record))];
+    ++wanted_;
+  }
+
+  // `text`: the whole file; quoted fields may hold newlines.
+  void Compare(std::string_view text, Findings* findings) {
+    uint64_t found = 0;
+    uint64_t foreign = 0;
+    bool quoted = false;
+    bool header = true;
+    std::string row;
+    std::string first;
+    for (const char c : text) {
+      if (c == '"') quoted = !quoted;
+      row.push_back(c);
+      if (c != '\n' || quoted) continue;
+      if (!std::exchange(header, false)) {
+        ++found;
+        const auto it = rows_.find(std::hash<std::string>()(row));
+        const bool known = it != rows_.end() && it->second > 0;
+        if (known) --it->second;
+        if (!known && foreign++ == 0) first = row.substr(0, row.find(','));
+      }
+      row.clear();
+    }
+    Expect(findings, "rows of processed_mini-batches.csv", wanted_, found);
+    if (foreign == 0) return;
+    findings->push_back(
+        fmt::format("{} rows of processed_mini-batches.csv are not what the attempt records say, "
+                    "the first of mini-batch {}",
+                    foreign, first));
+  }
+
+ private:
+  std::unordered_map<size_t, uint64_t> rows_;  // hash of a row → how often it must come
+  uint64_t wanted_ = 0;
+};
+
 // Attempt records against the ledger's counters and the csv report's lines.
 Status CheckAttempts(const OpenedDir& opened, const std::string& logs, Findings* findings) {
   uint64_t records = 0;
   uint64_t terminal = 0;
   uint64_t items_ok = 0;
+  ReportCheck rows;
   PJ_TRY(AttemptsOf(opened.shards, opened.dir.Segments())([&](const output::AttemptRecord& record) {
     ++records;
+    rows.Wants(record);
     if (!record.terminal) return;
     ++terminal;
     items_ok += record.items_ok;
@@ -118,8 +161,8 @@ Status CheckAttempts(const OpenedDir& opened, const std::string& logs, Findings*
          records);
   Expect(findings, "items succeeded, attempts against ledger", ledger.items_succeeded, items_ok);
   const std::string csv = logs + "/sys/job_report/processed_mini-batches.csv";
-  PJ_ASSIGN(uint64_t rows, CountCsvRecords(csv));
-  Expect(findings, "rows of processed_mini-batches.csv", records, rows);
+  PJ_ASSIGN(std::string text, ReadFile(csv, uint64_t{1} << 36));
+  rows.Compare(text, findings);
   return {};
 }
 

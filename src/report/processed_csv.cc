@@ -36,12 +36,10 @@ class TimeFormat {
   std::string text_;
 };
 
-class Csv final : public ProcessedCsv {
+class RowText {
  public:
-  explicit Csv(const std::string& path) : file_(path, kHeader) {}
-
-  void Add(const output::AttemptRecord& r) override {
-    const std::lock_guard lock(mutex_);
+  // Valid until the next call.
+  const std::string& Of(const output::AttemptRecord& r) {
     row_.clear();
     Number(r.mini_batch);
     Number(r.attempt);
@@ -62,20 +60,8 @@ class Csv final : public ProcessedCsv {
     Text(r.message);
     AppendCsvText(r.detail, &row_);
     row_.push_back('\n');
-    file_.Add(row_);
+    return row_;
   }
-
-  void Flush() override {
-    const std::lock_guard lock(mutex_);
-    file_.Flush();
-  }
-
-  uint64_t Dropped() const override {
-    const std::lock_guard lock(mutex_);
-    return file_.dropped();
-  }
-
-  ~Csv() override { file_.Flush(); }
 
  private:
   void Number(uint64_t number) {
@@ -92,13 +78,40 @@ class Csv final : public ProcessedCsv {
     Number(process);
   }
 
-  mutable std::mutex mutex_;
-  LogFile file_;
   TimeFormat time_;
   std::string row_;
 };
 
+class Csv final : public ProcessedCsv {
+ public:
+  explicit Csv(const std::string& path) : file_(path, kHeader) {}
+
+  void Add(const output::AttemptRecord& record) override {
+    const std::lock_guard lock(mutex_);
+    file_.Add(row_.Of(record));
+  }
+
+  void Flush() override {
+    const std::lock_guard lock(mutex_);
+    file_.Flush();
+  }
+
+  uint64_t Dropped() const override {
+    const std::lock_guard lock(mutex_);
+    return file_.dropped();
+  }
+
+  ~Csv() override { file_.Flush(); }
+
+ private:
+  mutable std::mutex mutex_;
+  LogFile file_;
+  RowText row_;
+};
+
 }  // namespace
+
+std::string ProcessedRow(const output::AttemptRecord& record) { return RowText().Of(record); }
 
 Result<std::unique_ptr<ProcessedCsv>> ProcessedCsv::Create(const std::string& path) {
   return std::make_unique<Csv>(path);

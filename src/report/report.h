@@ -15,6 +15,9 @@
 
 namespace pj::report {
 
+// One row of processed_mini-batches.csv, with its newline.
+std::string ProcessedRow(const output::AttemptRecord& record);
+
 // Writes sys/job_report/processed_mini-batches.csv row by row as commits arrive; remade whole after
 // a resume. Thread-safe.
 class ProcessedCsv {
