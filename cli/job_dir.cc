@@ -66,7 +66,7 @@ Result<DirLock> DirLock::Take(const JobDir& dir) {
                             holder && !holder->empty() ? *holder : "(unknown)"),
                 dir.root(), "wait for it, stop it, or choose another --output");
   }
-  if (::ftruncate(fd.get(), 0) != 0) return FailErrno(errno, "cannot write", dir.LockFile());
+  if (::ftruncate(fd.get(), 0) != 0) return FailWrite(errno, "cannot write", dir.LockFile(), 0);
   PJ_TRY(WriteAll(fd.get(), fmt::format("{}", ::getpid()), dir.LockFile()));
   return DirLock(std::move(fd));
 }

@@ -170,6 +170,10 @@ void LocalRun::RunAgents() {
   controller_->Stop();
   monitors_.clear();
   processed_->Flush();
+  // What a full disk took from the report is in the ledger: once more, now that there may be room.
+  if (processed_->Dropped() > 0) {
+    if (Status again = PrepareReports(); !again) PJ_WARN("{}", again.error().ToString());
+  }
 }
 
 void LocalRun::WaitForAgents() {

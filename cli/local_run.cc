@@ -40,7 +40,7 @@ Result<std::string> MakeScratch(const JobDir& dir) {
   const char* base = ::getenv("TMPDIR");
   std::string pattern = std::string(base == nullptr ? "/tmp" : base) + "/paralleljob-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) {
-    return FailErrno(errno, "cannot make a scratch folder", pattern);
+    return FailWrite(errno, "cannot make a scratch folder", pattern, 0);
   }
   PJ_TRY(WriteFileAtomic(note, pattern));
   return pattern;

@@ -12,10 +12,10 @@ Result<OpenedDir> OpenDir(const std::string& path) {
   kube::MemoryApiOptions options;
   options.state_file = dir.StateDb();
   PJ_ASSIGN(opened.api, kube::MemoryApi::Open(options));
-  PJ_ASSIGN(opened.job, FindJobName(opened.api.get()));
+  PJ_ASSIGN(opened.job, FindJobName(opened.api.get(), dir.root()));
   opened.state = std::make_unique<RunState>(opened.api.get(), opened.job);
   PJ_ASSIGN(std::optional<RunIdentity> identity, opened.state->LoadJob());
-  if (!identity) return Fail(Code::kNotFound, "no job was started here", dir.root());
+  if (!identity) return Fail(Code::kInternal, "the job vanished from the state file", dir.root());
   PJ_ASSIGN(std::optional<PlanFacts> plan, opened.state->LoadPlan());
   if (plan) opened.plan = *plan;
   PJ_ASSIGN(opened.shards, opened.state->ListShards());

@@ -46,6 +46,9 @@ Status CopyTree(const std::string& from, const std::string& to) {
   const std::string partial = to + ".partial";
   fs::remove_all(partial, error);
   fs::copy(from, partial, fs::copy_options::recursive | fs::copy_options::copy_symlinks, error);
+  if (error == std::errc::no_space_on_device) {
+    return FailWrite(error.value(), "cannot copy the input " + from, partial, 0);
+  }
   if (error) return FailErrno(error.value(), "cannot copy the input", from + " -> " + partial);
   if (fs::is_directory(from)) {
     for (const auto& entry : fs::recursive_directory_iterator(partial)) {

@@ -216,13 +216,15 @@ Status RunState::CreateResult(const StoredResult& result) {
                 {{"header", result.header}}, true);
 }
 
-Result<std::string> FindJobName(kube::Api* api) {
+Result<std::string> FindJobName(kube::Api* api, const std::string& dir) {
   kube::Request request{.verb = kube::Verb::kList, .type = kube::ParallelJobs(), .ns = kNamespace};
   PJ_ASSIGN(kube::Response response, api->Do(request));
   if (!response.ok()) return std::unexpected(FromResponse(response, "paralleljobs"));
   PJ_ASSIGN(Json list, ParseJson(response.body, "paralleljobs"));
   if (!list.contains("items") || list["items"].empty()) {
-    return Fail(Code::kNotFound, "no job was started here", "", "run one into this folder first");
+    return Fail(Code::kNotFound,
+                "nothing has run here: an earlier start ended before its plan was made", dir,
+                "start the job into this folder again, and mend what its error names");
   }
   return list["items"][0]["metadata"]["name"].get<std::string>();
 }

@@ -81,7 +81,8 @@ class RunState {
   int64_t created_wall_ns_ = 0;
 };
 
-// The name of the only job in a store (status and verify are given just a folder).
-Result<std::string> FindJobName(kube::Api* api);
+// The name of the only job in a store (status and verify are given just a folder). kNotFound when
+// no start came as far as a job.
+Result<std::string> FindJobName(kube::Api* api, const std::string& dir);
 
 }  // namespace pj::cli

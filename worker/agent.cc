@@ -81,9 +81,11 @@ class AgentLoop : public Agent, private WorkSink {
   void RunEffects();
   void RunEffect(const ledger::Effect& effect);
   void OnFinished(const ledger::Finished& finished);
+  void OnUndecided(Error error);
   void Finish(const EndedAttempt& attempt);
   bool FitsSchema(const EndedAttempt& attempt, std::string* difference, bool* undecided);
   void Stop(AgentEnd end, const std::string& reason, std::optional<Error> error);
+  void StopForStorage(Error error);
   void EndProcesses();
   Nanos Now() const { return options_.clock->Monotonic(); }
 
@@ -187,12 +189,11 @@ void AgentLoop::HandleIo() {
       if (ok && !get) stats_.commits.fetch_add(1, std::memory_order_relaxed);
       if (ok) book_.OnCommitted(get ? call->reply.record : call->call.record);
       Step(std::move(call->reply));
+    } else if (auto* failed = std::get_if<CallFailed>(&done)) {
+      return StopForStorage(std::move(failed->error));
     } else {
       auto& sync = std::get<SyncDone>(done);
-      if (!sync.mark) {
-        const bool full = sync.mark.error().code == Code::kNoSpace;
-        return Stop(AgentEnd::kError, full ? "NoSpace" : "StorageFailed", sync.mark.error());
-      }
+      if (!sync.mark) return StopForStorage(sync.mark.error());
       Step(ledger::OutputSynced{sync.lo, std::move(*sync.mark)});
     }
     RunEffects();
@@ -248,10 +249,7 @@ void AgentLoop::RunEffect(const ledger::Effect& effect) {
   if (const auto* call = std::get_if<ledger::Call>(&effect)) {
     io_.PostCall(*call);
   } else if (const auto* open = std::get_if<ledger::OpenSegment>(&effect)) {
-    if (Status opened = book_.Open(*open); !opened) {
-      const bool full = opened.error().code == Code::kNoSpace;
-      Stop(AgentEnd::kError, full ? "NoSpace" : "StorageFailed", opened.error());
-    }
+    if (Status opened = book_.Open(*open); !opened) StopForStorage(opened.error());
   } else if (const auto* sync = std::get_if<ledger::SyncOutput>(&effect)) {
     book_.Sync(sync->lo);
   } else if (const auto* drop = std::get_if<ledger::DropRange>(&effect)) {
@@ -289,6 +287,13 @@ void AgentLoop::Stop(AgentEnd end, const std::string& reason, std::optional<Erro
   if (over_) return;
   over_ = true;
   result_ = {end, reason, std::move(error)};
+}
+
+void AgentLoop::StopForStorage(Error error) {
+  const char* reason = error.code == Code::kNoSpace   ? "NoSpace"
+                       : error.code == Code::kCorrupt ? "LedgerCorrupt"
+                                                      : "StorageFailed";
+  Stop(AgentEnd::kError, reason, std::move(error));
 }
 
 void AgentLoop::EndProcesses() {
@@ -337,19 +342,28 @@ bool AgentLoop::FitsSchema(const EndedAttempt& attempt, std::string* difference,
   if (attempt.rows == 0) return true;
   if (format == "text" && options_.job.header && attempt.has_columns) {
     // Text is not checked; the first DataFrame's names become the header line.
-    if (Result<std::string> noted = gate_.Check(attempt.columns); !noted) *undecided = true;
+    if (Result<std::string> noted = gate_.Check(attempt.columns); !noted) {
+      *undecided = true;
+      OnUndecided(std::move(noted).error());
+    }
     return !*undecided;
   }
   if (format != "csv") return true;
   Result<std::string> checked =
       gate_.Check(attempt.has_columns ? attempt.columns : std::string_view());
   if (!checked) {
-    PJ_WARN("{}", checked.error().ToString());
     *undecided = true;
+    OnUndecided(std::move(checked).error());
     return false;
   }
   *difference = std::move(*checked);
   return difference->empty();
+}
+
+// The attempt is given back and runs again, unless the store failed for good.
+void AgentLoop::OnUndecided(Error error) {
+  if (StoreFailed(error)) return StopForStorage(std::move(error));
+  PJ_WARN("{}", error.ToString());
 }
 
 void AgentLoop::Ended(const EndedAttempt& attempt) {

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/fs.h"
+
 namespace pj::worker {
 namespace {
 
@@ -30,6 +32,9 @@ Status CopyOne(const fs::directory_entry& entry, const fs::path& target) {
   }
   // A file that vanished meanwhile is no part of the code any more.
   if (error && error != std::errc::no_such_file_or_directory) {
+    if (error == std::errc::no_space_on_device) {
+      return FailWrite(error.value(), "cannot copy the code", target.string(), 0);
+    }
     return FailErrno(error.value(), "cannot copy the code", entry.path().string());
   }
   return {};
@@ -41,7 +46,7 @@ Status CopyCode(const std::string& from, const std::string& to,
                 const std::vector<std::string>& exclude) {
   std::error_code error;
   fs::create_directories(to, error);
-  if (error) return FailErrno(error.value(), "cannot create directory", to);
+  if (error) return FailWrite(error.value(), "cannot create directory", to, 0);
   std::vector<fs::path> left_out{fs::weakly_canonical(to, error)};
   for (const std::string& path : exclude) left_out.push_back(fs::weakly_canonical(path, error));
   const fs::path root = fs::canonical(from, error);

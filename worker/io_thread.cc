@@ -71,8 +71,9 @@ void IoThread::Do(Work* work) {
     Done(SyncDone{sync->lo, sync->epoch, sync->writer->Commit(std::move(sync->pending))});
   } else {
     auto& call = std::get<ledger::Call>(*work);
-    ledger::Reply reply = store_.Do(call);
-    Done(CallDone{std::move(reply), std::move(call)});
+    Result<ledger::Reply> reply = store_.Do(call);
+    if (!reply) return Done(CallFailed{std::move(reply).error()});
+    Done(CallDone{std::move(*reply), std::move(call)});
   }
 }
 

@@ -24,12 +24,16 @@ struct CallDone {
   ledger::Reply reply;
   ledger::Call call;
 };
+// The store failed for good; nothing is known of the call.
+struct CallFailed {
+  Error error;
+};
 struct SyncDone {
   uint64_t lo = 0;
   uint64_t epoch = 0;
   Result<ledger::OutputMark> mark;
 };
-using IoDone = std::variant<CallDone, SyncDone>;
+using IoDone = std::variant<CallDone, CallFailed, SyncDone>;
 
 // Post* and TakeDone belong to the agent's thread. Destruction finishes what runs and drops the
 // rest.

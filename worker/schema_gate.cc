@@ -71,6 +71,7 @@ Status SchemaGate::Decide(const std::string& columns) {
       fixed_ = columns;
       return {};
     }
+    if (!response && StoreFailed(response.error())) return std::unexpected(response.error());
   }
   return Fail(Code::kUnavailable, "the columns of the output cannot be agreed on", name_);
 }

@@ -32,7 +32,7 @@ Result<std::vector<ledger::ShardRecord>> SealLedger(const SealRequest& request) 
     PJ_ASSIGN(std::optional<ledger::Call> call, sealer.Step(reply ? &*reply : nullptr));
     if (!call) return sealer.TakeShards();
     PJ_FAULT("while_sealing");
-    reply = store.Do(*call);
+    PJ_ASSIGN(reply, store.Do(*call));
     if (reply->outcome != ledger::Reply::Outcome::kUnknown) {
       unknown = 0;
       backoff.Reset();

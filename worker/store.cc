@@ -58,6 +58,8 @@ kube::Meta JobObjects::Meta(const std::string& name) const {
           .owner = kube::OwnerReference{api::kApiVersion, api::kKind, job, identity.uid}};
 }
 
+bool StoreFailed(const Error& error) { return error.code != Code::kUnavailable; }
+
 kube::Request StoreClient::RequestFor(const Call& call) const {
   kube::Request request;
   request.type = kube::ConfigMaps();
@@ -81,12 +83,13 @@ kube::Request StoreClient::RequestFor(const Call& call) const {
   return request;
 }
 
-Reply StoreClient::Do(const Call& call) const {
+Result<Reply> StoreClient::Do(const Call& call) const {
   Reply reply;
   reply.id = call.id;
   NoteStep(call, "before_create", "before_put");
   const Result<kube::Response> response = api_->Do(RequestFor(call));
   NoteStep(call, "after_create", "after_put");
+  if (!response && StoreFailed(response.error())) return std::unexpected(response.error());
   if (!response) {
     reply.outcome = Reply::Outcome::kUnknown;
     reply.message = response.error().ToString();

@@ -25,12 +25,17 @@ struct JobObjects {
   kube::Meta Meta(const std::string& name) const;
 };
 
+// True if only a person can help: the store itself failed (full disk, I/O error, damage). False if
+// the request may have been lost on its way, and asking again tells more.
+bool StoreFailed(const Error& error);
+
 // Blocking; thread-safe as the Api is. The Api must outlive it.
 class StoreClient {
  public:
   StoreClient(kube::Api* api, JobObjects objects) : api_(api), objects_(std::move(objects)) {}
 
-  ledger::Reply Do(const ledger::Call& call) const;
+  // An Error is one of StoreFailed; all else is a Reply, lost requests as kUnknown.
+  Result<ledger::Reply> Do(const ledger::Call& call) const;
 
  private:
   kube::Request RequestFor(const ledger::Call& call) const;

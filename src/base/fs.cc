@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -23,9 +24,43 @@ void UniqueFd::Reset(int fd) {
   fd_ = fd;
 }
 
+std::string MountPointOf(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path at = std::filesystem::absolute(path, error).lexically_normal();
+  struct stat info{};
+  while (::stat(at.c_str(), &info) != 0 && at.has_relative_path()) at = at.parent_path();
+  const dev_t device = info.st_dev;
+  while (at.has_relative_path()) {
+    const std::filesystem::path above = at.parent_path();
+    if (::stat(above.c_str(), &info) != 0 || info.st_dev != device) break;
+    at = above;
+  }
+  return at.string();
+}
+
+std::string DescribeSpace(const std::string& path, uint64_t needed) {
+  const std::string mount = MountPointOf(path);
+  struct statvfs info{};
+  if (::statvfs(mount.c_str(), &info) != 0) return "the file system " + mount + " is full";
+  const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  std::string text = fmt::format("the file system {} has {} bytes free", mount, free);
+  if (info.f_files > 0 && info.f_favail == 0) text += " and room for no more files";
+  return needed == 0 ? text : text + fmt::format(", at least {} are needed", needed);
+}
+
+std::unexpected<Error> FailWrite(int err, const std::string& what, const std::string& path,
+                                 uint64_t needed) {
+  auto failed = FailErrno(err, what, path);
+  if (failed.error().code == Code::kNoSpace) {
+    failed.error().message += ": " + DescribeSpace(path, needed);
+    failed.error().hint = "free some space and start the same command again: it goes on from here";
+  }
+  return failed;
+}
+
 Result<UniqueFd> OpenFile(const std::string& path, int flags, unsigned mode) {
   const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
-  if (fd < 0) return FailErrno(errno, "cannot open", path);
+  if (fd < 0) return FailWrite(errno, "cannot open", path, 0);
   return UniqueFd(fd);
 }
 
@@ -74,14 +109,14 @@ Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return FailErrno(errno, "cannot write", path);
+    if (n < 0) return FailWrite(errno, "cannot write", path, bytes.size());
     bytes.remove_prefix(static_cast<size_t>(n));
   }
   return {};
 }
 
 Status Fdatasync(int fd, const std::string& path) {
-  if (::fdatasync(fd) != 0) return FailErrno(errno, "cannot sync", path);
+  if (::fdatasync(fd) != 0) return FailWrite(errno, "cannot sync", path, 0);
   return {};
 }
 
@@ -115,7 +150,7 @@ Status WriteFileAtomic(const std::string& path, std::string_view bytes) {
 Status MakeDirs(const std::string& dir) {
   std::error_code error;
   std::filesystem::create_directories(dir, error);
-  if (error) return FailErrno(error.value(), "cannot create directory", dir);
+  if (error) return FailWrite(error.value(), "cannot create directory", dir, 0);
   return {};
 }
 

@@ -31,6 +31,16 @@ class UniqueFd {
   int fd_ = -1;
 };
 
+// The file system that holds `path` (which need not exist yet), told for a write that did not fit:
+// "the file system /data has 512 bytes free, at least 4096 are needed". `needed` 0 = unknown.
+std::string DescribeSpace(const std::string& path, uint64_t needed);
+// FailErrno for a write of `needed` bytes to `path`: a full disk comes with DescribeSpace and the
+// way out.
+std::unexpected<Error> FailWrite(int err, const std::string& what, const std::string& path,
+                                 uint64_t needed);
+// The directory on which the file system of `path` is mounted.
+std::string MountPointOf(const std::string& path);
+
 // open(2) with O_CLOEXEC.
 Result<UniqueFd> OpenFile(const std::string& path, int flags, unsigned mode = 0644);
 // The whole file; kTooLarge over `max_bytes`.

@@ -86,8 +86,9 @@ class Watch {
   virtual void Stop() = 0;
 };
 
-// Thread-safe. An Error (kUnavailable) means that the outcome is unknown: the request may have been
-// carried out. Everything that the server said, bad news too, is a Response.
+// Thread-safe. An Error of kUnavailable means that the outcome is unknown: the request may have
+// been carried out; any other Error is the embedded store's own failure (full disk, damage), which
+// asking again does not mend. Everything that the server said, bad news too, is a Response.
 class Api {
  public:
   virtual ~Api() = default;

@@ -16,6 +16,7 @@ namespace {
 constexpr int kApplicationId = 0x706A6F62;  // "pjob"
 constexpr int kFormat = 1;
 constexpr int kBusyMillis = 5000;
+constexpr uint64_t kLeastBytes = 64 << 10;  // log and shared index of the smallest transaction
 
 constexpr const char* kSchema =
     "CREATE TABLE objects(id INTEGER PRIMARY KEY, resource TEXT NOT NULL, ns TEXT NOT NULL,"
@@ -43,7 +44,8 @@ std::unexpected<Error> SqliteError(sqlite3* db, const std::string& path, const c
   const int err = sqlite3_system_errno(db);
   const std::string text = fmt::format("cannot {}: {}", doing, sqlite3_errmsg(db));
   if (code == SQLITE_FULL || (code == SQLITE_IOERR && (err == ENOSPC || err == EDQUOT))) {
-    return Fail(Code::kNoSpace, text, path, "free some space and start again: nothing is lost");
+    return Fail(Code::kNoSpace, text + ": " + DescribeSpace(path, kLeastBytes), path,
+                "free some space and start the same command again: it goes on from here");
   }
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) return Damaged(path, sqlite3_errmsg(db));
   if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {

@@ -41,7 +41,7 @@ FileOps& FileOps::Real() {
 
 Result<UniqueFd> OpenPath(FileOps& files, const std::string& path, int flags) {
   const int fd = files.Open(path, flags, 0644);
-  if (fd < 0) return FailErrno(errno, "cannot open", path);
+  if (fd < 0) return FailWrite(errno, "cannot open", path, 0);
   return UniqueFd(fd);
 }
 
@@ -50,7 +50,7 @@ Status WriteAllAt(FileOps& files, int fd, std::string_view bytes, uint64_t at,
   while (!bytes.empty()) {
     const ssize_t n = files.WriteAt(fd, bytes.data(), bytes.size(), at);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return FailErrno(errno, "cannot write", path);
+    if (n < 0) return FailWrite(errno, "cannot write", path, bytes.size());
     if (n == 0) return FailErrno(EIO, "cannot write", path);
     bytes.remove_prefix(static_cast<size_t>(n));
     at += static_cast<uint64_t>(n);
@@ -75,7 +75,7 @@ Status ReadAllAt(FileOps& files, int fd, char* to, size_t size, uint64_t at,
 }
 
 Status SyncFile(FileOps& files, int fd, const std::string& path) {
-  if (files.Sync(fd) != 0) return FailErrno(errno, "cannot sync", path);
+  if (files.Sync(fd) != 0) return FailWrite(errno, "cannot sync", path, 0);
   return {};
 }
 

@@ -97,10 +97,10 @@ Status CheckSpace(FileOps& files, const std::string& destination, uint64_t neede
   if (files.StatVfs(dir, &info) != 0) return FailErrno(errno, "cannot ask for free space", dir);
   const uint64_t free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
   if (free >= needed) return {};
-  return Fail(
-      Code::kNoSpace,
-      fmt::format("the file system has {} bytes free, {} are needed for the output", free, needed),
-      dir, "free some space and start the same command again: it goes on from here");
+  return Fail(Code::kNoSpace,
+              fmt::format("the file system {} has {} bytes free, {} are needed for the output",
+                          MountPointOf(dir), free, needed),
+              dir, "free some space and start the same command again: it goes on from here");
 }
 
 Status Refuse(const std::vector<std::string>& findings, const std::string& where) {

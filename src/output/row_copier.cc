@@ -71,7 +71,7 @@ Status RowCopier::CopyLong(const ShardRows::Segment& segment, const Run& run) {
   while (by_kernel_ && at < end) {
     const ssize_t n = files_.CopyRange(segment.fd.get(), at, fd_, written_, end - at);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && !MeansByHand(errno)) return FailErrno(errno, "cannot write", path_);
+    if (n < 0 && !MeansByHand(errno)) return FailWrite(errno, "cannot write", path_, end - at);
     if (n <= 0) {  // 0: the source has ended, or a file system that only claims so
       by_kernel_ = false;
       break;

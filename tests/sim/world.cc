@@ -228,7 +228,7 @@ kube::Fault World::ServerFault(const kube::Request& request) {
 }
 
 Reply World::Carry(const Sender& sender, const ledger::Call& call) {
-  Reply reply = store_.Do(call);
+  Reply reply = store_.Do(call).value();
   Trace(fmt::format("{} {} {} {} -> {}", sender.seal ? "seal" : sender.holder, sender.incarnation,
                     static_cast<int>(call.op), call.name, static_cast<int>(reply.outcome)));
   if (reply.outcome == Reply::Outcome::kOk && call.op != ledger::Call::Op::kGet) {

@@ -32,6 +32,16 @@ class FsTest : public ::testing::Test {
   std::string dir_;
 };
 
+TEST_F(FsTest, AFullDiskIsToldWithItsFileSystemAndBytes) {
+  const Status written = WriteAll(OpenFile("/dev/full", O_WRONLY)->get(), "12345", dir_ + "/new");
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().code, Code::kNoSpace);
+  EXPECT_THAT(written.error().message,
+              ::testing::HasSubstr("the file system " + MountPointOf(dir_) + " has "));
+  EXPECT_THAT(written.error().message, ::testing::HasSubstr("at least 5 are needed"));
+  EXPECT_EQ(MountPointOf("/proc/self/status"), "/proc");
+}
+
 TEST_F(FsTest, AtomicWritesReplaceAndLeaveNothingBeside) {
   const std::string path = dir_ + "/file";
   ASSERT_TRUE(WriteFileAtomic(path, "one"));

@@ -80,11 +80,11 @@ TEST_F(RunStateTest, DeletingTheJobRemovesAllOfIt) {
   const worker::StoreClient store(api_.get(), objects);
   using Op = ledger::Call::Op;
   const std::string name = ledger::ShardName("small", state.identity(), 0);
-  const ledger::Reply made = store.Do({.op = Op::kCreate, .name = name, .record = "first"});
+  const ledger::Reply made = store.Do({.op = Op::kCreate, .name = name, .record = "first"}).value();
   ASSERT_EQ(made.outcome, ledger::Reply::Outcome::kOk);
-  ASSERT_EQ(
-      store.Do({.op = Op::kPut, .name = name, .version = made.version, .record = "second"}).outcome,
-      ledger::Reply::Outcome::kOk);
+  ASSERT_EQ(store.Do({.op = Op::kPut, .name = name, .version = made.version, .record = "second"})
+                ->outcome,
+            ledger::Reply::Outcome::kOk);
   const Json children = All(kube::ConfigMaps());
   ASSERT_EQ(children.size(), 5u);
   for (const Json& child : children) {

@@ -11,6 +11,7 @@
 #include "worker/code_copy.h"
 #include "worker/process_tree.h"
 #include "worker/schema_gate.h"
+#include "worker/seal.h"
 #include "worker/slot_job.h"
 
 namespace pj::worker {
@@ -29,7 +30,8 @@ class StoreTest : public ::testing::Test {
   }
   ledger::Reply Do(Call::Op op, const std::string& version, const std::string& record) {
     const StoreClient store(api_.get(), {"default", "job", {"uid", 1}});
-    return store.Do({.id = 9, .op = op, .name = "job-s-0", .version = version, .record = record});
+    return store.Do({.id = 9, .op = op, .name = "job-s-0", .version = version, .record = record})
+        .value();
   }
   std::unique_ptr<kube::MemoryApi> api_;
 };
@@ -88,6 +90,49 @@ TEST_F(StoreTest, AnApiThatDoesNotAnswerDecidesNothing) {
   EXPECT_FALSE(gate.Check("[\"a\"]"));
   api_->SetFaultHook({});
   EXPECT_EQ(gate.Check("[\"a\"]").value(), "");
+}
+
+// A store whose every request fails in one way.
+class FailingApi : public kube::Api {
+ public:
+  explicit FailingApi(Code code) : code_(code) {}
+  Result<kube::Response> Do(const kube::Request&) override {
+    ++calls;
+    return Fail(code_, "as told");
+  }
+  Result<std::unique_ptr<kube::Watch>> OpenWatch(const kube::WatchRequest&) override {
+    return Fail(code_, "as told");
+  }
+  int calls = 0;
+
+ private:
+  Code code_;
+};
+
+TEST(FailingStore, IsToldAtOnceAndOnlyALostRequestIsUnknown) {
+  FailingApi lost(Code::kUnavailable);
+  const Result<ledger::Reply> unknown = StoreClient(&lost, {"default", "job", {"uid", 1}}).Do({});
+  ASSERT_TRUE(unknown);
+  EXPECT_EQ(unknown->outcome, Outcome::kUnknown);
+  for (const Code code : {Code::kNoSpace, Code::kIo, Code::kForbidden, Code::kCorrupt}) {
+    FailingApi api(code);
+    const Result<ledger::Reply> failed = StoreClient(&api, {"default", "job", {"uid", 1}}).Do({});
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, code);
+  }
+}
+
+TEST(FailingStore, EndsTheSealWithItsFirstAnswer) {
+  FailingApi api(Code::kNoSpace);
+  const auto sealed = SealLedger({.api = &api,
+                                  .job = "job",
+                                  .identity = {"uid", 1},
+                                  .mini_batches = 4,
+                                  .roots = 1,
+                                  .incarnation = "i"});
+  ASSERT_FALSE(sealed);
+  EXPECT_EQ(sealed.error().code, Code::kNoSpace);
+  EXPECT_EQ(api.calls, 1);
 }
 
 class FolderTest : public ::testing::Test {
