@@ -13,7 +13,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
-#include "cli/process.h"
+#include "base/process.h"
 
 namespace pj::cli {
 namespace {

@@ -8,8 +8,8 @@
 #include <sstream>
 
 #include "base/fs.h"
+#include "base/process.h"
 #include "cli/cached_env.h"
-#include "cli/process.h"
 
 extern char** environ;
 

@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "base/fs.h"
-#include "cli/process.h"
+#include "base/process.h"
 #include "cli/resolve.h"
 
 namespace pj::cli {
