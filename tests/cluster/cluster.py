@@ -1,0 +1,113 @@
+"""The command line of the test cluster: `./dev cluster` calls it.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no cluster is up, 77 this machine cannot hold one.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+import time
+
+import enclosure
+import kube_cluster
+import programs
+
+NOT_UP, CANNOT_RUN = 3, 77
+DESCRIPTION = """A real Kubernetes on this machine, for tests and for looking around: etcd, API
+server (with an audit log), controllers, scheduler, and nodes with kubelet and containerd, all in a
+network, process tree and mounts of its own. Nothing leaves the machine; `down` leaves nothing."""
+EPILOGUE = """Pods find images that `load` or a test brought (imagePullPolicy: Never), and the API
+server; there is neither DNS nor kube-proxy. Exit codes: 1 failed, 2 wrong usage, 3 no cluster is
+up, 77 this machine cannot hold a cluster (no root, or the kernel's features are missing)."""
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    cache = pathlib.Path(options.cache)
+    found = programs.Programs(cache)
+    if options.command == "build":
+        found.build()
+        return 0
+    if options.command == "check":
+        enclosure.check_machine()
+        return 0
+    return COMMANDS[options.command](
+        kube_cluster.Cluster(cache / "cluster" / options.name, found), options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="./dev cluster", description=DESCRIPTION,
+                                     epilog=EPILOGUE)
+    parser.add_argument("--cache", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--name", default="default", help="several may be up; default: %(default)s")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start it, or the nodes that it lacks; harmless when up")
+    up.add_argument("--nodes", type=int, default=2, metavar="N",
+                    help="0 to 9; 0 is a control plane only; default: %(default)s")
+    commands.add_parser("down", help="end it and forget its state; harmless when down")
+    commands.add_parser("status", help="what runs, and where its files are")
+    run = commands.add_parser("exec", help="run a program in its network with KUBECONFIG set; "
+                              "kubectl and helm are on the PATH; alone: a shell")
+    run.add_argument("argv", nargs=argparse.REMAINDER, metavar="PROGRAM …")
+    load = commands.add_parser("load", help="give all nodes an image archive")
+    load.add_argument("archive", type=pathlib.Path)
+    commands.add_parser("build", help="build Kubernetes and helm into the cache (once)")
+    commands.add_parser("check", help="can this machine hold a cluster?")
+    return parser
+
+
+def up(cluster: kube_cluster.Cluster, options) -> int:
+    start = time.monotonic()
+    cluster.programs.build()
+    was_up = cluster.is_up()
+    cluster.up(options.nodes)
+    print(f"   {'was' if was_up else 'is'} up after {time.monotonic() - start:.1f} s: "
+          f"./dev cluster exec kubectl get nodes,pods --all-namespaces")
+    return 0
+
+
+def down(cluster: kube_cluster.Cluster, _) -> int:
+    cluster.down()
+    return 0
+
+
+def status(cluster: kube_cluster.Cluster, _) -> int:
+    if not cluster.is_up():
+        print("no cluster is up: ./dev cluster up")
+        return NOT_UP
+    for name in cluster.home.names():
+        print(f"{'running' if cluster.home.running(name) else 'ENDED':8} {name}")
+    print(f"\nfiles, logs, audit log: {cluster.folder}\n", flush=True)
+    done = cluster.kubectl("get", "nodes", check=False, seconds=20)
+    print(done.stdout or done.stderr, end="")
+    return done.returncode
+
+
+def run(cluster: kube_cluster.Cluster, options) -> int:
+    if not cluster.is_up():
+        print("no cluster is up: ./dev cluster up", file=sys.stderr)
+        return NOT_UP
+    argv = cluster.home.enter(options.argv or [os.environ.get("SHELL", "/bin/sh")])
+    os.execvpe(argv[0], argv, cluster.environment())
+
+
+def load(cluster: kube_cluster.Cluster, options) -> int:
+    if not cluster.is_up():
+        print("no cluster is up: ./dev cluster up", file=sys.stderr)
+        return NOT_UP
+    cluster.load(options.archive)
+    return 0
+
+
+COMMANDS = {"up": up, "down": down, "status": status, "exec": run, "load": load}
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except enclosure.CannotRun as reason:
+        print(f"CANNOT RUN A CLUSTER HERE: {reason}", file=sys.stderr)
+        sys.exit(CANNOT_RUN)
+    except (RuntimeError, TimeoutError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
