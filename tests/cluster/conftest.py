@@ -1,0 +1,105 @@
+"""Fixtures over real clusters. `./dev test` builds Kubernetes first; see README.md.
+
+A machine that cannot hold a cluster skips these tests and says why; with PJ_REQUIRE_CLUSTER set,
+as CI has it, they fail instead.
+"""
+
+import hashlib
+import itertools
+import os
+import pathlib
+import shutil
+
+import pytest
+
+import enclosure
+import images
+import kube_cluster
+import objects
+import programs
+
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+CACHE /= "paralleljob"
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def found_programs():
+    """Kubernetes' programs, which `./dev cluster build` made."""
+    found = programs.Programs(CACHE)
+    if not found.ready():
+        pytest.fail("Kubernetes is not built: ./dev cluster build")
+    return found
+
+
+@pytest.fixture(scope="session")
+def able():
+    """Skips where no cluster can be."""
+    try:
+        enclosure.check_machine()
+    except enclosure.CannotRun as reason:
+        if os.environ.get("PJ_REQUIRE_CLUSTER"):
+            pytest.fail(f"PJ_REQUIRE_CLUSTER is set, but {reason}")
+        pytest.skip(f"NO CLUSTER ON THIS MACHINE: {reason}")
+
+
+def _session_cluster(found, kind, nodes):
+    """A cluster that ends with this session, however that ends."""
+    tree = hashlib.sha256(str(pathlib.Path(__file__)).encode()).hexdigest()[:12]
+    cluster = kube_cluster.Cluster(CACHE / "cluster" / f"test-{tree}-{kind}", found)
+    cluster.down()  # of a session that was killed
+    try:
+        cluster.up(nodes, dies_with_caller=True)
+        yield cluster
+    finally:
+        if logs := os.environ.get("PJ_CLUSTER_LOGS"):
+            _keep_logs(cluster.folder, pathlib.Path(logs) / kind)
+        cluster.down()
+
+
+def _keep_logs(folder, target):
+    target.mkdir(parents=True, exist_ok=True)
+    for log in folder.glob("*.log"):
+        if log.name != "audit.log":
+            shutil.copy(log, target / log.name)
+
+
+@pytest.fixture(scope="session")
+def cluster(able, found_programs):
+    """A cluster of two nodes, shared by the session: leave its API server and nodes alone."""
+    yield from _session_cluster(found_programs, "nodes", 2)
+
+
+@pytest.fixture(scope="session")
+def control_plane(able, found_programs):
+    """A control plane without nodes, where a test may stop the API server for a while."""
+    yield from _session_cluster(found_programs, "plane", 0)
+
+
+@pytest.fixture
+def namespace(cluster):
+    """A fresh namespace under Pod Security *restricted*; gone afterwards."""
+    name = f"test-{next(NUMBERS)}"
+    cluster.apply(objects.namespace(name))
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def builder(able):
+    """Builds images from Dockerfiles."""
+    return images.Builder(CACHE / "images")
+
+
+@pytest.fixture(scope="session")
+def toolbox(cluster, found_programs, tmp_path_factory):
+    """The name of an image with busybox's shell and tools, and kubectl; all nodes have it."""
+    name = "localhost/toolbox:1"
+    archive = tmp_path_factory.mktemp("toolbox") / "toolbox.tar"
+    commands = ("sh", "cat", "echo", "grep", "head", "id", "ls", "sleep", "tail", "test", "true",
+                "false", "wget")
+    images.pack(images.Image(
+        name, {"/bin/busybox": "/bin/busybox", "/bin/kubectl": found_programs.path("kubectl")},
+        ["/bin/sh"], {f"/bin/{command}": "busybox" for command in commands}), archive)
+    cluster.load(archive)
+    return name
