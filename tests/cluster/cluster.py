@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def up(cluster: kube_cluster.Cluster, options) -> int:
     start = time.monotonic()
+    enclosure.check_machine()
     cluster.programs.build()
     was_up = cluster.is_up()
     cluster.up(options.nodes)

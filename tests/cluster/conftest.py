@@ -4,7 +4,6 @@ A machine that cannot hold a cluster skips these tests and says why; with PJ_REQ
 as CI has it, they fail instead.
 """
 
-import hashlib
 import itertools
 import os
 import pathlib
@@ -45,8 +44,8 @@ def able():
 
 def _session_cluster(found, kind, nodes):
     """A cluster that ends with this session, however that ends."""
-    tree = hashlib.sha256(str(pathlib.Path(__file__)).encode()).hexdigest()[:12]
-    cluster = kube_cluster.Cluster(CACHE / "cluster" / f"test-{tree}-{kind}", found)
+    name = kube_cluster.name_of(__file__, kind)
+    cluster = kube_cluster.Cluster(CACHE / "cluster" / name, found)
     cluster.down()  # of a session that was killed
     try:
         cluster.up(nodes, dies_with_caller=True)

@@ -6,9 +6,9 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
+import time
 
 import certificates
 import control_plane
@@ -18,6 +18,11 @@ import node
 import programs
 
 MAX_NODES = 9
+
+
+def name_of(file: str, kind: str) -> str:
+    """The name of a test's cluster: each clone of the tree has its own."""
+    return f"test-{hashlib.sha256(file.encode()).hexdigest()[:12]}-{kind}"
 
 
 class Cluster:
@@ -115,9 +120,12 @@ class Cluster:
     def _clear(self) -> None:
         self.home.end()
         node.kill_group(self.group)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
+        if self.folder.exists():  # removing images takes long on a slow disk
+            os.replace(self.folder, f"{self.folder}.old-{time.time_ns()}")
+        old = list(self.folder.parent.glob(f"{self.folder.name}.old-*"))
+        if old:
+            subprocess.Popen(["rm", "-rf", *old], stdin=subprocess.DEVNULL,
+                             start_new_session=True)
 
     @contextlib.contextmanager
     def _locked(self):

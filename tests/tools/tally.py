@@ -66,10 +66,10 @@ def add_program(part, folder, program, tally):
 def add_pytest(report, tally):
     root = read(report)
     if root is None:
-        tally.failed.append("pytest: no report")
+        tally.failed.append(f"{report.stem}: no report")
         return
     for case in root.iter("testcase"):
-        tally.add_case("pytest", case)
+        tally.add_case(report.stem, case)
 
 
 def main(results):
@@ -77,6 +77,8 @@ def main(results):
     for folder in sorted(results.glob("native-*")):
         add_native(folder, tally)
     add_pytest(results / "pytest.xml", tally)
+    for report in sorted(results.glob("pytest-*.xml")):
+        add_pytest(report, tally)
     broken = results / "broken.txt"
     if broken.exists():
         tally.failed.extend(broken.read_text(encoding="utf-8").splitlines())

@@ -44,6 +44,11 @@ def test_all_passed(results):
     assert tally(results) == (0, "2 passed, 0 failed")
 
 
+def test_further_python_parts_count(results):
+    write(results, "pytest-cluster.xml", BAD)
+    assert tally(results) == (1, "3 passed, 1 failed")
+
+
 def test_failed_case(results):
     write(results, "native-release/ctest-0.xml", ctest(("base_test", False)))
     write(results, "native-release/cases/base_test.xml", BAD)
