@@ -136,7 +136,8 @@ class Enclosure:
 
     def running(self, name: str) -> bool:
         pid = self._inner_pid(name)
-        return pid != 0 and _start_time(pid, f"/proc/{self.pid}/root/proc") != 0
+        seen_inside = pathlib.Path("/proc", str(self.pid), "root", "proc")
+        return pid != 0 and _start_time(pid, seen_inside) != 0
 
     def send(self, name: str, number: int) -> None:
         if not self.running(name):
@@ -187,10 +188,10 @@ def _environment() -> dict:
             "LC_ALL": "C.UTF-8"}
 
 
-def _start_time(pid: int, proc: str = "/proc") -> int:
+def _start_time(pid: int, proc: pathlib.Path = pathlib.Path("/proc")) -> int:
     """When a process began, in the kernel's ticks; 0 when there is none, or only its corpse."""
     try:
-        fields = pathlib.Path(f"{proc}/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0
     return 0 if fields[0] in "ZX" else int(fields[19])

@@ -44,8 +44,8 @@ def test_pods_spread_over_the_nodes_and_reach_one_another(cluster, namespace, to
     pods = cluster.get("-n", namespace, "pods", "--selector=job-name=pair")["items"]
     assert {pod["spec"]["nodeName"] for pod in pods} == {"node-1", "node-2"}
     address = pods[1]["status"]["podIP"]
-    seen = cluster.kubectl("exec", "-n", namespace, pods[0]["metadata"]["name"], "--", "wget", "-q", "-O", "-",
-                           f"http://{address}:8080/index.html").stdout
+    seen = cluster.kubectl("exec", "-n", namespace, pods[0]["metadata"]["name"], "--",
+                           "wget", "-q", "-O", "-", f"http://{address}:8080/index.html").stdout
     assert seen == "hello\n"
 
 
@@ -63,7 +63,7 @@ def test_a_folder_is_shared_by_pods_of_both_nodes(cluster, namespace, toolbox, t
         parent.chmod(0o755)
     volume, claim = objects.shared_volume("shared", tmp_path, namespace)
     mine, theirs = "/data/$JOB_COMPLETION_INDEX", "/data/$((1 - JOB_COMPLETION_INDEX))"
-    script = f"echo hello >{mine}; until test -s {theirs}; do sleep 0.1; done; cat {theirs}"
+    script = f"echo hello >{mine}; until test -s {theirs}; do true; done; cat {theirs}"
     spec = objects.pod_spec(toolbox, script,
                             {"/data": {"persistentVolumeClaim": {"claimName": "shared"}}})
     spec["topologySpreadConstraints"] = [{
