@@ -48,6 +48,7 @@ class Node:
     def prepare(self) -> None:
         (self.folder / "cni").mkdir(parents=True)
         (self.folder / "kubelet").mkdir()
+        (self.folder / "logs").mkdir()
         self.plane.authority.issue(self.name, f"system:node:{self.name}", "system:nodes",
                                    f"DNS:{self.name},IP:{self.address}")
         self.plane.write_kubeconfig(self.name)
@@ -127,6 +128,8 @@ class Node:
             # Pods' groups lie below our own, whatever manages the rest of this machine.
             "cgroupDriver": "cgroupfs", "cgroupRoot": self.group, "cgroupsPerQOS": False,
             "enforceNodeAllocatable": [],
+            # A kubelet removes from there, each minute, what it does not know: the others' logs.
+            "podLogsDir": f"{self.inside}/logs",
             "failSwapOn": False, "localStorageCapacityIsolation": False,
             "makeIPTablesUtilChains": False, "registerNode": True,
             "clusterDNS": ["10.96.0.10"], "clusterDomain": "cluster.local", "resolvConf": "",

@@ -1,6 +1,16 @@
 """Losing a node, as when its plug is pulled."""
 
+import json
+
 import objects
+
+
+def test_no_node_clears_away_the_logs_of_another(cluster):
+    folders = set()
+    for node in ("node-1", "node-2"):
+        answer = cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/configz").stdout
+        folders.add(json.loads(answer)["kubeletconfig"]["podLogsDir"])
+    assert len(folders) == 2
 
 
 def test_a_lost_node_is_noticed_and_comes_back(cluster, namespace, toolbox):
