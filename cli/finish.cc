@@ -96,17 +96,6 @@ Json OutputsJson(const std::map<std::string, std::string>& outputs) {
 
 }  // namespace
 
-policy::Thresholds ThresholdsOf(const api::ParallelJobSpec& spec) {
-  policy::Thresholds t;
-  t.mini_batch_error_threshold = spec.mini_batch_error_threshold.value;
-  t.error_threshold = spec.error_threshold.value;
-  t.allowed_failed_percent = spec.allowed_failed_percent.value;
-  t.progress_timeout = Seconds(spec.EffectiveProgressTimeoutSeconds());
-  t.first_task_timeout = Seconds(spec.first_task_creation_timeout_seconds.value);
-  t.append_row = !spec.task.append_row_to.empty();
-  return t;
-}
-
 report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
                                  const std::string& segments_dir) {
   std::vector<ledger::OutputMark> marks;

@@ -30,7 +30,6 @@ struct FinishRequest {
       failure;  // decided while running; else taken from the sealed ledger
 };
 
-policy::Thresholds ThresholdsOf(const api::ParallelJobSpec& spec);
 
 // All committed attempts of a job's shards, in no particular order.
 report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,

@@ -11,6 +11,7 @@
 #include "cli/local_run.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "job/rules.h"
 
 namespace pj::cli {
 namespace {
@@ -121,7 +122,7 @@ Status LocalRun::MakeAgents() {
     }
   }
   control.state = state_.get();
-  control.thresholds = ThresholdsOf(job_.job.spec);
+  control.thresholds = job::ThresholdsOf(job_.job.spec);
   control.mini_batches = facts_.mini_batches;
   control.tick = Millis(options_.tick_ms);
   if (job_.job.spec.active_deadline_seconds) {
@@ -221,7 +222,7 @@ Result<RunOutcome> LocalRun::Finish(std::optional<policy::Verdict> failure) {
   request.state = state_.get();
   request.api = api_.get();
   request.plan = facts_;
-  request.thresholds = ThresholdsOf(job_.job.spec);
+  request.thresholds = job::ThresholdsOf(job_.job.spec);
   request.incarnation = incarnation_ + "-seal";
   request.failure = std::move(failure);
   Result<StoredResult> result = FinishRun(request);

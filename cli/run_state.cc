@@ -9,7 +9,6 @@
 #include "base/json.h"
 #include "cli/run_identity.h"
 #include "kube/objects.h"
-#include "worker/store.h"
 
 namespace pj::cli {
 namespace {
@@ -17,7 +16,6 @@ namespace {
 constexpr char kCodeNote[] = "paralleljob.dev/code-hash";
 constexpr char kInputsNote[] = "paralleljob.dev/inputs-hash";
 constexpr char kStartNote[] = "paralleljob.dev/started-wall-ns";
-constexpr char kRecord[] = "record";
 
 Error FromResponse(const kube::Response& response, const std::string& name) {
   const Code code = response.code == 409 ? Code::kConflict : Code::kIo;
@@ -40,23 +38,19 @@ std::string Text(const std::map<std::string, std::string>& data, const std::stri
 
 }  // namespace
 
-Result<std::optional<std::string>> RunState::Get(const std::string& what) {
+job::JobObjects RunState::Objects() const { return {kNamespace, job_, identity_}; }
+
+Result<std::optional<kube::ConfigMap>> RunState::Get(const std::string& what) {
   kube::Request request{.verb = kube::Verb::kGet, .type = kube::ConfigMaps(), .ns = kNamespace};
-  request.name = ledger::ChildName(job_, identity_, what);
+  request.name = Objects().Name(what);
   PJ_ASSIGN(kube::Response response, api_->Do(request));
-  if (response.code == 404) return std::optional<std::string>();
+  if (response.code == 404) return std::optional<kube::ConfigMap>();
   if (!response.ok()) return std::unexpected(FromResponse(response, request.name));
-  return std::optional<std::string>(std::move(response.body));
+  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(response.body));
+  return std::optional<kube::ConfigMap>(std::move(map));
 }
 
-Status RunState::Create(const std::string& what, const std::map<std::string, std::string>& data,
-                        const std::map<std::string, std::string>& binary, bool immutable) {
-  kube::ConfigMap map;
-  map.meta = worker::JobObjects{kNamespace, job_, identity_}.Meta(
-      ledger::ChildName(job_, identity_, what));
-  map.data = data;
-  map.binary_data = binary;
-  map.immutable = immutable;
+Status RunState::Create(const kube::ConfigMap& map) {
   kube::Request request{.verb = kube::Verb::kCreate, .type = kube::ConfigMaps(), .ns = kNamespace};
   request.body = kube::Encode(map);
   PJ_ASSIGN(kube::Response response, api_->Do(request));
@@ -121,42 +115,32 @@ Status RunState::UpdateSpec(const api::ParallelJob& job) {
 }
 
 Result<std::optional<PlanFacts>> RunState::LoadPlan() {
-  PJ_ASSIGN(std::optional<std::string> body, Get("plan"));
-  if (!body) return std::optional<PlanFacts>();
-  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(*body));
-  return PlanFacts{.hash = Text(map.data, "hash"),
-                   .mini_batches = Number(map.data, "miniBatches"),
-                   .roots = Number(map.data, "roots"),
-                   .items = Number(map.data, "items")};
+  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("plan"));
+  if (!map) return std::optional<PlanFacts>();
+  return job::DecodePlan(*map);
 }
 
 Status RunState::CreatePlan(const PlanFacts& facts) {
-  return Create("plan",
-                {{"hash", facts.hash},
-                 {"miniBatches", fmt::format("{}", facts.mini_batches)},
-                 {"roots", fmt::format("{}", facts.roots)},
-                 {"items", fmt::format("{}", facts.items)}},
-                {}, true);
+  return Create(job::EncodePlan(Objects(), facts));
 }
 
 Result<std::optional<ledger::Control>> RunState::LoadControl() {
-  PJ_ASSIGN(std::optional<std::string> body, Get("ctl"));
-  if (!body) return std::optional<ledger::Control>();
-  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(*body));
-  PJ_ASSIGN(ledger::Control control, ledger::DecodeControl(map.binary_data[kRecord]));
+  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("ctl"));
+  if (!map) return std::optional<ledger::Control>();
+  PJ_ASSIGN(ledger::Control control, job::DecodeControlMap(*map));
   return std::optional<ledger::Control>(std::move(control));
 }
 
 Status RunState::WriteControl(const ledger::Control& control) {
-  PJ_ASSIGN(std::optional<std::string> body, Get("ctl"));
-  if (!body) return Create("ctl", {}, {{kRecord, ledger::EncodeControl(control)}}, false);
-  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(*body));
-  map.binary_data[kRecord] = ledger::EncodeControl(control);
+  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("ctl"));
+  kube::ConfigMap wanted = job::EncodeControlMap(Objects(), control);
+  if (!map) return Create(wanted);
+  wanted.meta.resource_version = map->meta.resource_version;
   kube::Request request{.verb = kube::Verb::kUpdate, .type = kube::ConfigMaps(), .ns = kNamespace};
-  request.name = map.meta.name;
-  request.body = kube::Encode(map);
+  request.name = wanted.meta.name;
+  request.body = kube::Encode(wanted);
   PJ_ASSIGN(kube::Response response, api_->Do(request));
-  if (!response.ok()) return std::unexpected(FromResponse(response, map.meta.name));
+  if (!response.ok()) return std::unexpected(FromResponse(response, wanted.meta.name));
   return {};
 }
 
@@ -170,7 +154,7 @@ Result<std::vector<ledger::ShardRecord>> RunState::ListShards() {
   for (const Json& item : list["items"]) {
     PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(DumpJson(item)));
     if (!map.meta.name.starts_with(prefix)) continue;
-    PJ_ASSIGN(ledger::ShardRecord shard, ledger::DecodeShard(map.binary_data[kRecord]));
+    PJ_ASSIGN(ledger::ShardRecord shard, ledger::DecodeShard(map.binary_data[job::kRecordKey]));
     shards.push_back(std::move(shard));
   }
   std::sort(shards.begin(), shards.end(), [](const auto& a, const auto& b) { return a.lo < b.lo; });
@@ -178,11 +162,10 @@ Result<std::vector<ledger::ShardRecord>> RunState::ListShards() {
 }
 
 Result<std::vector<std::string>> RunState::LoadColumns() {
-  PJ_ASSIGN(std::optional<std::string> body, Get("schema"));
+  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("schema"));
   std::vector<std::string> columns;
-  if (!body) return columns;
-  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(*body));
-  PJ_ASSIGN(Json names, ParseJson(Text(map.data, "columns"), "schema"));
+  if (!map) return columns;
+  PJ_ASSIGN(Json names, ParseJson(Text(map->data, "columns"), "schema"));
   for (const Json& name : names) {
     if (!name.is_string()) return Fail(Code::kCorrupt, "LedgerCorrupt: column name is no string");
     columns.push_back(name.get<std::string>());
@@ -191,29 +174,13 @@ Result<std::vector<std::string>> RunState::LoadColumns() {
 }
 
 Result<std::optional<StoredResult>> RunState::LoadResult() {
-  PJ_ASSIGN(std::optional<std::string> body, Get("result"));
-  if (!body) return std::optional<StoredResult>();
-  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(*body));
-  StoredResult result;
-  result.exit_code = static_cast<int>(Number(map.data, "exitCode"));
-  result.summary_json = Text(map.data, "summary");
-  result.published_path = Text(map.data, "publishedPath");
-  result.published_bytes = Number(map.data, "publishedBytes");
-  result.published_rows = Number(map.data, "publishedRows");
-  result.published_crc = static_cast<uint32_t>(Number(map.data, "publishedCrc"));
-  result.header = map.binary_data["header"];
-  return std::optional<StoredResult>(std::move(result));
+  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("result"));
+  if (!map) return std::optional<StoredResult>();
+  return job::DecodeResult(*map);
 }
 
 Status RunState::CreateResult(const StoredResult& result) {
-  return Create("result",
-                {{"exitCode", fmt::format("{}", result.exit_code)},
-                 {"summary", result.summary_json},
-                 {"publishedPath", result.published_path},
-                 {"publishedBytes", fmt::format("{}", result.published_bytes)},
-                 {"publishedRows", fmt::format("{}", result.published_rows)},
-                 {"publishedCrc", fmt::format("{}", result.published_crc)}},
-                {{"header", result.header}}, true);
+  return Create(job::EncodeResult(Objects(), result));
 }
 
 Result<std::string> FindJobName(kube::Api* api, const std::string& dir) {

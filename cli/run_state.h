@@ -8,6 +8,7 @@
 
 #include "api/parallel_job.h"
 #include "base/result.h"
+#include "job/job_objects.h"
 #include "kube/api.h"
 #include "ledger/record.h"
 
@@ -22,23 +23,8 @@ struct RunIdentity {
   std::string inputs_hash;  // of the list of input paths
 };
 
-struct PlanFacts {
-  std::string hash;
-  uint64_t mini_batches = 0;
-  uint64_t roots = 0;
-  uint64_t items = 0;
-};
-
-// The outcome, as the `result` object keeps it.
-struct StoredResult {
-  int exit_code = 0;
-  std::string summary_json;
-  std::string published_path;  // empty: nothing was appended
-  uint64_t published_bytes = 0;
-  uint64_t published_rows = 0;
-  uint32_t published_crc = 0;
-  std::string header;  // bytes before the first row
-};
+using job::PlanFacts;
+using job::StoredResult;
 
 // Thread-safe as far as `api` is.
 class RunState {
@@ -71,9 +57,9 @@ class RunState {
 
  private:
   Result<std::optional<std::string>> GetJob();
-  Result<std::optional<std::string>> Get(const std::string& what);
-  Status Create(const std::string& what, const std::map<std::string, std::string>& data,
-                const std::map<std::string, std::string>& binary, bool immutable);
+  Result<std::optional<kube::ConfigMap>> Get(const std::string& what);
+  Status Create(const kube::ConfigMap& map);
+  job::JobObjects Objects() const;
 
   kube::Api* api_;
   std::string job_;

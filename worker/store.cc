@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "api/parallel_job.h"
 #include "base/fault_point.h"
 
 namespace pj::worker {
@@ -40,7 +39,7 @@ void ReadObject(const Call& call, const std::string& body, Reply* reply) {
     return;
   }
   reply->version = map->meta.resource_version;
-  if (call.op == Call::Op::kGet) reply->record = std::move(map->binary_data[kRecordKey]);
+  if (call.op == Call::Op::kGet) reply->record = std::move(map->binary_data[job::kRecordKey]);
 }
 
 // Fault points around the writes: the request lost, or its response.
@@ -50,13 +49,6 @@ void NoteStep([[maybe_unused]] const Call& call, [[maybe_unused]] const char* cr
 }
 
 }  // namespace
-
-kube::Meta JobObjects::Meta(const std::string& name) const {
-  return {.name = name,
-          .ns = ns,
-          .labels = {{kJobLabel, job}},
-          .owner = kube::OwnerReference{api::kApiVersion, api::kKind, job, identity.uid}};
-}
 
 bool StoreFailed(const Error& error) { return error.code != Code::kUnavailable; }
 
@@ -71,7 +63,7 @@ kube::Request StoreClient::RequestFor(const Call& call) const {
   }
   kube::ConfigMap map;
   map.meta = objects_.Meta(call.name);
-  map.binary_data[kRecordKey] = call.record;
+  map.binary_data[job::kRecordKey] = call.record;
   if (call.op == Call::Op::kCreate) {
     request.verb = kube::Verb::kCreate;
     request.name.clear();

@@ -6,24 +6,13 @@
 #include <string>
 
 #include "base/result.h"
+#include "job/job_objects.h"
 #include "kube/api.h"
-#include "kube/objects.h"
 #include "ledger/agent_core.h"
 
 namespace pj::worker {
 
-inline constexpr char kJobLabel[] = "paralleljob.dev/job";
-inline constexpr char kRecordKey[] = "record";
-
-// What every object of a job's run has in common.
-struct JobObjects {
-  std::string ns;
-  std::string job;
-  ledger::JobIdentity identity;
-  // The metadata of the object `name`: label, and the ParallelJob as its owner, so that it goes
-  // when the ParallelJob is deleted.
-  kube::Meta Meta(const std::string& name) const;
-};
+using job::JobObjects;
 
 // True if only a person can help: the store itself failed (full disk, I/O error, damage). False if
 // the request may have been lost on its way, and asking again tells more.

@@ -20,11 +20,12 @@ KNOWS = {
     'plan': {'base'},
     'ledger': {'base'},
     'policy': {'base', 'ledger'},
+    'job': {'base', 'api', 'kube', 'ledger', 'policy'},
     'output': {'base', 'ledger'},
     'report': {'base', 'ledger', 'output'},
-    'worker': {'base', 'api', 'kube', 'plan', 'ledger', 'output', 'report'},
-    'operator': {'base', 'api', 'kube', 'plan', 'ledger', 'policy', 'output', 'report'},
-    'cli': {'base', 'api', 'kube', 'plan', 'ledger', 'policy', 'output', 'report', 'worker'},
+    'worker': {'base', 'api', 'kube', 'job', 'plan', 'ledger', 'output', 'report'},
+    'operator': {'base', 'api', 'kube', 'job', 'plan', 'ledger', 'policy', 'output', 'report'},
+    'cli': {'base', 'api', 'kube', 'job', 'plan', 'ledger', 'policy', 'output', 'report', 'worker'},
     'python': {'base', 'worker'},
 }
 # Headers that cost seconds to compile, and the folders whose .cc files may include them.

@@ -75,7 +75,7 @@ TEST_F(RunStateTest, DeletingTheJobRemovesAllOfIt) {
   ASSERT_TRUE(state.WriteControl({}));
   ASSERT_TRUE(state.WriteControl({}));  // an update must not lose the owner either
   ASSERT_TRUE(state.CreateResult({}));
-  const worker::JobObjects objects{kNamespace, "small", state.identity()};
+  const job::JobObjects objects{kNamespace, "small", state.identity()};
   ASSERT_EQ(worker::SchemaGate(api_.get(), objects).Check("[\"a\"]").value(), "");
   const worker::StoreClient store(api_.get(), objects);
   using Op = ledger::Call::Op;
