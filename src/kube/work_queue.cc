@@ -1,0 +1,143 @@
+#include "kube/work_queue.h"
+
+#include <algorithm>
+
+namespace pj::kube {
+namespace {
+
+constexpr int kHigh = 0;
+constexpr int kLow = 1;
+
+}  // namespace
+
+WorkQueue::WorkQueue(WorkQueueOptions options)
+    : clock_(options.clock != nullptr ? *options.clock : SystemClock()),
+      first_backoff_(options.first_backoff),
+      max_backoff_(options.max_backoff) {}
+
+void WorkQueue::Add(const std::string& key) {
+  std::lock_guard lock(mutex_);
+  Enqueue(key, kHigh);
+}
+
+void WorkQueue::AddLow(const std::string& key) {
+  std::lock_guard lock(mutex_);
+  Enqueue(key, kLow);
+}
+
+void WorkQueue::AddAfter(const std::string& key, Nanos delay) {
+  std::lock_guard lock(mutex_);
+  Delay(key, delay);
+}
+
+void WorkQueue::AddRateLimited(const std::string& key) {
+  std::lock_guard lock(mutex_);
+  const int failures = failures_[key]++;
+  Nanos delay = first_backoff_;
+  for (int i = 0; i < failures && delay < max_backoff_; ++i) delay *= 2;
+  Delay(key, std::min(delay, max_backoff_));
+}
+
+void WorkQueue::Forget(const std::string& key) {
+  std::lock_guard lock(mutex_);
+  failures_.erase(key);
+}
+
+int WorkQueue::Failures(const std::string& key) const {
+  std::lock_guard lock(mutex_);
+  const auto found = failures_.find(key);
+  return found == failures_.end() ? 0 : found->second;
+}
+
+std::optional<std::string> WorkQueue::Get(Millis wait) {
+  using std::chrono::steady_clock;
+  const auto until = steady_clock::now() + wait;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (shut_down_) return std::nullopt;
+    TakeDue();
+    if (!order_.empty()) break;
+    if (steady_clock::now() >= until) return std::nullopt;
+    // A delayed key is due by the clock, which a test may move by hand.
+    auto wake = until;
+    if (!delayed_.empty()) {
+      wake = std::min(wake, steady_clock::now() + (delayed_.begin()->first - clock_.Monotonic()));
+    }
+    changed_.wait_until(lock, wake);
+  }
+  std::string key = std::move(order_.begin()->second);
+  order_.erase(order_.begin());
+  places_.erase(key);
+  processing_.insert(key);
+  return key;
+}
+
+void WorkQueue::Done(const std::string& key) {
+  std::lock_guard lock(mutex_);
+  processing_.erase(key);
+  const auto again = again_.find(key);
+  if (again == again_.end()) return;
+  const int priority = again->second;
+  again_.erase(again);
+  Enqueue(key, priority);
+}
+
+void WorkQueue::ShutDown() {
+  std::lock_guard lock(mutex_);
+  shut_down_ = true;
+  changed_.notify_all();
+}
+
+size_t WorkQueue::Size() const {
+  std::lock_guard lock(mutex_);
+  return order_.size();
+}
+
+size_t WorkQueue::Delayed() const {
+  std::lock_guard lock(mutex_);
+  return delayed_.size();
+}
+
+void WorkQueue::Enqueue(const std::string& key, int priority) {
+  if (shut_down_) return;
+  if (processing_.contains(key)) {
+    const auto [again, fresh] = again_.emplace(key, priority);
+    again->second = std::min(again->second, priority);
+    return;
+  }
+  const auto waiting = places_.find(key);
+  if (waiting != places_.end()) {
+    if (waiting->second.first <= priority) return;
+    order_.erase(waiting->second);
+  }
+  const Place place{priority, next_++};
+  places_[key] = place;
+  order_.emplace(place, key);
+  changed_.notify_one();
+}
+
+void WorkQueue::Delay(const std::string& key, Nanos delay) {
+  if (shut_down_) return;
+  if (delay <= Nanos(0)) return Enqueue(key, kHigh);
+  const Nanos at = clock_.Monotonic() + delay;
+  const auto known = due_.find(key);
+  if (known != due_.end()) {
+    if (known->second <= at) return;
+    delayed_.erase({known->second, key});
+  }
+  due_[key] = at;
+  delayed_.emplace(at, key);
+  changed_.notify_one();  // who waits may have to wake earlier
+}
+
+void WorkQueue::TakeDue() {
+  const Nanos now = clock_.Monotonic();
+  while (!delayed_.empty() && delayed_.begin()->first <= now) {
+    const std::string key = delayed_.begin()->second;
+    delayed_.erase(delayed_.begin());
+    due_.erase(key);
+    Enqueue(key, kHigh);
+  }
+}
+
+}  // namespace pj::kube
