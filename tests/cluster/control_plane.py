@@ -71,14 +71,14 @@ class ControlPlane:
             f"--audit-log-path={enclosure.INSIDE}/{AUDIT_LOG}", "--audit-log-maxsize=100000",
             *flags])
 
-    def start_controllers(self, with_scheduler: bool) -> None:
-        """After the API server answers."""
+    def start_controllers(self, with_scheduler: bool, *flags: str) -> None:
+        """After the API server answers. Additional flags are the controller manager's."""
         self.home.start("controller-manager", [
             self.programs.path("kube-controller-manager"),
             f"--kubeconfig={enclosure.INSIDE}/controller-manager.kubeconfig",
             f"--root-ca-file={PKI}/ca.crt", "--use-service-account-credentials",
             f"--service-account-private-key-file={PKI}/service-accounts.key",
-            "--leader-elect=false", *CLIENT_RATES, *NODE_MONITOR])
+            "--leader-elect=false", *CLIENT_RATES, *NODE_MONITOR, *flags])
         if with_scheduler:
             self.home.start("scheduler", [
                 self.programs.path("kube-scheduler"), "--leader-elect=false", *CLIENT_RATES,
