@@ -132,11 +132,13 @@ class Checker {
     auto it = meta_.find("ownerReferences");
     if (it == meta_.end()) return;
     int controllers = 0;
-    for (size_t i = 0; i < it->size(); ++i) {
-      const Tree& owner = (*it)[i];
+    for (const Tree& owner : *it) {
+      // The real one does not say which of them either.
       for (const char* key : {"apiVersion", "kind", "name", "uid"}) {
         if (!owner.value(key, "").empty()) continue;
-        Required(fmt::format("metadata.ownerReferences[{}].{}", i, key), "must not be empty");
+        const bool version = std::string_view(key) == "apiVersion";
+        Bad(fmt::format("metadata.ownerReferences.{}", key), "",
+            version ? "version must not be empty" : "must not be empty");
       }
       auto controller = owner.find("controller");
       if (controller != owner.end() && *controller == true) ++controllers;

@@ -202,7 +202,7 @@ class Cluster:
         listed = self.kubectl("get", "--raw=/api/v1/namespaces?limit=1").stdout
         wish = json.dumps({"revision": json.loads(listed)["metadata"]["resourceVersion"],
                            "physical": True})
-        self.stop_api_server()
+        self.stop_api_server(signal.SIGKILL)  # else it waits a minute for watches to end
         self.run(sys.executable, "-c", POST, f"{control_plane.ETCD}/v3/kv/compaction", wish)
         self.start_api_server()
 
