@@ -112,8 +112,8 @@ void ScanScalar(const ScanOptions& options, const char* data, size_t size, ScanS
   ScanUnits<1, false>(options, data, size, state, masks);
 }
 
-RecordScanner::RecordScanner(const ScanOptions& options, SimdLevel level)
-    : options_(options), level_(level) {}
+RecordScanner::RecordScanner(const ScanOptions& options, SimdLevel level, const ScanState& before)
+    : options_(options), level_(level), state_(before) {}
 
 void RecordScanner::Scan(const char* data, size_t blocks, uint64_t* masks) {
   if (options_.unit == CodeUnit::kSingle && level_ == SimdLevel::kAvx2) {

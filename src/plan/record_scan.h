@@ -38,15 +38,14 @@ struct ScanState {
 // Not thread-safe: holds the state between calls. All levels give the same bits.
 class RecordScanner {
  public:
-  explicit RecordScanner(const ScanOptions& options, SimdLevel level = BestSimd());
+  explicit RecordScanner(const ScanOptions& options, SimdLevel level = BestSimd(),
+                         const ScanState& before = {});
 
   // Scans `blocks` × 64 bytes; one code unit behind them must be readable (zero at the end of the
   // data). masks[i] gets the bits of block i.
   void Scan(const char* data, size_t blocks, uint64_t* masks);
   // Scans the last bytes, less than a block: one mask.
   uint64_t ScanTail(std::string_view tail);
-  // True if the data ended within a record: the last one, without newline.
-  bool InRecord() const { return !state_.line_blank; }
   const ScanState& state() const { return state_; }
 
  private:

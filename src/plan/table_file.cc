@@ -74,22 +74,13 @@ Result<TableFile> TableFile::Open(const std::string& path, const DelimitedOption
 }
 
 Status TableFile::ForEachWindow(uint64_t begin, const WindowSink& sink) const {
-  RecordScanner scanner(scan_);
-  WindowReader reader(fd_.get(), ref_, begin, buffers_);
-  uint64_t* masks = buffers_->masks();
+  ChunkReader reader({fd_.get(), &ref_, scan_, begin}, buffers_);
   while (true) {
-    PJ_ASSIGN(const WindowReader::Window raw, reader.Next());
-    if (raw.size == 0) return {};
-    ScanWindow window{raw.offset, raw.data, raw.size, masks, raw.size / kScanBlock};
-    scanner.Scan(window.data, window.blocks, masks);
-    if (raw.size % kScanBlock != 0) {
-      const size_t whole = window.blocks * kScanBlock;
-      masks[window.blocks++] = scanner.ScanTail({window.data + whole, raw.size - whole});
-    }
-    if (raw.offset + raw.size == ref_.size && scanner.InRecord()) {
-      masks[(raw.size - 1) / kScanBlock] |= uint64_t{1} << ((raw.size - 1) % kScanBlock);
-    }
-    PJ_ASSIGN(const bool more, sink(window));
+    PJ_ASSIGN(const Chunk* chunk, reader.Next());
+    if (chunk == nullptr) return {};
+    if (chunk->size() == 0) continue;
+    PJ_ASSIGN(const bool more, sink({chunk->begin(), chunk->data(), chunk->size(), chunk->masks(),
+                                     chunk->blocks()}));
     if (!more) return {};
   }
 }

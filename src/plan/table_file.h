@@ -10,10 +10,10 @@
 
 #include "base/fs.h"
 #include "base/result.h"
+#include "plan/chunk_reader.h"
 #include "plan/encoding.h"
 #include "plan/plan.h"
 #include "plan/record_scan.h"
-#include "plan/window_reader.h"
 
 namespace pj::plan {
 

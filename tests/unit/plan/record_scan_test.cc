@@ -24,7 +24,7 @@ std::vector<size_t> Ends(std::string text, const ScanOptions& options,
   for (size_t i = 0; i < size; ++i) {
     if (masks[i / kScanBlock] >> (i % kScanBlock) & 1) out.push_back(i + 1);
   }
-  if (scanner.InRecord()) out.push_back(size);
+  if (!scanner.state().line_blank) out.push_back(size);
   return out;
 }
 

@@ -163,7 +163,7 @@ TEST_F(TableTest, SizesAgreeWithAddingRecordsOneByOne) {
 }
 
 TEST_F(TableTest, RecordsLongerThanAWindowStayWhole) {
-  const std::string big = "\"" + std::string(3 * kWindowBytes, '\n') + "\",k\n";
+  const std::string big = "\"" + std::string(3 * kChunkBytes, '\n') + "\",k\n";
   Put("a.csv", "h,k\n" + big + "1,2\n");
   auto plan = Build(Table(Unit::kRows, 1, {.support_multi_line = true}));
   ASSERT_TRUE(plan);
@@ -179,7 +179,7 @@ TEST_F(TableTest, RecordsLongerThanAWindowStayWhole) {
 TEST_F(TableTest, LongFilesAreReadAheadWithoutLoss) {
   std::string text = "h,k\n";
   uint64_t rows = 0;
-  for (; text.size() < 20 * kWindowBytes; ++rows) {
+  for (; text.size() < 20 * kChunkBytes; ++rows) {
     text += "\"" + std::to_string(rows) + std::string(rows % 97, '\n') + "\",\n";
   }
   const std::string path = Put("a.csv", text);
@@ -196,7 +196,7 @@ TEST_F(TableTest, LongFilesAreReadAheadWithoutLoss) {
   const auto stop_early = [&](const ScanWindow&) -> Result<bool> { return ++windows < 10; };
   EXPECT_TRUE(file->ForEachWindow(0, stop_early));
   EXPECT_EQ(windows, 10);
-  std::filesystem::resize_file(path, 15 * kWindowBytes);
+  std::filesystem::resize_file(path, 15 * kChunkBytes);
   const auto all = [](const ScanWindow&) -> Result<bool> { return true; };
   EXPECT_FALSE(file->ForEachWindow(0, all));
 }
