@@ -1,5 +1,7 @@
 // paralleljob: parallel batch jobs for Kubernetes, and on one machine. Maps argv to commands.h.
+#include <malloc.h>
 #include <CLI/CLI.hpp>
+
 #include <csignal>
 #include <string>
 
@@ -116,10 +118,19 @@ int Dispatch(const CLI::App& app, const AllOptions& all) {
   return pj::cli::VerifyCommand(all.verify);
 }
 
+// Large blocks go back to the system as soon as they are freed. By default glibc keeps more, the
+// larger the blocks that it has seen: after planning a million files, tens of megabytes.
+void ReturnMemoryEarly() {
+  constexpr int kLargeBlock = 256 << 10;
+  ::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
+  ::mallopt(M_TRIM_THRESHOLD, 2 * kLargeBlock);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  ReturnMemoryEarly();
   pj::log::Init(pj::log::Level::kWarning);
   CLI::App app{"Parallel batch jobs: mini-batches over processes, every row exactly once."};
   app.name("paralleljob");

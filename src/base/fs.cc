@@ -64,6 +64,17 @@ Result<UniqueFd> OpenFile(const std::string& path, int flags, unsigned mode) {
   return UniqueFd(fd);
 }
 
+Result<UniqueFd> OpenScratchFile(const std::string& dir) {
+  UniqueFd unnamed(::open(dir.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (unnamed.valid()) return unnamed;
+  // Network file systems do not have O_TMPFILE.
+  std::string path = dir + "/.scratch-XXXXXX";
+  UniqueFd fd(::mkostemp(path.data(), O_CLOEXEC));
+  if (!fd.valid()) return FailWrite(errno, "cannot make a scratch file in", dir, 0);
+  ::unlink(path.c_str());
+  return fd;
+}
+
 Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes) {
   PJ_ASSIGN(UniqueFd fd, OpenFile(path, O_RDONLY));
   std::string out;

@@ -43,6 +43,8 @@ std::string MountPointOf(const std::string& path);
 
 // open(2) with O_CLOEXEC.
 Result<UniqueFd> OpenFile(const std::string& path, int flags, unsigned mode = 0644);
+// An unnamed file in `dir`, to write and read; it is gone when it is closed.
+Result<UniqueFd> OpenScratchFile(const std::string& dir);
 // The whole file; kTooLarge over `max_bytes`.
 Result<std::string> ReadFile(const std::string& path, uint64_t max_bytes = 1ULL << 30);
 // Exactly `size` bytes at `offset`; a shorter file is kCorrupt.

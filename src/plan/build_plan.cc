@@ -122,7 +122,7 @@ Result<std::string> HashInputPaths(const PlanRequest& request) {
   PathsDigest digest;
   for (const SourceSpec& source : request.sources) {
     digest.AddSource(source.input_name);
-    PJ_TRY(WalkSource(source, [&](const FileRef& file) -> Status {
+    PJ_TRY(WalkSource(source, request.sort_dir, [&](const FileRef& file) -> Status {
       digest.AddFile(file.path);
       return {};
     }));

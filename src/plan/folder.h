@@ -11,17 +11,15 @@
 #include <vector>
 
 #include "base/result.h"
+#include "plan/name_sorter.h"
 
 namespace pj::plan {
 
-// Not thread-safe. Holds names only; no descriptor stays open.
+// Not thread-safe. Looks at some thousand files at a time; no directory stays open.
 class Folder {
  public:
   struct Entry {
-    uint64_t key =
-        0;  // eight bytes of the name after what all names share: most comparisons end here
-    uint32_t name = 0;
-    uint16_t size = 0;
+    std::string name;
     bool folder = false;
     int error = 0;  // errno of stat
     uint32_t mode = 0;
@@ -31,24 +29,23 @@ class Folder {
   // Which entries are wanted, by name and whether it is a folder.
   using Filter = std::function<bool(std::string_view, bool)>;
 
-  Status Load(const std::string& path, const Filter& wanted);
+  // Many names go to an unnamed file in `scratch_dir`.
+  Folder(std::string path, const std::string& scratch_dir)
+      : path_(std::move(path)), names_(scratch_dir) {}
 
-  const std::vector<Entry>& entries() const { return entries_; }
-  std::string_view Name(const Entry& entry) const {
-    return std::string_view(names_).substr(entry.name, entry.size);
-  }
+  Status Load(const Filter& wanted);
+  // The next entries in order; none at the end.
+  Result<std::vector<Entry>> Next();
+
   dev_t device() const { return device_; }
   ino_t inode() const { return inode_; }
 
  private:
-  Status ReadNames(int fd, const std::string& path, const Filter& wanted);
-  void Add(int fd, std::string_view name, uint8_t type, const Filter& wanted);
-  void Sort();
-  void StatAll(int fd);
-  void StatSome(int fd, size_t begin, size_t end);
+  Status ReadNames(int fd, const Filter& wanted);
+  Status Add(int fd, std::string_view name, uint8_t type, const Filter& wanted);
 
-  std::string names_;  // each with its NUL
-  std::vector<Entry> entries_;
+  std::string path_;
+  NameSorter names_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };

@@ -37,7 +37,7 @@ Status KeyGroups::Account(uint64_t before, const Group& group) {
 // written.
 Status KeyGroups::Spill() {
   if (!spill_.valid()) {
-    PJ_ASSIGN(spill_, OpenFile(dir_, O_TMPFILE | O_RDWR, 0600));
+    PJ_ASSIGN(spill_, OpenScratchFile(dir_));
   }
   for (Group& group : groups_) {
     const std::string bytes = group.pieces.TakeBytes();

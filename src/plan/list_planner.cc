@@ -34,11 +34,12 @@ class ByCount {
 
 Status PlanByCount(const PlanContext& context, uint32_t source) {
   ByCount batches(context, source);
-  PJ_TRY(WalkSource(context.request.sources[source], [&](const FileRef& file) -> Status {
-    context.digest->AddFile(file.path);
-    PJ_ASSIGN(const uint64_t number, context.writer->AddFile(file));
-    return batches.Add(number);
-  }));
+  PJ_TRY(WalkSource(context.request.sources[source], context.scratch_dir,
+                    [&](const FileRef& file) -> Status {
+                      context.digest->AddFile(file.path);
+                      PJ_ASSIGN(const uint64_t number, context.writer->AddFile(file));
+                      return batches.Add(number);
+                    }));
   return batches.Finish();
 }
 
@@ -66,7 +67,7 @@ Status PlanByKeys(const PlanContext& context, uint32_t source) {
   PJ_ASSIGN(const std::vector<size_t> columns, KeyColumns(context, spec, *format));
   KeyGroups groups(context.scratch_dir);
   std::string packed;
-  PJ_TRY(WalkSource(spec, [&](const FileRef& file) -> Status {
+  PJ_TRY(WalkSource(spec, context.scratch_dir, [&](const FileRef& file) -> Status {
     context.digest->AddFile(file.path);
     PJ_ASSIGN(const std::vector<std::string> values, format->Match(file.path));
     packed.clear();

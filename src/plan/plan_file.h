@@ -90,6 +90,34 @@ class PieceList {
 // Appends one key's value to the packed keys of a mini-batch.
 void PackKey(std::string_view value, std::string* packed);
 
+// Growing offsets, about two bytes each.
+class OffsetList {
+ public:
+  void Add(uint64_t offset);
+  uint64_t size() const { return count_; }
+  // Calls `sink(offset)` for each, until it fails.
+  template <typename Sink>
+  Status ForEach(const Sink& sink) const {
+    uint64_t offset = 0;
+    for (size_t at = 0; at < steps_.size();) {
+      uint64_t step = 0;
+      for (int shift = 0;; shift += 7) {
+        const auto byte = static_cast<uint8_t>(steps_[at++]);
+        step |= uint64_t{byte & 0x7FU} << shift;
+        if (byte < 0x80) break;
+      }
+      offset += step;
+      PJ_TRY(sink(offset));
+    }
+    return {};
+  }
+
+ private:
+  std::string steps_;  // varints
+  uint64_t last_ = 0;
+  uint64_t count_ = 0;
+};
+
 // Writes a plan from front to back; memory is eight bytes a mini-batch (its place in the index).
 // Not thread-safe. Without Finish() nothing is left behind.
 class PlanWriter {
@@ -123,7 +151,7 @@ class PlanWriter {
   Status FlushGroup();
   Status Flush(bool all);
   Status FinishFile(const PlanMeta& meta);
-  Status AppendIndex(const std::vector<uint64_t>& offsets);
+  Status AppendIndex(const OffsetList& offsets);
   uint64_t Offset() const { return flushed_ + buffer_.size(); }
 
   std::string path_;
@@ -133,8 +161,8 @@ class PlanWriter {
   std::string buffer_;
   uint64_t flushed_ = 0;
   std::vector<uint32_t> crcs_;
-  std::vector<uint64_t> groups_;
-  std::vector<uint64_t> bodies_;
+  OffsetList groups_;
+  OffsetList bodies_;
   uint64_t total_items_ = 0;
   uint64_t files_ = 0;
   std::string group_;

@@ -35,6 +35,12 @@ void PackKey(std::string_view value, std::string* packed) {
   packed->append(value);
 }
 
+void OffsetList::Add(uint64_t offset) {
+  PutVarint(offset - last_, &steps_);
+  last_ = offset;
+  ++count_;
+}
+
 void PieceList::Put(uint64_t v) { PutVarint(v, &bytes_); }
 
 void PieceList::AddFiles(uint64_t first, uint64_t count) {
@@ -93,7 +99,7 @@ Status PlanWriter::Flush(bool all) {
 
 Status PlanWriter::FlushGroup() {
   if (group_files_ == 0) return {};
-  groups_.push_back(Offset());
+  groups_.Add(Offset());
   PutVarint(group_.size(), &buffer_);
   PJ_TRY(Append(group_));
   group_.clear();
@@ -123,7 +129,7 @@ Status PlanWriter::BeginMiniBatch(const BodyHead& head) {
   PutVarint(head.source, &front);
   front.append(head.keys);
   PutVarint(head.pieces, &front);
-  bodies_.push_back(Offset());
+  bodies_.Add(Offset());
   total_items_ += head.items;
   PutVarint(front.size() + head.piece_bytes, &buffer_);
   return Append(front);
@@ -134,13 +140,12 @@ Status PlanWriter::AddMiniBatch(uint32_t source, std::string_view keys, const Pi
   return Append(pieces.bytes());
 }
 
-Status PlanWriter::AppendIndex(const std::vector<uint64_t>& offsets) {
-  for (const uint64_t offset : offsets) {
+Status PlanWriter::AppendIndex(const OffsetList& offsets) {
+  return offsets.ForEach([this](uint64_t offset) {
     ByteWriter entry;
     entry.U64(offset);
-    PJ_TRY(Append(entry.str()));
-  }
-  return {};
+    return Append(entry.str());
+  });
 }
 
 Status PlanWriter::FinishFile(const PlanMeta& meta) {

@@ -31,7 +31,7 @@ class SourcePlanner {
 
   Status Run() {
     PJ_ASSIGN(format_, FormatOf(spec_));
-    PJ_TRY(WalkSource(spec_, [this](const FileRef& file) {
+    PJ_TRY(WalkSource(spec_, context_.scratch_dir, [this](const FileRef& file) {
       context_.digest->AddFile(file.path);
       return AddFile(file);
     }));

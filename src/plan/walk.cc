@@ -44,7 +44,8 @@ Status CheckFile(uint32_t mode, int error, const std::string& path) {
 
 class Walker {
  public:
-  Walker(const SourceSpec& source, const FileSink& sink) : source_(source), sink_(sink) {
+  Walker(const SourceSpec& source, const std::string& scratch_dir, const FileSink& sink)
+      : source_(source), scratch_dir_(scratch_dir), sink_(sink) {
     excluded_ = source.exclude;
     std::sort(excluded_.begin(), excluded_.end());
   }
@@ -134,9 +135,9 @@ class Walker {
     if (above_.size() >= kMaxDepth) {
       return Fail(Code::kTooLarge, fmt::format("folders nested deeper than {}", kMaxDepth), path);
     }
-    Folder folder;
+    Folder folder(path.empty() ? "/" : path, scratch_dir_);
     const bool all = globs_.MatchesAll(states);
-    PJ_TRY(folder.Load(path.empty() ? "/" : path, [&](std::string_view name, bool is_folder) {
+    PJ_TRY(folder.Load([&](std::string_view name, bool is_folder) {
       if (is_folder) return !globs_.Enter(states, name).empty();
       return (all && !name.starts_with('.')) || globs_.MatchesFile(states, name);
     }));
@@ -146,21 +147,25 @@ class Walker {
       return {};
     }
     above_.push_back(id);
-    PJ_TRY(EmitEntries(folder, path, states));
+    while (true) {
+      PJ_ASSIGN(const std::vector<Folder::Entry> entries, folder.Next());
+      if (entries.empty()) break;
+      PJ_TRY(EmitEntries(entries, path, states));
+    }
     above_.pop_back();
     return {};
   }
 
-  Status EmitEntries(const Folder& folder, const std::string& path, const GlobSet::States& states) {
-    for (const Folder::Entry& entry : folder.entries()) {
-      const std::string_view name = folder.Name(entry);
+  Status EmitEntries(const std::vector<Folder::Entry>& entries, const std::string& path,
+                     const GlobSet::States& states) {
+    for (const Folder::Entry& entry : entries) {
       if (entry.folder) {
         std::string below = path;
-        below.append("/").append(name);
-        PJ_TRY(WalkFolder(below, globs_.Enter(states, name)));
+        below.append("/").append(entry.name);
+        PJ_TRY(WalkFolder(below, globs_.Enter(states, entry.name)));
         continue;
       }
-      file_.path.assign(path).append("/").append(name);
+      file_.path.assign(path).append("/").append(entry.name);
       if (!excluded_.empty() && Excluded(file_.path)) continue;
       PJ_TRY(CheckFile(entry.mode, entry.error, file_.path));
       file_.size = entry.bytes;
@@ -175,6 +180,7 @@ class Walker {
   }
 
   const SourceSpec& source_;
+  const std::string& scratch_dir_;
   const FileSink& sink_;
   std::vector<std::string> excluded_;
   GlobSet globs_;
@@ -185,8 +191,8 @@ class Walker {
 
 }  // namespace
 
-Status WalkSource(const SourceSpec& source, const FileSink& sink) {
-  return Walker(source, sink).Run();
+Status WalkSource(const SourceSpec& source, const std::string& scratch_dir, const FileSink& sink) {
+  return Walker(source, scratch_dir, sink).Run();
 }
 
 }  // namespace pj::plan

@@ -1,4 +1,4 @@
-// Walk: the files of one source, in bytewise order of their paths, one folder in memory at a time.
+// Walk: the files of one source, in bytewise order of their paths, in bounded memory.
 //
 // Symbolic links are followed; one that leads back to a folder above itself is left out (its files
 // stand there already) with a warning. Names that begin with "." are left out unless a path names
@@ -15,7 +15,8 @@ namespace pj::plan {
 
 using FileSink = std::function<Status(const FileRef&)>;
 
-// Calls `sink` for each file of `source`, each once.
-Status WalkSource(const SourceSpec& source, const FileSink& sink);
+// Calls `sink` for each file of `source`, each once. Names of large folders are sorted in an
+// unnamed file in `scratch_dir`.
+Status WalkSource(const SourceSpec& source, const std::string& scratch_dir, const FileSink& sink);
 
 }  // namespace pj::plan

@@ -26,7 +26,7 @@ class WalkTest : public PlanFixture {
   }
   std::vector<std::string> Walk(const SourceSpec& source) {
     std::vector<std::string> out;
-    const Status walked = WalkSource(source, [&](const FileRef& file) -> Status {
+    const Status walked = WalkSource(source, dir_, [&](const FileRef& file) -> Status {
       out.push_back(file.path.substr(std::min(file.path.size(), data_.size() + 1)));
       return {};
     });
