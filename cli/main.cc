@@ -124,6 +124,7 @@ void ReturnMemoryEarly() {
   constexpr int kLargeBlock = 256 << 10;
   ::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
   ::mallopt(M_TRIM_THRESHOLD, 2 * kLargeBlock);
+  ::mallopt(M_ARENA_MAX, 2);  // each thread's own keeps what that thread has freed
 }
 
 }  // namespace
