@@ -1,7 +1,5 @@
 #include "cli/local_controller.h"
 
-#include <fmt/core.h>
-
 #include "base/log.h"
 
 namespace pj::cli {
@@ -83,18 +81,15 @@ void LocalController::Tick(policy::Watchdog* watchdog, Nanos now) {
   policy::Sums sums = policy::Sum(*shards, options_.mini_batches);
   sums.anything_started = sums.anything_started || started > 0;
   policy::Verdict verdict = watchdog->Judge(sums, ready, paused, now);
-  if (verdict.state == policy::JobState::kRunning && options_.deadline &&
-      now - started_ > *options_.deadline) {
-    verdict = {policy::JobState::kFailed, "DeadlineExceeded",
-               fmt::format("the job ran longer than activeDeadlineSeconds ({} s)",
-                           std::chrono::duration_cast<Seconds>(*options_.deadline).count())};
+  if (verdict.state == policy::JobState::kRunning) {
+    verdict = policy::JudgeDeadline(now - started_, options_.deadline);
   }
   if (verdict.state != policy::JobState::kFailed) return;
   {
     const std::lock_guard lock(mutex_);
     failure_ = verdict;
   }
-  Send(ledger::Control::Mode::kAbort, verdict.reason + ": " + verdict.message);
+  Send(ledger::Control::Mode::kAbort, policy::AbortReason(verdict));
 }
 
 }  // namespace pj::cli

@@ -176,20 +176,44 @@ class FileLoader {
 
 }  // namespace
 
-Result<ParallelJob> FromStoredJson(std::string_view json) {
-  PJ_ASSIGN(const Json object, ParseJson(json, "ParallelJob"));
-  Json manifest{{"apiVersion", kApiVersion}, {"kind", kKind}};
-  if (object.contains("metadata") && object["metadata"].contains("name")) {
-    manifest["metadata"]["name"] = object["metadata"]["name"];
+namespace {
+
+// Name and spec of a stored object, read as a manifest without other metadata.
+ParallelJob ReadStored(std::string_view json, Places* places, Diagnostics* out) {
+  const Result<Json> object = ParseJson(json, "ParallelJob");
+  if (!object || !object->is_object()) {
+    out->Add({.field = "ParallelJob", .message = "is no JSON object"});
+    return {};
   }
-  if (object.contains("spec")) manifest["spec"] = object["spec"];
+  Json manifest{{"apiVersion", kApiVersion}, {"kind", kKind}};
+  if (object->contains("metadata") && (*object)["metadata"].contains("name")) {
+    manifest["metadata"]["name"] = (*object)["metadata"]["name"];
+  }
+  if (object->contains("spec")) manifest["spec"] = (*object)["spec"];
+  const auto documents = ParseYaml(DumpJson(manifest), "", YamlDialect::kKubectl, out);
+  if (out->HasErrors()) return {};
+  return ReadManifest(documents.at(0), "", places, out);
+}
+
+}  // namespace
+
+Result<ParallelJob> FromStoredJson(std::string_view json) {
   Diagnostics found;
   Places places;
-  const auto documents = ParseYaml(DumpJson(manifest), "", YamlDialect::kKubectl, &found);
-  ParallelJob job;
-  if (!found.HasErrors()) job = ReadManifest(documents.at(0), "", &places, &found);
+  ParallelJob job = ReadStored(json, &places, &found);
   if (!found.HasErrors()) return job;
   return Fail(pj::Code::kCorrupt, found.all().front().ToString(), "ParallelJob");
+}
+
+ParallelJob LoadStoredJob(std::string_view json, Diagnostics* out) {
+  Places places;
+  ParallelJob job = ReadStored(json, &places, out);
+  if (out->HasErrors()) return job;
+  LoadOptions options;
+  options.check_files = false;
+  FinishJob(places, options, &job, out);
+  if (!out->HasErrors()) CheckRunsInCluster(job, out);
+  return job;
 }
 
 std::vector<LoadedJob> LoadJobFile(const std::string& path, const LoadOptions& options,

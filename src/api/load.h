@@ -44,6 +44,9 @@ std::string ToManifestJson(const ParallelJob& job);
 // A job out of the JSON of a stored object; of its metadata only the name. Relative paths stay
 // relative to a folder that the object does not know.
 Result<ParallelJob> FromStoredJson(std::string_view json);
+// The same after all checks of a job file, and whether it can run in a cluster. Findings go to
+// `out`; the job is meaningful only if it has no errors.
+ParallelJob LoadStoredJob(std::string_view json, Diagnostics* out);
 
 // Runtime flags (--error_threshold …) taken out of programArguments and applied to `spec` (origin
 // kFlag); returns the words that reach the script, bindings not yet resolved. `file` and `line`

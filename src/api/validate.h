@@ -24,4 +24,7 @@ std::vector<std::string> ClusterOnlyFields(const ParallelJob& job);
 // Errors with field paths, without lines.
 void CheckRunsHere(const ParallelJob& job, const std::string& file, Diagnostics* out);
 
+// What keeps a valid job from running in a cluster: code or data of one machine only, no image.
+void CheckRunsInCluster(const ParallelJob& job, Diagnostics* out);
+
 }  // namespace pj::api

@@ -36,4 +36,20 @@ std::string FormatRfc3339(WallTime time) {
                      nanos / 1000);
 }
 
+std::string FormatRfc3339Seconds(WallTime time) { return FormatRfc3339(time).substr(0, 19) + "Z"; }
+
+std::optional<WallTime> ParseRfc3339(std::string_view text) {
+  const std::string copy(text);
+  tm parts{};
+  const char* rest = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (rest == nullptr) return std::nullopt;
+  int64_t nanos = 0;
+  if (*rest == '.') {
+    int64_t unit = 100'000'000;
+    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, unit /= 10) nanos += (*rest - '0') * unit;
+  }
+  if (std::string_view(rest) != "Z") return std::nullopt;
+  return WallTime(Seconds(timegm(&parts)) + Nanos(nanos));
+}
+
 }  // namespace pj

@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace pj {
 
@@ -41,5 +43,9 @@ class ManualClock : public Clock {
 
 // "2026-01-31T12:00:00.123456Z" (RFC 3339, microseconds), as Kubernetes' MicroTime.
 std::string FormatRfc3339(WallTime time);
+// "2026-01-31T12:00:00Z", as Kubernetes' Time.
+std::string FormatRfc3339Seconds(WallTime time);
+// Either of them, in UTC; nothing for any other text.
+std::optional<WallTime> ParseRfc3339(std::string_view text);
 
 }  // namespace pj

@@ -29,7 +29,7 @@ inline constexpr char kAgentContainer[] = "agent";
 // --- Commands ------------------------------------------------------------------------------------
 // In our image.
 inline constexpr char kWorkerProgram[] = "/usr/local/bin/paralleljob-worker";
-inline constexpr char kInstallCommand[] = "install";      // install DIR: fills the runtime volume
+inline constexpr char kInstallCommand[] = "install";      // install kRuntimeDir: fills it
 inline constexpr char kSuperviseCommand[] = "supervise";  // PID 1 of `agent`; starts `agent`
 inline constexpr char kAgentCommand[] = "agent";  // one incarnation; started by the supervisor
 inline constexpr char kFinaliseCommand[] = "finalise";
@@ -46,9 +46,8 @@ inline constexpr char kRunDir[] = "/paralleljob/run";                // agent rw
 inline constexpr char kHostSocket[] = "/paralleljob/run/host.sock";  // the slot host listens
 inline constexpr char kRuntimeDir[] = "/paralleljob/runtime";        // install rw, user ro
 inline constexpr char kPythonDir[] = "/paralleljob/runtime/python";  // holds package `paralleljob`
-inline constexpr char kCodeDir[] =
-    "/paralleljob/code";  // user ro (and agent ro): the script's folder
-inline constexpr char kInputsDir[] = "/paralleljob/inputs";    // <name>: agent ro, user ro
+inline constexpr char kCodeDir[] = "/paralleljob/code";      // user ro: code.configMap, code.volume
+inline constexpr char kInputsDir[] = "/paralleljob/inputs";  // <name>: agent ro, user ro
 inline constexpr char kOutputsDir[] = "/paralleljob/outputs";  // <name>: agent rw, user rw
 // The run's own folder of the work volume. Agent rw; of it the user container sees only
 // kUserLogsDir.
@@ -60,9 +59,11 @@ inline constexpr char kPlansDir[] = "/paralleljob/work/plans";
 // An emptyDir of each container: HOME and TMPDIR; copies of the code lie below kTmpDir of `user`.
 inline constexpr char kHomeDir[] = "/paralleljob/home";
 inline constexpr char kTmpDir[] = "/tmp";
+// podTemplate.volumes: <name>, user rw.
+inline constexpr char kVolumesDir[] = "/paralleljob/volumes";
 // Agent ro: the `job` ConfigMap, mounted as files (no request is needed to read them).
 inline constexpr char kJobDir[] = "/paralleljob/job";
-inline constexpr char kManifestKey[] = "job.json";  // the validated ParallelJob as JSON
+inline constexpr char kManifestKey[] = "job.json";  // for api::LoadStoredJob
 inline constexpr char kManifestFile[] = "/paralleljob/job/job.json";
 
 // An input or output whose path names a file is mounted by its folder: its path in a container is

@@ -56,7 +56,7 @@ std::string Writer::NewUid() {
                      ((b >> 48) & 0x3fff) | 0x8000, b & 0xffff'ffff'ffff);
 }
 
-std::string Writer::Now() const { return FormatRfc3339(clock_.Wall()).substr(0, 19) + "Z"; }
+std::string Writer::Now() const { return FormatRfc3339Seconds(clock_.Wall()); }
 
 Result<Response> Writer::Create(const Request& request, Tree object) {
   Tree& meta = object["metadata"];

@@ -185,6 +185,29 @@ bool Watchdog::FirstTaskLate(const Sums& sums, Nanos now) const {
          now - *ready_since_ > thresholds_.first_task_timeout;
 }
 
+Verdict JudgeDeadline(Nanos ran, std::optional<Nanos> deadline) {
+  if (!deadline || ran <= *deadline) return {};
+  return {JobState::kFailed, "DeadlineExceeded",
+          fmt::format("the job ran longer than activeDeadlineSeconds ({} s)",
+                      std::chrono::duration_cast<Seconds>(*deadline).count())};
+}
+
+Verdict JudgeWorkers(const std::vector<WorkerReport>& workers) {
+  for (const WorkerReport& worker : workers) {
+    if (!worker.slots_lost) return {};
+  }
+  if (workers.empty()) return {};
+  return {JobState::kFailed, workers.front().reason, OneLine(workers.front().message)};
+}
+
+std::string AbortReason(const Verdict& verdict) { return verdict.reason + ": " + verdict.message; }
+
+Verdict FromAbortReason(const std::string& reason) {
+  const size_t colon = reason.find(": ");
+  if (colon == std::string::npos) return {JobState::kFailed, "Aborted", reason};
+  return {JobState::kFailed, reason.substr(0, colon), reason.substr(colon + 2)};
+}
+
 Verdict FinalVerdict(const Sums& sums, const Thresholds& thresholds) {
   Verdict verdict = JudgeThresholds(sums, thresholds);
   return verdict.state != JobState::kRunning ? verdict : JudgeCompletion(sums, thresholds);

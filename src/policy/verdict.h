@@ -60,6 +60,23 @@ class Watchdog {
   uint64_t last_done_ = 0;
 };
 
+// Failed (DeadlineExceeded) when a job ran longer than its deadline.
+Verdict JudgeDeadline(Nanos ran, std::optional<Nanos> deadline);
+
+// What one living worker says of itself.
+struct WorkerReport {
+  bool slots_lost = false;  // every slot has retired
+  std::string reason;       // EntryScriptFailed, InitFailed …
+  std::string message;
+};
+// Failed when there are workers and every one has lost all its slots: whatever the thresholds say.
+Verdict JudgeWorkers(const std::vector<WorkerReport>& workers);
+
+// How a verdict travels in the control object's reason, and back: an operator that starts again
+// finds the same decision.
+std::string AbortReason(const Verdict& verdict);
+Verdict FromAbortReason(const std::string& reason);
+
 // The exact verdict from the sealed ledger at the end. kRunning when the ledger itself decides
 // nothing: it was sealed before all was done (cancel, deadline, timeout), and whoever asked for
 // that knows why.

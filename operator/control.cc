@@ -1,0 +1,94 @@
+#include "operator/control.h"
+
+#include <algorithm>
+#include <set>
+
+#include "operator/children.h"
+#include "operator/tick_budget.h"
+
+namespace pj::op {
+namespace {
+
+using Mode = ledger::Control::Mode;
+
+constexpr size_t kHints = 8;
+
+// A worker that lives and holds no unfinished shard.
+bool SomeoneIdles(const JobWorld& world) {
+  std::set<std::string> busy;
+  for (const ledger::ShardRecord& shard : world.shards) {
+    if (shard.Left() > 0) busy.insert(shard.holder);
+  }
+  return std::any_of(world.leases.begin(), world.leases.end(), [&](const WorkerLeaseView& lease) {
+    const std::string pod = lease.holder.substr(0, lease.holder.find('/'));
+    return !pod.empty() && lease.state.environment_ready && !busy.contains(pod);
+  });
+}
+
+uint64_t Stealable(const ledger::ShardRecord& shard) {
+  return shard.hi - std::clamp(shard.horizon, shard.lo, shard.hi);
+}
+
+// The shards with the most work that could be taken: where an idle worker should look.
+void AddHints(const JobWorld& world, ledger::Control* control) {
+  std::vector<const ledger::ShardRecord*> shards;
+  for (const ledger::ShardRecord& shard : world.shards) {
+    if (!shard.sealed && Stealable(shard) > 1) shards.push_back(&shard);
+  }
+  const size_t count = std::min(shards.size(), kHints);
+  std::partial_sort(shards.begin(), shards.begin() + static_cast<ptrdiff_t>(count), shards.end(),
+                    [](const auto* a, const auto* b) {
+                      return Stealable(*a) != Stealable(*b) ? Stealable(*a) > Stealable(*b)
+                                                            : a->lo < b->lo;
+                    });
+  control->hints.clear();
+  for (size_t i = 0; i < count; ++i) control->hints.push_back(shards[i]->lo);
+  control->retract.clear();
+  if (count > 0) return;
+  // Nothing lies beyond any horizon: slow owners should lower theirs.
+  for (const ledger::ShardRecord& shard : world.shards) {
+    if (!shard.sealed && shard.Left() > 1 && control->retract.size() < kHints) {
+      control->retract.push_back(shard.lo);
+    }
+  }
+}
+
+}  // namespace
+
+ledger::Control WantedControl(const Turn& turn, const Decision& decision) {
+  const JobWorld& world = turn.world;
+  ledger::Control control = world.control.value_or(ledger::Control{});
+  if (world.control && control.mode == Mode::kAbort) return control;
+  control.tick = TickFor(turn.spec().instance_count.value, turn.all_pods,
+                         turn.options.cluster_writes_per_second);
+  if (decision.Failed()) {
+    control.mode = Mode::kAbort;
+    control.reason = policy::AbortReason(decision.verdict);
+  } else {
+    control.mode = decision.suspended ? Mode::kDrain : Mode::kRun;
+    control.reason = decision.suspended ? "suspended" : "";
+  }
+  if (control.mode == Mode::kRun && SomeoneIdles(world)) AddHints(world, &control);
+  return control;
+}
+
+Status EnsureControl(Turn* turn, const Decision& decision) {
+  const JobWorld& world = turn->world;
+  if (world.result) return {};
+  const ledger::Control wanted = WantedControl(*turn, decision);
+  const bool draining = wanted.mode == Mode::kDrain;
+  if (!draining) turn->memory.draining_since.reset();
+  if (draining && !turn->memory.draining_since) turn->memory.draining_since = turn->now();
+  if (!world.control) {
+    const Child map = ControlMap(world.job, wanted);
+    PJ_ASSIGN([[maybe_unused]] const bool made,
+              turn->writer.Create(map.type, world.job.meta.ns, map.body));
+    return {};
+  }
+  if (wanted == *world.control) return {};
+  kube::ConfigMap map = job::EncodeControlMap(world.job.objects(), wanted);
+  map.meta.resource_version = world.control_version;
+  return turn->writer.Update(kube::ConfigMaps(), map.meta.ns, map.meta.name, kube::Encode(map));
+}
+
+}  // namespace pj::op

@@ -1,0 +1,108 @@
+#include "operator/decision.h"
+
+#include "base/json.h"
+#include "job/rules.h"
+
+namespace pj::op {
+namespace {
+
+using policy::JobState;
+
+// Leases that say who lives; a released one says nothing.
+std::vector<policy::WorkerReport> Reports(const JobWorld& world) {
+  std::vector<policy::WorkerReport> out;
+  for (const WorkerLeaseView& lease : world.leases) {
+    if (lease.holder.empty()) continue;
+    out.push_back({.slots_lost = !lease.state.lost_reason.empty(),
+                   .reason = lease.state.lost_reason,
+                   .message = lease.state.lost_message});
+  }
+  return out;
+}
+
+Nanos Ran(const Turn& turn) {
+  const std::optional<WallTime> started = turn.job().started;
+  return started ? turn.clock.Wall() - *started : Nanos(0);
+}
+
+std::optional<Nanos> Deadline(const api::ParallelJobSpec& spec) {
+  if (!spec.active_deadline_seconds) return std::nullopt;
+  return Seconds(*spec.active_deadline_seconds);
+}
+
+policy::Verdict Watch(Turn* turn, const Decision& decision) {
+  bool paused = decision.suspended;
+  policy::Sums sums = decision.sums;
+  for (const WorkerLeaseView& lease : turn->world.leases) {
+    paused = paused || lease.state.initialising;
+    sums.anything_started = sums.anything_started || lease.state.started > 0;
+    sums.progress += lease.state.progress;
+  }
+  if (!turn->memory.watchdog) {
+    turn->memory.watchdog.emplace(job::ThresholdsOf(turn->spec()), turn->now());
+  }
+  return turn->memory.watchdog->Judge(sums, decision.environment_ready, paused, turn->now());
+}
+
+policy::Verdict Judge(Turn* turn, const Decision& decision) {
+  const JobWorld& world = turn->world;
+  if (world.result) return VerdictOf(*world.result);
+  if (world.control && world.control->mode == ledger::Control::Mode::kAbort) {
+    return policy::FromAbortReason(world.control->reason);
+  }
+  policy::Verdict verdict;
+  if (world.plan) verdict = Watch(turn, decision);
+  if (verdict.state == JobState::kRunning) verdict = policy::JudgeWorkers(Reports(world));
+  if (verdict.state == JobState::kRunning && !decision.suspended) {
+    verdict = policy::JudgeDeadline(Ran(*turn), Deadline(turn->spec()));
+  }
+  return verdict;
+}
+
+// Timeouts come without any event: look again while one can.
+void Wake(Turn* turn, const Decision& decision) {
+  if (decision.Stalled() || decision.Decided() || decision.suspended) return;
+  turn->WakeIn(Seconds(5));
+  if (const std::optional<Nanos> deadline = Deadline(turn->spec())) {
+    turn->WakeIn(*deadline - Ran(*turn) + Millis(1));
+  }
+}
+
+}  // namespace
+
+policy::Verdict VerdictOf(const job::StoredResult& result) {
+  const Result<Json> summary = ParseJson(result.summary_json, "result");
+  policy::Verdict verdict;
+  verdict.state = result.exit_code == 0 ? JobState::kComplete : JobState::kFailed;
+  verdict.reason = result.exit_code == 0 ? "Complete" : "Failed";
+  if (!summary || !summary->is_object()) return verdict;
+  verdict.reason = summary->value("reason", verdict.reason);
+  verdict.message = summary->value("message", std::string());
+  return verdict;
+}
+
+Decision Decide(Turn* turn) {
+  const JobWorld& world = turn->world;
+  Decision decision;
+  if (!world.job.problem.empty()) {
+    decision.stalled_reason = "InvalidSpec";
+    decision.stalled_message = world.job.problem;
+    return decision;
+  }
+  if (!world.damage.empty() && !world.result) {
+    decision.stalled_reason = "LedgerCorrupt";
+    decision.stalled_message = world.damage;
+    return decision;
+  }
+  decision.sums = policy::Sum(world.shards, world.plan ? world.plan->mini_batches : 0);
+  for (const WorkerLeaseView& lease : world.leases) {
+    decision.environment_ready = decision.environment_ready || lease.state.environment_ready;
+  }
+  decision.suspended = turn->spec().suspend && !world.result;
+  decision.verdict = Judge(turn, decision);
+  decision.suspended = decision.suspended && !decision.Decided();
+  Wake(turn, decision);
+  return decision;
+}
+
+}  // namespace pj::op

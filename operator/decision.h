@@ -1,0 +1,34 @@
+// Decision: how a job stands, from everything that is known of it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "operator/turn.h"
+#include "policy/verdict.h"
+
+namespace pj::op {
+
+struct Decision {
+  // Nothing can be done until a person acts; empty: not so.
+  std::string stalled_reason;
+  std::string stalled_message;
+  // kRunning until the end is decided; then final.
+  policy::Verdict verdict;
+  policy::Sums sums;
+  bool environment_ready = false;  // some worker's slots can run
+  bool suspended = false;          // wanted by the spec, and the end is not decided
+
+  bool Stalled() const { return !stalled_reason.empty(); }
+  bool Decided() const { return verdict.state != policy::JobState::kRunning; }
+  bool Failed() const { return verdict.state == policy::JobState::kFailed; }
+};
+
+// The order: spec, ledger's health, result, an abort that was written before, thresholds,
+// completion, lost slots, deadline, timeouts.
+Decision Decide(Turn* turn);
+
+// The outcome that `result` tells.
+policy::Verdict VerdictOf(const job::StoredResult& result);
+
+}  // namespace pj::op

@@ -1,0 +1,37 @@
+#include "operator/kinds.h"
+
+namespace pj::op {
+
+using kube::ResourceType;
+
+const ResourceType& Jobs() {
+  static const ResourceType type{"batch", "v1", "jobs", "Job"};
+  return type;
+}
+
+const ResourceType& Pods() {
+  static const ResourceType type{"", "v1", "pods", "Pod"};
+  return type;
+}
+
+const ResourceType& Events() {
+  static const ResourceType type{"", "v1", "events", "Event"};
+  return type;
+}
+
+const ResourceType& ServiceAccounts() {
+  static const ResourceType type{"", "v1", "serviceaccounts", "ServiceAccount"};
+  return type;
+}
+
+const ResourceType& Roles() {
+  static const ResourceType type{"rbac.authorization.k8s.io", "v1", "roles", "Role"};
+  return type;
+}
+
+const ResourceType& RoleBindings() {
+  static const ResourceType type{"rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding"};
+  return type;
+}
+
+}  // namespace pj::op

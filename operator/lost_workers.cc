@@ -1,0 +1,92 @@
+#include "operator/lost_workers.h"
+
+#include <fmt/core.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "operator/kinds.h"
+
+namespace pj::op {
+namespace {
+
+constexpr Nanos kBeyondGrace = Seconds(30);
+constexpr int kLeaseTicks = 3;
+
+Nanos LeaseTime(const Turn& turn) {
+  return turn.world.control ? turn.world.control->tick * kLeaseTicks : Nanos(Seconds(15));
+}
+
+// No sign of life for the lease time. A pod without a Lease never gave one.
+bool Silent(const Turn& turn, const WorkerPodView& pod) {
+  for (const WorkerLeaseView& lease : turn.world.leases) {
+    if (!lease.holder.starts_with(pod.meta.uid + "/")) continue;
+    const auto seen = turn.memory.leases.find(lease.meta.name);
+    return seen != turn.memory.leases.end() && turn.now() - seen->second.at >= LeaseTime(turn);
+  }
+  return true;
+}
+
+Status MarkFailed(Turn* turn, const WorkerPodView& pod) {
+  PJ_ASSIGN(const std::string stored, turn->writer.Get(Pods(), pod.meta.ns, pod.meta.name));
+  PJ_ASSIGN(Json body, ParseJson(stored, pod.meta.name));
+  Json& status = body["status"];
+  status["phase"] = "Failed";
+  status["reason"] = "NodeLost";
+  Json kept = Json::array();
+  if (const auto found = status.find("conditions"); found != status.end() && found->is_array()) {
+    for (const Json& condition : *found) {
+      if (condition.value("type", "") != "DisruptionTarget") kept.push_back(condition);
+    }
+  }
+  kept.push_back({{"type", "DisruptionTarget"},
+                  {"status", "True"},
+                  {"reason", "DeletionByParallelJob"},
+                  {"message", fmt::format("node {} has not stopped this pod in time and its agent "
+                                          "gives no sign of life",
+                                          pod.node)},
+                  {"lastTransitionTime", FormatRfc3339Seconds(turn->clock.Wall())}});
+  status["conditions"] = std::move(kept);
+  PJ_WARN("{}/{} {}: pod {} on {} is lost", pod.meta.ns, turn->job().meta.name,
+          turn->job().meta.uid, pod.meta.name, pod.node);
+  return turn->writer.UpdateStatus(Pods(), pod.meta.ns, pod.meta.name, DumpJson(body));
+}
+
+}  // namespace
+
+void WatchLeases(Turn* turn) {
+  auto& seen = turn->memory.leases;
+  for (const WorkerLeaseView& lease : turn->world.leases) {
+    JobMemory::Seen& last = seen[lease.meta.name];
+    if (last.version == lease.meta.resource_version) continue;
+    last = {lease.meta.resource_version, turn->now()};
+  }
+  if (seen.size() <= turn->world.leases.size()) return;
+  std::erase_if(seen, [turn](const auto& entry) {
+    for (const WorkerLeaseView& lease : turn->world.leases) {
+      if (lease.meta.name == entry.first) return false;
+    }
+    return true;
+  });
+}
+
+Result<int> ReplaceLostWorkers(Turn* turn) {
+  int lost = 0;
+  for (const WorkerPodView& pod : turn->world.pods) {
+    if (pod.Ended() || !pod.deletion || pod.node.empty()) continue;
+    const Nanos left = *pod.deletion + kBeyondGrace - turn->clock.Wall();
+    if (left > Nanos(0)) {
+      turn->WakeIn(left + Millis(1));
+    } else if (!Silent(*turn, pod)) {
+      turn->WakeIn(Seconds(1));
+    } else {
+      const Status marked = MarkFailed(turn, pod);
+      if (!marked && marked.error().code != Code::kNotFound) {
+        return std::unexpected(marked.error());
+      }
+      ++lost;
+    }
+  }
+  return lost;
+}
+
+}  // namespace pj::op

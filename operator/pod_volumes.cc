@@ -1,0 +1,180 @@
+#include "operator/pod_volumes.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <map>
+
+#include "base/json.h"
+#include "job/pod_contract.h"
+
+namespace pj::op {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kTokenSeconds = 3600;
+
+// "./a//b/" → "a/b"; empty for the volume's own root.
+std::string BelowVolume(const std::string& path) {
+  std::string text = fs::path(path).relative_path().lexically_normal().string();
+  while (text.ends_with('/')) text.pop_back();
+  return text == "." ? "" : text;
+}
+
+// What of `path` is mounted: a file's folder, or the folder itself.
+std::string FolderOf(const std::string& path, api::DataType type) {
+  const std::string below = BelowVolume(path);
+  return type == api::DataType::kUriFile ? fs::path(below).parent_path().string() : below;
+}
+
+Json Tree(const api::KubeJson& text) {
+  Result<Json> parsed = ParseJson(text);
+  return parsed && parsed->is_object() ? std::move(*parsed) : Json::object();
+}
+
+Json Mount(const std::string& volume, const std::string& at, const std::string& below,
+           bool read_only) {
+  Json mount{{"name", volume}, {"mountPath", at}};
+  if (!below.empty()) mount["subPath"] = below;
+  if (read_only) mount["readOnly"] = true;
+  return mount;
+}
+
+class Builder {
+ public:
+  explicit Builder(const ParallelJobView& job) : job_(job), spec_(job.job.spec) {}
+
+  PodVolumes Build() {
+    AddOwn();
+    AddToken();
+    AddCode();
+    AddData();
+    AddWork();
+    AddTemplateVolumes();
+    return {DumpJson(volumes_), DumpJson(install_), DumpJson(user_), DumpJson(agent_)};
+  }
+
+ private:
+  // The name of the pod's volume for a source; one that was met before is the same volume.
+  std::string Volume(const Json& source) {
+    const std::string key = DumpJson(source);
+    const auto [entry, fresh] = names_.try_emplace(key, fmt::format("data-{}", names_.size()));
+    if (fresh) Add(entry->second, source);
+    return entry->second;
+  }
+
+  void Add(const std::string& name, const Json& source) {
+    Json volume{{"name", name}};
+    volume.update(source);
+    volumes_.push_back(std::move(volume));
+  }
+
+  void AddOwn() {
+    const Json empty{{"emptyDir", Json::object()}};
+    for (const char* name : {"run", "runtime", "user-scratch", "agent-scratch"}) Add(name, empty);
+    Add("job", {{"configMap", {{"name", job_.objects().Name("job")}}}});
+    install_.push_back(Mount("runtime", job::kRuntimeDir, "", false));
+    user_.push_back(Mount("run", job::kRunDir, "", false));
+    user_.push_back(Mount("runtime", job::kRuntimeDir, "", true));
+    agent_.push_back(Mount("run", job::kRunDir, "", false));
+    agent_.push_back(Mount("job", job::kJobDir, "", true));
+    AddScratch("user-scratch", &user_);
+    AddScratch("agent-scratch", &agent_);
+  }
+
+  static void AddScratch(const std::string& volume, Json* mounts) {
+    mounts->push_back(Mount(volume, job::kHomeDir, "home", false));
+    mounts->push_back(Mount(volume, job::kTmpDir, "tmp", false));
+  }
+
+  // What the kubelet would mount into every container; here only the agent gets it.
+  void AddToken() {
+    Json sources = Json::array();
+    sources.push_back(
+        {{"serviceAccountToken", {{"path", "token"}, {"expirationSeconds", kTokenSeconds}}}});
+    const Json certificate{{"key", "ca.crt"}, {"path", "ca.crt"}};
+    sources.push_back(
+        {{"configMap", {{"name", "kube-root-ca.crt"}, {"items", Json::array({certificate})}}}});
+    const Json name{{"path", "namespace"}, {"fieldRef", {{"fieldPath", "metadata.namespace"}}}};
+    sources.push_back({{"downwardAPI", {{"items", Json::array({name})}}}});
+    Add("token", {{"projected", {{"sources", std::move(sources)}}}});
+    agent_.push_back(Mount("token", job::kTokenDir, "", true));
+  }
+
+  void AddCode() {
+    const api::Code& code = spec_.task.code;
+    Json source = Tree(code.reference);
+    if (code.source == api::Code::Source::kConfigMap) {
+      Add("code", {{"configMap", std::move(source)}});
+      user_.push_back(Mount("code", job::kCodeDir, "", true));
+    } else if (code.source == api::Code::Source::kVolume) {
+      const std::string path = source.value("path", "");
+      source.erase("path");
+      user_.push_back(Mount(Volume(source), job::kCodeDir, BelowVolume(path), true));
+    }
+  }
+
+  void AddData() {
+    for (const api::Input& input : spec_.inputs) {
+      if (input.type == api::DataType::kLiteral) continue;
+      AddBoth(Mount(Volume(Tree(input.volume)), fmt::format("{}/{}", job::kInputsDir, input.name),
+                    FolderOf(input.path, input.type), true));
+    }
+    for (const api::Output& output : spec_.outputs) {
+      AddBoth(Mount(Volume(Tree(output.volume)),
+                    fmt::format("{}/{}", job::kOutputsDir, output.name),
+                    FolderOf(output.path, output.type), false));
+    }
+  }
+
+  void AddBoth(const Json& mount) {
+    user_.push_back(mount);
+    agent_.push_back(mount);
+  }
+
+  // The work volume, else the appended output's, else the first output's; none: a scratch, which
+  // only a job without logs and appended rows may have.
+  Json WorkSource() const {
+    if (!spec_.work_volume.empty()) return Tree(spec_.work_volume);
+    if (const api::Output* append = spec_.FindOutput(spec_.task.append_row_to)) {
+      return Tree(append->volume);
+    }
+    if (!spec_.outputs.empty()) return Tree(spec_.outputs.front().volume);
+    return {{"emptyDir", Json::object()}};
+  }
+
+  void AddWork() {
+    const std::string volume = Volume(WorkSource());
+    const std::string folder =
+        fmt::format("{}/{}-{}", job::kWorkFolder, job_.meta.name, job_.identity().ShortHash());
+    agent_.push_back(Mount(volume, job::kWorkDir, folder, false));
+    user_.push_back(Mount(volume, job::kUserLogsDir, folder + "/logs/user", false));
+  }
+
+  void AddTemplateVolumes() {
+    const Json pod = Tree(spec_.pod_template);
+    const auto found = pod.find("volumes");
+    if (found == pod.end()) return;
+    for (Json source : *found) {
+      const std::string name = source.value("name", "");
+      source.erase("name");
+      user_.push_back(
+          Mount(Volume(source), fmt::format("{}/{}", job::kVolumesDir, name), "", false));
+    }
+  }
+
+  const ParallelJobView& job_;
+  const api::ParallelJobSpec& spec_;
+  std::map<std::string, std::string> names_;
+  Json volumes_ = Json::array();
+  Json install_ = Json::array();
+  Json user_ = Json::array();
+  Json agent_ = Json::array();
+};
+
+}  // namespace
+
+PodVolumes VolumesOf(const ParallelJobView& job) { return Builder(job).Build(); }
+
+}  // namespace pj::op

@@ -1,0 +1,155 @@
+#include "operator/reconcile.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "operator/control.h"
+#include "operator/events.h"
+#include "operator/finalising.h"
+#include "operator/lost_workers.h"
+#include "operator/status.h"
+#include "operator/workers.h"
+
+namespace pj::op {
+namespace {
+
+bool ManagedByOthers(const ParallelJobView& job) {
+  const std::string& manager = job.job.spec.managed_by;
+  return !manager.empty() && manager != kManagedBy;
+}
+
+Status NoteLostWorkers(Turn* turn) {
+  WatchLeases(turn);
+  PJ_ASSIGN(const int lost, ReplaceLostWorkers(turn));
+  if (lost > 0) {
+    Tell(turn, {.warning = true,
+                .reason = "WorkerLost",
+                .message = "a node is gone; its worker is replaced"});
+  }
+  return {};
+}
+
+}  // namespace
+
+Reconciler::Reconciler(ReconcilerOptions options)
+    : options_(std::move(options)),
+      clock_(options_.clock != nullptr ? *options_.clock : SystemClock()),
+      writer_(options_.api, options_.wrote),
+      status_tokens_(options_.job.status_writes_per_second),
+      tokens_at_(clock_.Monotonic()) {}
+
+Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
+  PJ_ASSIGN(const std::optional<JobWorld> world, options_.reader->Read(key));
+  if (!world || world->job.deleting || ManagedByOthers(world->job)) {
+    Forget(key);  // the children of a deleted job go with their owner
+    return kNever;
+  }
+  Memory& memory = Remember(world->job);
+  Turn turn{.world = *world,
+            .memory = memory.job,
+            .writer = writer_,
+            .options = options_.job,
+            .clock = clock_,
+            .all_pods = CountPods(*world, &memory.job)};
+  if (world->job.finished) {
+    PJ_TRY(ExpireChildren(&turn));
+    return turn.next;
+  }
+  const Decision decision = Decide(&turn);
+  if (!decision.Stalled()) {
+    PJ_TRY(EnsureControl(&turn, decision));
+    PJ_TRY(EnsureWorkers(&turn, decision));
+    PJ_TRY(NoteLostWorkers(&turn));
+    PJ_TRY(EnsureResult(&turn, decision));
+    PJ_TRY(StopStragglers(&turn));
+    TellStanding(&turn, decision);
+  }
+  PJ_TRY(WriteStatus(&turn, decision, &memory.standing));
+  return turn.next;
+}
+
+Reconciler::Memory& Reconciler::Remember(const ParallelJobView& job) {
+  const std::lock_guard lock(mutex_);
+  Memory& memory = memory_[{job.meta.ns, job.meta.name}];
+  if (memory.job.uid != job.meta.uid) {  // the same name again is another job
+    all_pods_ -= memory.job.pods_wanted;
+    memory = {};
+    memory.job.uid = job.meta.uid;
+  }
+  return memory;
+}
+
+void Reconciler::Forget(const JobKey& key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = memory_.find(key);
+  if (found == memory_.end()) return;
+  all_pods_ -= found->second.job.pods_wanted;
+  memory_.erase(found);
+}
+
+int64_t Reconciler::CountPods(const JobWorld& world, JobMemory* memory) {
+  const bool running =
+      !world.job.finished && world.job.problem.empty() && !world.job.job.spec.suspend;
+  const int64_t wanted = running ? world.job.job.spec.instance_count.value : 0;
+  const std::lock_guard lock(mutex_);
+  all_pods_ += wanted - memory->pods_wanted;
+  memory->pods_wanted = wanted;
+  return all_pods_;
+}
+
+// One write a job in status_interval, and a cap for all jobs together.
+bool Reconciler::MayWriteStatus(Turn* turn) {
+  const Nanos now = turn->now();
+  if (turn->memory.status_written) {
+    const Nanos due = *turn->memory.status_written + turn->options.status_interval;
+    if (now < due) {
+      turn->WakeIn(due - now);
+      return false;
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  const double rate = turn->options.status_writes_per_second;
+  const double passed = std::chrono::duration<double>(now - tokens_at_).count();
+  status_tokens_ = std::min(rate, status_tokens_ + passed * rate);
+  tokens_at_ = now;
+  if (status_tokens_ < 1) {
+    turn->WakeIn(Millis(static_cast<int64_t>(1000 / rate) + 1));
+    return false;
+  }
+  status_tokens_ -= 1;
+  return true;
+}
+
+Status Reconciler::WriteStatus(Turn* turn, const Decision& decision, JobStanding* standing) {
+  const std::string wanted = StatusOf(*turn, decision);
+  PJ_ASSIGN(const Json status, ParseJson(wanted, "status"));
+  PJ_ASSIGN(const Json stored, ParseJson(turn->job().status_json, "status"));
+  {
+    const std::lock_guard lock(mutex_);
+    *standing = {status.value("state", ""), decision.sums.done,
+                 decision.sums.counters.mini_batches_failed};
+  }
+  // The server may order the keys anew.
+  if (nlohmann::json(status) == nlohmann::json(stored) || !MayWriteStatus(turn)) return {};
+  const kube::Meta& meta = turn->job().meta;
+  const Json body{{"apiVersion", api::kApiVersion},
+                  {"kind", api::kKind},
+                  {"metadata",
+                   {{"name", meta.name},
+                    {"namespace", meta.ns},
+                    {"uid", meta.uid},
+                    {"resourceVersion", meta.resource_version}}},
+                  {"status", status}};
+  PJ_TRY(turn->writer.UpdateStatus(kube::ParallelJobs(), meta.ns, meta.name, DumpJson(body)));
+  turn->memory.status_written = turn->now();
+  return {};
+}
+
+std::map<JobKey, JobStanding> Reconciler::Standing() const {
+  const std::lock_guard lock(mutex_);
+  std::map<JobKey, JobStanding> out;
+  for (const auto& [key, memory] : memory_) out[key] = memory.standing;
+  return out;
+}
+
+}  // namespace pj::op

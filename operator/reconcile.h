@@ -1,0 +1,66 @@
+// Reconciler: brings one ParallelJob's objects from what they are to what they should be. Level
+// triggered: it looks at what is, never at what has happened.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "operator/decision.h"
+#include "operator/turn.h"
+#include "operator/world.h"
+
+namespace pj::op {
+
+// What a turn left behind, for metrics.
+struct JobStanding {
+  std::string state;  // as status.state
+  uint64_t mini_batches_done = 0;
+  uint64_t mini_batches_failed = 0;
+};
+
+struct ReconcilerOptions {
+  kube::Api* api = nullptr;
+  WorldReader* reader = nullptr;
+  const Clock* clock = nullptr;  // null: SystemClock()
+  OperatorOptions job;
+  Writer::Wrote wrote;  // see Writer
+};
+
+// Thread-safe as long as no two threads reconcile one key at a time (the work queue sees to it).
+// The Api, reader and clock live longer.
+class Reconciler {
+ public:
+  explicit Reconciler(ReconcilerOptions options);
+
+  // Returns after how long to look again without any event; kNever when there is no need. An error
+  // means: again, after a back-off.
+  Result<Nanos> Reconcile(const JobKey& key);
+
+  // How each known job stands, by key.
+  std::map<JobKey, JobStanding> Standing() const;
+
+ private:
+  struct Memory {
+    JobMemory job;
+    JobStanding standing;
+  };
+
+  Memory& Remember(const ParallelJobView& job);
+  void Forget(const JobKey& key);
+  int64_t CountPods(const JobWorld& world, JobMemory* memory);
+  Status WriteStatus(Turn* turn, const Decision& decision, JobStanding* standing);
+  bool MayWriteStatus(Turn* turn);
+
+  const ReconcilerOptions options_;
+  const Clock& clock_;
+  Writer writer_;
+  mutable std::mutex mutex_;         // guards what follows
+  std::map<JobKey, Memory> memory_;  // entries stay where they are
+  int64_t all_pods_ = 0;
+  double status_tokens_;
+  Nanos tokens_at_{0};
+};
+
+}  // namespace pj::op

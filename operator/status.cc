@@ -1,0 +1,285 @@
+#include "operator/status.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "operator/children.h"
+#include "operator/effective.h"
+#include "operator/workers.h"
+
+namespace pj::op {
+namespace {
+
+constexpr size_t kSamples = 20;
+constexpr size_t kConditionBytes = 4096;
+// They change by themselves: alone they are no reason to write.
+constexpr const char* kPassing[] = {"rate", "eta", "duration"};
+
+std::string Shortened(std::string text) {
+  if (text.size() <= kConditionBytes) return text;
+  size_t end = kConditionBytes - 4;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end) + " …";
+}
+
+bool PodsGone(const JobWorld& world) {
+  return std::all_of(world.pods.begin(), world.pods.end(),
+                     [](const WorkerPodView& pod) { return pod.Ended(); });
+}
+
+std::string HumanTime(Nanos time) {
+  const int64_t seconds = std::max<int64_t>(0, std::chrono::duration_cast<Seconds>(time).count());
+  if (seconds < 120) return fmt::format("{}s", seconds);
+  if (seconds < 7200) return fmt::format("{}m{}s", seconds / 60, seconds % 60);
+  return fmt::format("{}h{}m", seconds / 3600, seconds % 3600 / 60);
+}
+
+const Json* FindCondition(const Json& old, const std::string& type) {
+  const auto conditions = old.find("conditions");
+  if (conditions == old.end() || !conditions->is_array()) return nullptr;
+  for (const Json& condition : *conditions) {
+    if (condition.is_object() && condition.value("type", "") == type) return &condition;
+  }
+  return nullptr;
+}
+
+class Builder {
+ public:
+  Builder(const Turn& turn, const Decision& decision)
+      : turn_(turn), decision_(decision), world_(turn.world) {
+    if (Result<Json> old = ParseJson(world_.job.status_json); old && old->is_object()) {
+      old_ = std::move(*old);
+    }
+    now_ = FormatRfc3339Seconds(turn.clock.Wall());
+  }
+
+  std::string Build() {
+    out_["observedGeneration"] = world_.job.generation;
+    out_["run"] = world_.job.run;
+    out_["state"] = StateOf(turn_, decision_);
+    AddConditions();
+    AddTimes();
+    if (!decision_.Stalled()) {
+      AddCounters();
+      AddWorkers();
+      AddErrors();
+      AddOutputs();
+    }
+    AddEffective();
+    AddPassing();
+    return DumpJson(out_);
+  }
+
+ private:
+  void AddConditions() {
+    Json list = Json::array();
+    for (const Condition& condition : ConditionsOf(turn_, decision_))
+      list.push_back(Entry(condition));
+    out_["conditions"] = std::move(list);
+  }
+
+  Json Entry(const Condition& condition) const {
+    const std::string status = condition.is_true ? "True" : "False";
+    const Json* old = FindCondition(old_, condition.type);
+    const bool same = old != nullptr && old->value("status", "") == status;
+    return {{"type", condition.type},
+            {"status", status},
+            {"reason", condition.reason},
+            {"message", Shortened(condition.message)},
+            {"observedGeneration", world_.job.generation},
+            {"lastTransitionTime", same ? old->value("lastTransitionTime", now_) : now_}};
+  }
+
+  // As a batch Job: the clock starts anew when a suspended job goes on.
+  void AddTimes() {
+    if (decision_.Stalled() || decision_.suspended) return;
+    out_["startTime"] = old_.value("startTime", now_);
+    const std::string state = out_.value("state", "");
+    if (state == "Complete" || state == "Failed") {
+      out_["completionTime"] = old_.value("completionTime", now_);
+    }
+  }
+
+  void AddCounters() {
+    const policy::Sums& sums = decision_.sums;
+    if (!world_.plan) return;
+    const uint64_t failed = sums.counters.mini_batches_failed;
+    out_["progress"] = fmt::format(
+        "{}%", sums.total == 0 ? 100
+                               : static_cast<int>(100.0 * static_cast<double>(sums.done) /
+                                                  static_cast<double>(sums.total)));
+    out_["miniBatches"] = {{"total", sums.total},
+                           {"succeeded", sums.done - failed},
+                           {"failed", failed},
+                           {"left", sums.total - sums.done}};
+    out_["items"] = {{"total", world_.plan->items},
+                     {"succeeded", sums.counters.items_ok},
+                     {"failed", sums.counters.items_failed}};
+    out_["retries"] = sums.counters.retries;
+    out_["infrastructureLosses"] = sums.counters.infrastructure_losses;
+  }
+
+  void AddWorkers() {
+    int64_t active = 0;
+    int64_t ready = 0;
+    for (const WorkerPodView& pod : world_.pods) {
+      active += pod.Ended() ? 0 : 1;
+      ready += pod.ready && !pod.Ended() && !pod.deletion ? 1 : 0;
+    }
+    const int64_t wanted =
+        decision_.Decided() || decision_.suspended ? 0 : turn_.spec().instance_count.value;
+    out_["workers"] = {{"wanted", wanted},
+                       {"active", active},
+                       {"ready", ready},
+                       {"summary", fmt::format("{}/{}", ready, wanted)}};
+    out_["selector"] = fmt::format("paralleljob.dev/run={}", world_.job.identity().ShortHash());
+  }
+
+  void AddErrors() {
+    Json list = Json::array();
+    for (const ledger::ErrorGroup& group : decision_.sums.errors) {
+      if (list.size() == kSamples) break;
+      list.push_back({{"count", group.count},
+                      {"message", group.text},
+                      {"miniBatches", group.first_ids},
+                      {"log", group.log}});
+    }
+    if (!list.empty()) out_["errors"] = std::move(list);
+  }
+
+  void AddOutputs() {
+    if (!world_.result) return;
+    const Result<Json> summary = ParseJson(world_.result->summary_json);
+    if (!summary || !summary->is_object()) return;
+    if (const auto outputs = summary->find("outputs");
+        outputs != summary->end() && outputs->is_object() && !outputs->empty()) {
+      out_["outputs"] = *outputs;
+    }
+  }
+
+  void AddEffective() {
+    Json list = Json::array();
+    for (const EffectiveSetting& setting : Effective(turn_.spec())) {
+      list.push_back(
+          {{"name", setting.name}, {"value", setting.value}, {"source", setting.source}});
+    }
+    out_["effective"] = std::move(list);
+  }
+
+  // Rate, time left and duration are of the moment of the write that something else caused.
+  void AddPassing() {
+    Json before = old_;
+    for (const char* key : kPassing) before.erase(key);
+    if (nlohmann::json(before) == nlohmann::json(out_)) {
+      for (const char* key : kPassing) {
+        if (old_.contains(key)) out_[key] = old_[key];
+      }
+      return;
+    }
+    const std::optional<WallTime> start = ParseRfc3339(out_.value("startTime", ""));
+    if (!start) return;
+    const std::optional<WallTime> end = ParseRfc3339(out_.value("completionTime", ""));
+    const Nanos ran = end.value_or(turn_.clock.Wall()) - *start;
+    out_["duration"] = HumanTime(ran);
+    const double seconds = std::chrono::duration<double>(ran).count();
+    if (end || decision_.sums.done == 0 || seconds <= 0) return;
+    const double rate = static_cast<double>(decision_.sums.done) / seconds;
+    out_["rate"] = fmt::format("{:.3g}/s", rate);
+    const auto left = static_cast<double>(decision_.sums.total - decision_.sums.done);
+    out_["eta"] = HumanTime(Seconds(static_cast<int64_t>(left / rate)));
+  }
+
+  const Turn& turn_;
+  const Decision& decision_;
+  const JobWorld& world_;
+  Json old_ = Json::object();
+  Json out_ = Json::object();
+  std::string now_;
+};
+
+Condition Progress(const Turn& turn, const Decision& decision) {
+  const JobWorld& world = turn.world;
+  if (decision.Decided()) {
+    return {"Reconciling", true, "Finishing",
+            world.result ? "waiting for the last pods to end" : "sealing and publishing"};
+  }
+  if (decision.suspended) return {"Reconciling", true, "Suspended", "spec.suspend is true"};
+  if (const PodTrouble trouble = TroubleOf(world); !trouble.reason.empty()) {
+    return {"Reconciling", true, trouble.reason, trouble.message};
+  }
+  if (!world.plan) return {"Reconciling", true, "Starting", "waiting for the plan"};
+  return {"Reconciling", true, "Running", "mini-batches are running"};
+}
+
+}  // namespace
+
+PodTrouble TroubleOf(const JobWorld& world) {
+  size_t troubled = 0;
+  const WorkerPodView* first = nullptr;
+  for (const WorkerPodView& pod : world.pods) {
+    if (pod.Ended() || pod.trouble_reason.empty()) continue;
+    if (first == nullptr) first = &pod;
+    ++troubled;
+  }
+  if (first == nullptr) return {};
+  std::string message = fmt::format("pod {}: {}", first->meta.name, first->trouble);
+  if (troubled > 1) message += fmt::format(" (and {} more pods)", troubled - 1);
+  return {first->trouble_reason, std::move(message)};
+}
+
+std::vector<Condition> ConditionsOf(const Turn& turn, const Decision& decision) {
+  const JobWorld& world = turn.world;
+  if (decision.Stalled()) {
+    return {{"Reconciling", false, decision.stalled_reason, "nothing can be done"},
+            {"Stalled", true, decision.stalled_reason, decision.stalled_message}};
+  }
+  const policy::Verdict& verdict = decision.verdict;
+  const bool ended = decision.Decided() && world.result && PodsGone(world);
+  std::vector<Condition> out;
+  out.push_back(ended ? Condition{"Reconciling", false, verdict.reason, "the job has ended"}
+                      : Progress(turn, decision));
+  if (ended && decision.Failed()) {
+    out.push_back({"Stalled", true, verdict.reason, verdict.message});
+  } else {
+    out.push_back({"Stalled", false, "Fine", ""});
+  }
+  const bool stopped = decision.suspended && Drained(turn);
+  out.push_back({"Suspended", stopped, stopped ? "Suspended" : "NotSuspended",
+                 decision.suspended && !stopped ? "waiting for running calls to end" : ""});
+  if (world.plan) {
+    out.push_back(
+        {"Planned", true, "Planned",
+         fmt::format("{} mini-batches of {} items", world.plan->mini_batches, world.plan->items)});
+  } else {
+    out.push_back({"Planned", false, "NotPlanned", ""});
+  }
+  if (!decision.Decided()) return out;
+  if (decision.Failed()) {
+    out.push_back({"FailureTarget", true, verdict.reason, verdict.message});
+    if (ended) out.push_back({"Failed", true, verdict.reason, verdict.message});
+  } else {
+    out.push_back({"SuccessCriteriaMet", true, verdict.reason, verdict.message});
+    if (ended) out.push_back({"Complete", true, verdict.reason, verdict.message});
+  }
+  return out;
+}
+
+std::string StateOf(const Turn& turn, const Decision& decision) {
+  if (decision.Stalled()) return "Stalled";
+  const JobWorld& world = turn.world;
+  if (decision.Decided()) {
+    const bool ended = world.result && PodsGone(world);
+    if (decision.Failed()) return ended ? "Failed" : "Failing";
+    return ended ? "Complete" : "Completing";
+  }
+  if (decision.suspended) return Drained(turn) ? "Suspended" : "Suspending";
+  return world.plan && AnyWorkerLives(world) ? "Running" : "Pending";
+}
+
+std::string StatusOf(const Turn& turn, const Decision& decision) {
+  return Builder(turn, decision).Build();
+}
+
+}  // namespace pj::op

@@ -1,0 +1,56 @@
+// Turn: one reconcile of one job: what is known, what is remembered, and how to act. Every policy
+// takes it.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/clock.h"
+#include "operator/options.h"
+#include "operator/world.h"
+#include "operator/writer.h"
+#include "policy/verdict.h"
+
+namespace pj::op {
+
+inline constexpr Nanos kNever = Nanos::max();
+
+// What the operator remembers of a job between two turns. All of it may be lost: a new process
+// starts the clocks again, which delays a timeout and decides nothing wrongly.
+struct JobMemory {
+  std::string uid;
+  bool permissions_made = false;
+  std::optional<policy::Watchdog> watchdog;
+  // By Lease name: its last change, seen on our monotonic clock (no other clock is trusted).
+  struct Seen {
+    std::string version;
+    Nanos at{0};
+  };
+  std::map<std::string, Seen> leases;
+  std::optional<Nanos> draining_since;
+  std::optional<Nanos> decided_since;  // the verdict is known, `result` is not there yet
+  std::optional<Nanos> result_since;
+  std::optional<Nanos> status_written;
+  std::set<std::string> told;  // events
+  int64_t pods_wanted = 0;     // counts against the cluster's budget
+};
+
+struct Turn {
+  const JobWorld& world;
+  JobMemory& memory;
+  Writer& writer;
+  const OperatorOptions& options;
+  const Clock& clock;
+  int64_t all_pods = 0;  // wanted by all running jobs together
+  Nanos next = kNever;   // when to look again, without any event
+
+  Nanos now() const { return clock.Monotonic(); }
+  const ParallelJobView& job() const { return world.job; }
+  const api::ParallelJobSpec& spec() const { return world.job.job.spec; }
+  void WakeIn(Nanos delay) { next = std::min(next, std::max(delay, Nanos(Millis(1)))); }
+};
+
+}  // namespace pj::op

@@ -1,0 +1,140 @@
+#include "operator/workers.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "operator/children.h"
+#include "operator/kinds.h"
+
+namespace pj::op {
+namespace {
+
+constexpr Nanos kStragglers = Seconds(60);
+
+// The workers' Job of the highest generation; null if there is none.
+const WorkerJobView* CurrentJob(const JobWorld& world, int* generation) {
+  const WorkerJobView* current = nullptr;
+  for (const WorkerJobView& job : world.jobs) {
+    const std::optional<int> number = GenerationOf(world.job, job.meta.name);
+    if (!number || (current != nullptr && *number < *generation)) continue;
+    current = &job;
+    *generation = *number;
+  }
+  return current;
+}
+
+Status Create(Turn* turn, const Child& child) {
+  PJ_ASSIGN(const bool made, turn->writer.Create(child.type, turn->job().meta.ns, child.body));
+  if (made) {
+    PJ_INFO("{}/{} {}: created {} {}", turn->job().meta.ns, turn->job().meta.name,
+            turn->job().meta.uid, child.type.kind, child.name);
+  }
+  return {};
+}
+
+Status EnsurePermissions(Turn* turn) {
+  if (turn->memory.permissions_made) return {};
+  for (const Child& child : Permissions(turn->job())) PJ_TRY(Create(turn, child));
+  turn->memory.permissions_made = true;
+  return {};
+}
+
+Status EnsureManifest(Turn* turn) {
+  const Child map = ManifestMap(turn->job());
+  const auto& maps = turn->world.maps;
+  if (std::find(maps.begin(), maps.end(), map.name) != maps.end()) return {};
+  return Create(turn, map);
+}
+
+// The Job's own copy with another scale. Kubernetes lets an Indexed Job change its completions only
+// together with, and to, its parallelism: none wanted leaves them alone.
+Status Rescale(Turn* turn, const WorkerJobView& job, const Scale& scale) {
+  PJ_ASSIGN(const std::string stored, turn->writer.Get(Jobs(), job.meta.ns, job.meta.name));
+  PJ_ASSIGN(Json body, ParseJson(stored, job.meta.name));
+  Json& spec = body["spec"];
+  spec["parallelism"] = scale.parallelism;
+  spec["completions"] = scale.completions;
+  spec["suspend"] = scale.suspended;
+  PJ_INFO("{}/{} {}: {} workers{}", job.meta.ns, turn->job().meta.name, turn->job().meta.uid,
+          scale.parallelism, scale.suspended ? ", suspended" : "");
+  return turn->writer.Update(Jobs(), job.meta.ns, job.meta.name, DumpJson(body));
+}
+
+Status AdjustScale(Turn* turn, const WorkerJobView& job, Scale wanted) {
+  if (QueueOwnsJob(turn->job()) || job.terminal) return {};
+  if (wanted.parallelism == 0) wanted.completions = job.completions;
+  const Scale is{job.parallelism, job.completions, job.suspended};
+  if (is == wanted) return {};
+  return Rescale(turn, job, wanted);
+}
+
+}  // namespace
+
+bool AnyWorkerLives(const JobWorld& world) {
+  return std::any_of(world.pods.begin(), world.pods.end(), [](const WorkerPodView& pod) {
+    return pod.phase == "Running" && !pod.deletion;
+  });
+}
+
+bool Drained(const Turn& turn) {
+  const JobWorld& world = turn.world;
+  const auto released = [](const ledger::ShardRecord& shard) {
+    return shard.holder.empty() || shard.sealed || shard.Left() == 0;
+  };
+  const bool pods_gone = std::all_of(world.pods.begin(), world.pods.end(),
+                                     [](const WorkerPodView& pod) { return pod.Ended(); });
+  const bool told = world.control && world.control->mode == ledger::Control::Mode::kDrain;
+  if (pods_gone) return true;
+  if (!told || !turn.memory.draining_since) return false;
+  if (turn.now() - *turn.memory.draining_since >= turn.options.drain_grace) return true;
+  return world.plan && std::all_of(world.shards.begin(), world.shards.end(), released);
+}
+
+Status EnsureWorkers(Turn* turn, const Decision& decision) {
+  if (turn->world.result) return {};
+  PJ_TRY(EnsurePermissions(turn));
+  PJ_TRY(EnsureManifest(turn));
+  int generation = 0;
+  const WorkerJobView* job = CurrentJob(turn->world, &generation);
+  const Scale scale = ScaleOf(turn->job(), decision.suspended && Drained(*turn));
+  if (decision.suspended && !scale.suspended) {
+    turn->WakeIn(turn->options.drain_grace);
+    // Running pods drain first; a Job that is not there yet starts suspended (it has no pods).
+    if (job != nullptr) return AdjustScale(turn, *job, {job->parallelism, job->completions, false});
+  }
+  if (job == nullptr) {
+    // Nobody starts workers for a job whose end is decided: the finaliser does what is left.
+    if (decision.Decided()) return {};
+    return Create(turn, WorkerJob(turn->job(), 0, scale, turn->options));
+  }
+  if (job->terminal && !job->deleting && !decision.Decided()) {
+    PJ_WARN("{}/{} {}: {} is over without a result ({}): starting it again", turn->job().meta.ns,
+            turn->job().meta.name, turn->job().meta.uid, job->meta.name, job->failure);
+    return Create(turn, WorkerJob(turn->job(), generation + 1, scale, turn->options));
+  }
+  return AdjustScale(turn, *job, scale);
+}
+
+Status StopStragglers(Turn* turn) {
+  const JobWorld& world = turn->world;
+  if (!world.result) return {};
+  if (!turn->memory.result_since) turn->memory.result_since = turn->now();
+  const bool left = std::any_of(world.pods.begin(), world.pods.end(),
+                                [](const WorkerPodView& pod) { return !pod.Ended(); });
+  if (!left) return {};
+  const Nanos waited = turn->now() - *turn->memory.result_since;
+  if (waited < kStragglers) {
+    turn->WakeIn(kStragglers - waited);
+    return {};
+  }
+  for (const WorkerJobView& job : world.jobs) {
+    if (job.suspended || job.terminal) continue;
+    PJ_TRY(Rescale(turn, job, {job.parallelism, job.completions, true}));
+  }
+  return {};
+}
+
+}  // namespace pj::op

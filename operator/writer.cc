@@ -1,0 +1,80 @@
+#include "operator/writer.h"
+
+#include <fmt/core.h>
+
+namespace pj::op {
+namespace {
+
+using kube::Request;
+using kube::Response;
+using kube::Verb;
+
+Error ErrorOf(const Request& request, const Response& response) {
+  Code code = Code::kInvalid;
+  if (response.code == 404) code = Code::kNotFound;
+  if (response.code == 409) code = Code::kConflict;
+  if (response.code == 403) code = Code::kForbidden;
+  if (response.code == 413) code = Code::kTooLarge;
+  if (response.code == 429 || response.code >= 500) code = Code::kUnavailable;
+  const std::string& said = response.message.empty() ? response.reason : response.message;
+  return {code, fmt::format("{} ({})", said, response.code),
+          fmt::format("{} {}/{}", request.type.plural, request.ns, request.name),
+          code == Code::kForbidden ? "the operator's role lacks this permission, or a policy or "
+                                     "quota of the namespace forbids it"
+                                   : ""};
+}
+
+}  // namespace
+
+Result<Response> Writer::Do(const Request& request) {
+  PJ_ASSIGN(Response response, api_->Do(request));
+  if (response.ok() && request.verb != Verb::kGet && wrote_) wrote_(request, response);
+  return response;
+}
+
+Result<bool> Writer::Create(const kube::ResourceType& type, const std::string& ns,
+                            std::string body) {
+  const Request request{
+      .verb = Verb::kCreate, .type = type, .ns = ns, .name = {}, .body = std::move(body)};
+  PJ_ASSIGN(const Response response, Do(request));
+  if (response.ok()) return true;
+  if (response.reason == "AlreadyExists") return false;
+  return std::unexpected(ErrorOf(request, response));
+}
+
+Status Writer::Update(const kube::ResourceType& type, const std::string& ns,
+                      const std::string& name, std::string body) {
+  const Request request{
+      .verb = Verb::kUpdate, .type = type, .ns = ns, .name = name, .body = std::move(body)};
+  PJ_ASSIGN(const Response response, Do(request));
+  if (!response.ok()) return std::unexpected(ErrorOf(request, response));
+  return {};
+}
+
+Status Writer::UpdateStatus(const kube::ResourceType& type, const std::string& ns,
+                            const std::string& name, std::string body) {
+  const Request request{
+      .verb = Verb::kUpdateStatus, .type = type, .ns = ns, .name = name, .body = std::move(body)};
+  PJ_ASSIGN(const Response response, Do(request));
+  if (!response.ok()) return std::unexpected(ErrorOf(request, response));
+  return {};
+}
+
+Status Writer::Delete(const kube::ResourceType& type, const std::string& ns,
+                      const std::string& name, const std::string& uid) {
+  Request request{.verb = Verb::kDelete, .type = type, .ns = ns, .name = name};
+  request.precondition_uid = uid;
+  PJ_ASSIGN(const Response response, Do(request));
+  if (response.ok() || response.code == 404) return {};
+  return std::unexpected(ErrorOf(request, response));
+}
+
+Result<std::string> Writer::Get(const kube::ResourceType& type, const std::string& ns,
+                                const std::string& name) {
+  const Request request{.verb = Verb::kGet, .type = type, .ns = ns, .name = name};
+  PJ_ASSIGN(Response response, Do(request));
+  if (!response.ok()) return std::unexpected(ErrorOf(request, response));
+  return std::move(response.body);
+}
+
+}  // namespace pj::op

@@ -1,0 +1,42 @@
+// Writer: the operator's writes to the API, and what each answer means for a reconciler.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "kube/api.h"
+
+namespace pj::op {
+
+// Thread-safe as `api` is, which lives longer. A 404 or 409 on a write that came too late is
+// kNotFound or kConflict: the next reconcile sees the newer state.
+class Writer {
+ public:
+  // Told of each object that was really written, with the server's answer: for reading one's own
+  // writes. May be empty.
+  using Wrote = std::function<void(const kube::Request&, const kube::Response&)>;
+
+  explicit Writer(kube::Api* api, Wrote wrote = {}) : api_(api), wrote_(std::move(wrote)) {}
+
+  // An object that exists already is success: names are deterministic. True when it is new.
+  Result<bool> Create(const kube::ResourceType& type, const std::string& ns, std::string body);
+  Status Update(const kube::ResourceType& type, const std::string& ns, const std::string& name,
+                std::string body);
+  Status UpdateStatus(const kube::ResourceType& type, const std::string& ns,
+                      const std::string& name, std::string body);
+  // One that is gone is success. `uid` guards against a successor of the same name.
+  Status Delete(const kube::ResourceType& type, const std::string& ns, const std::string& name,
+                const std::string& uid);
+  // The object as it is stored now: what an update must start from.
+  Result<std::string> Get(const kube::ResourceType& type, const std::string& ns,
+                          const std::string& name);
+
+ private:
+  Result<kube::Response> Do(const kube::Request& request);
+
+  kube::Api* api_;
+  Wrote wrote_;
+};
+
+}  // namespace pj::op
