@@ -78,5 +78,16 @@ TEST(RngTest, TheSequenceIsFixed) {
   }
 }
 
+TEST(Clock, ReadsTheTimesItWrites) {
+  const WallTime time(Seconds(1'769'860'800) + Nanos(123'456'000));
+  EXPECT_EQ(ParseRfc3339(FormatRfc3339(time)), time);
+  EXPECT_EQ(FormatRfc3339Seconds(time), "2026-01-31T12:00:00Z");
+  EXPECT_EQ(ParseRfc3339("2026-01-31T12:00:00Z"), WallTime(Seconds(1'769'860'800)));
+  for (const char* text : {"", "now", "2026-01-31", "2026-01-31T12:00:00", "2026-01-31T12:00:00+01",
+                           "2026-01-31T12:00:00Zz", "2026-01-31T12:00:00.5"}) {
+    EXPECT_EQ(ParseRfc3339(text), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace pj

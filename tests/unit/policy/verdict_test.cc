@@ -201,5 +201,28 @@ TEST(Messages, AreBounded) {
   EXPECT_TRUE(verdict.message.starts_with("6 mini-batches failed"));
 }
 
+TEST(Verdict, ADeadlineIsExceededOnlyWhenItHasPassed) {
+  EXPECT_EQ(JudgeDeadline(Seconds(100), std::nullopt).state, JobState::kRunning);
+  EXPECT_EQ(JudgeDeadline(Seconds(10), Seconds(10)).state, JobState::kRunning);
+  const Verdict late = JudgeDeadline(Seconds(10) + Nanos(1), Seconds(10));
+  EXPECT_EQ(late.reason, "DeadlineExceeded");
+  EXPECT_NE(late.message.find("10 s"), std::string::npos);
+}
+
+TEST(Verdict, WorkersFailAJobOnlyTogether) {
+  const WorkerReport lost{.slots_lost = true, .reason = "InitFailed", .message = "why"};
+  EXPECT_EQ(JudgeWorkers({}).state, JobState::kRunning);
+  EXPECT_EQ(JudgeWorkers({lost, {}}).state, JobState::kRunning);
+  EXPECT_EQ(JudgeWorkers({lost, lost}).reason, "InitFailed");
+}
+
+TEST(Verdict, AnAbortTellsItsVerdictAgain) {
+  const Verdict verdict{JobState::kFailed, "ProgressTimeout", "nothing for 10 s: why"};
+  const Verdict again = FromAbortReason(AbortReason(verdict));
+  EXPECT_EQ(again.reason, verdict.reason);
+  EXPECT_EQ(again.message, verdict.message);
+  EXPECT_EQ(FromAbortReason("by hand").reason, "Aborted");
+}
+
 }  // namespace
 }  // namespace pj::policy
