@@ -71,8 +71,7 @@ void Tell(Turn* turn, const EventText& event) {
                   {"lastTimestamp", now},
                   {"count", 1}};
   const Result<bool> made = turn->writer.Create(Events(), job.meta.ns, DumpJson(body));
-  if (!made)
-    PJ_WARN("{}/{} {}: {}", job.meta.ns, job.meta.name, job.meta.uid, made.error().ToString());
+  if (!made) PJ_WARN("{}", made.error().ToString());
 }
 
 void TellStanding(Turn* turn, const Decision& decision) {

@@ -45,8 +45,7 @@ Status WriteResult(Turn* turn, const policy::Verdict& verdict) {
 Status StartFinaliser(Turn* turn) {
   const Child job = FinaliserJob(turn->job(), turn->options);
   if (Has(turn->world, job.name)) return {};
-  PJ_INFO("{}/{} {}: no agent lives, starting {}", turn->job().meta.ns, turn->job().meta.name,
-          turn->job().meta.uid, job.name);
+  PJ_INFO("no agent lives, starting {}", job.name);
   PJ_ASSIGN([[maybe_unused]] const bool made,
             turn->writer.Create(job.type, turn->job().meta.ns, job.body));
   return {};

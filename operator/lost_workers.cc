@@ -46,8 +46,7 @@ Status MarkFailed(Turn* turn, const WorkerPodView& pod) {
                                           pod.node)},
                   {"lastTransitionTime", FormatRfc3339Seconds(turn->clock.Wall())}});
   status["conditions"] = std::move(kept);
-  PJ_WARN("{}/{} {}: pod {} on {} is lost", pod.meta.ns, turn->job().meta.name,
-          turn->job().meta.uid, pod.meta.name, pod.node);
+  PJ_WARN("pod {} on {} is lost", pod.meta.name, pod.node);
   return turn->writer.UpdateStatus(Pods(), pod.meta.ns, pod.meta.name, DumpJson(body));
 }
 

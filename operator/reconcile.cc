@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "operator/control.h"
 #include "operator/events.h"
 #include "operator/finalising.h"
@@ -44,6 +45,8 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
     Forget(key);  // the children of a deleted job go with their owner
     return kNever;
   }
+  const std::string name = key.ToString();
+  const log::JobScope scope(name, world->job.meta.uid);
   Memory& memory = Remember(world->job);
   Turn turn{.world = *world,
             .memory = memory.job,

@@ -29,8 +29,7 @@ const WorkerJobView* CurrentJob(const JobWorld& world, int* generation) {
 Status Create(Turn* turn, const Child& child) {
   PJ_ASSIGN(const bool made, turn->writer.Create(child.type, turn->job().meta.ns, child.body));
   if (made) {
-    PJ_INFO("{}/{} {}: created {} {}", turn->job().meta.ns, turn->job().meta.name,
-            turn->job().meta.uid, child.type.kind, child.name);
+    PJ_INFO("created {} {}", child.type.kind, child.name);
   }
   return {};
 }
@@ -58,8 +57,7 @@ Status Rescale(Turn* turn, const WorkerJobView& job, const Scale& scale) {
   spec["parallelism"] = scale.parallelism;
   spec["completions"] = scale.completions;
   spec["suspend"] = scale.suspended;
-  PJ_INFO("{}/{} {}: {} workers{}", job.meta.ns, turn->job().meta.name, turn->job().meta.uid,
-          scale.parallelism, scale.suspended ? ", suspended" : "");
+  PJ_INFO("{} workers{}", scale.parallelism, scale.suspended ? ", suspended" : "");
   return turn->writer.Update(Jobs(), job.meta.ns, job.meta.name, DumpJson(body));
 }
 
@@ -111,8 +109,7 @@ Status EnsureWorkers(Turn* turn, const Decision& decision) {
     return Create(turn, WorkerJob(turn->job(), 0, scale, turn->options));
   }
   if (job->terminal && !job->deleting && !decision.Decided()) {
-    PJ_WARN("{}/{} {}: {} is over without a result ({}): starting it again", turn->job().meta.ns,
-            turn->job().meta.name, turn->job().meta.uid, job->meta.name, job->failure);
+    PJ_WARN("{} is over without a result ({}): starting it again", job->meta.name, job->failure);
     return Create(turn, WorkerJob(turn->job(), generation + 1, scale, turn->options));
   }
   return AdjustScale(turn, *job, scale);

@@ -1,0 +1,164 @@
+#include "operator/manager.h"
+
+#include <fmt/core.h>
+#include <poll.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "kube/leader_election.h"
+#include "kube/work_queue.h"
+#include "operator/cached_reader.h"
+#include "operator/health_server.h"
+#include "operator/metrics.h"
+#include "operator/reconcile.h"
+
+namespace pj::op {
+namespace {
+
+constexpr char kLeaseName[] = "paralleljob-operator";
+constexpr Millis kOwnWrites{20};  // until the caches are asked again
+constexpr Millis kTurnWait{500};
+
+JobKey ParseKey(const std::string& text) {
+  const size_t slash = text.find('/');
+  return {text.substr(0, slash), text.substr(slash + 1)};
+}
+
+class Manager {
+ public:
+  Manager(kube::Api* api, const ManagerOptions& options)
+      : options_(options),
+        api_(api, &metrics_),
+        reader_({.api = &api_,
+                 .ns = options.watch_namespace,
+                 .seed = Crc32c(options.identity) + 1ULL,
+                 .changed = [this](const JobKey& key) { Changed(key); }}),
+        reconciler_({.api = &api_,
+                     .reader = &reader_,
+                     .job = options.job,
+                     .wrote = [this](const auto& request,
+                                     const auto& response) { reader_.Wrote(request, response); }}),
+        election_(api_, {.ns = options.lease_namespace,
+                         .name = kLeaseName,
+                         .identity = options.identity,
+                         .seed = Crc32c(options.identity) + 2ULL}) {}
+
+  Status Run(int stop_fd) {
+    PJ_ASSIGN(const std::unique_ptr<HealthServer> health, StartHealth());
+    reader_.Start();
+    std::unique_ptr<kube::LeaderThread> leader;
+    if (options_.leader_elect) leader = std::make_unique<kube::LeaderThread>(election_);
+    std::vector<std::thread> workers;
+    while (true) {
+      pollfd stop{stop_fd, POLLIN, 0};
+      const bool started = !workers.empty();
+      if (::poll(&stop, 1, started ? 1000 : 50) > 0) break;
+      if (options_.leader_elect && election_.state() == kube::LeaderState::kLost) {
+        // A turn may hang in a request: whoever leads now must not meet its late writes.
+        PJ_ERROR("the lead is lost: ending at once");
+        std::_Exit(kExitLost);
+      }
+      if (!started && Leads() && reader_.Synced()) {
+        PJ_INFO("reconciling, {} turns at a time", options_.workers);
+        for (int i = 0; i < options_.workers; ++i) workers.emplace_back([this] { Work(); });
+      }
+    }
+    // Turns that run finish before the lease is released: two never lead at once.
+    stopping_ = true;
+    queue_.ShutDown();
+    for (std::thread& worker : workers) worker.join();
+    return {};
+  }
+
+ private:
+  bool Leads() const { return !options_.leader_elect || election_.IsLeader(); }
+
+  Result<std::unique_ptr<HealthServer>> StartHealth() {
+    HealthAnswers answers;
+    answers.healthy = [] { return true; };
+    answers.ready = [this] { return reader_.Synced() && !stopping_; };
+    answers.metrics = [this] {
+      return metrics_.Render({.queued = queue_.Size(),
+                              .delayed = queue_.Delayed(),
+                              .leading = Leads(),
+                              .watches = reader_.Stats(),
+                              .jobs = reconciler_.Standing()});
+    };
+    return HealthServer::Start(options_.health_address, std::move(answers));
+  }
+
+  void Changed(const JobKey& key) {
+    const std::string text = key.ToString();
+    {
+      const std::lock_guard lock(mutex_);
+      changed_.try_emplace(text, SystemClock().Monotonic());
+    }
+    queue_.Add(text);
+  }
+
+  // From the first change to now; nothing for a turn that only the clock asked for.
+  Nanos Waited(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = changed_.find(key);
+    if (found == changed_.end()) return Nanos(0);
+    const Nanos waited = SystemClock().Monotonic() - found->second;
+    changed_.erase(found);
+    return waited;
+  }
+
+  void Work() {
+    while (!stopping_) {
+      const std::optional<std::string> key = queue_.Get(kTurnWait);
+      if (!key) continue;
+      if (Leads()) Turn(*key);
+      queue_.Done(*key);
+    }
+  }
+
+  void Turn(const std::string& key) {
+    if (!reader_.ShowsOwnWrites(ParseKey(key))) return queue_.AddAfter(key, kOwnWrites);
+    const Nanos waited = Waited(key);
+    const Nanos start = SystemClock().Monotonic();
+    const Result<Nanos> next = reconciler_.Reconcile(ParseKey(key));
+    metrics_.Turned(waited, SystemClock().Monotonic() - start, next.has_value());
+    if (next) {
+      queue_.Forget(key);
+      if (*next != kNever) queue_.AddAfter(key, *next);
+      return;
+    }
+    const Error& error = next.error();
+    // Somebody else was quicker: the next turn sees it. No news for people.
+    if (error.code == Code::kConflict || error.code == Code::kNotFound) {
+      PJ_DEBUG("job={} {}", key, error.ToString());
+    } else {
+      PJ_WARN("job={} {}", key, error.ToString());
+    }
+    queue_.AddRateLimited(key);
+  }
+
+  const ManagerOptions& options_;
+  Metrics metrics_;
+  CountingApi api_;
+  kube::WorkQueue queue_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, Nanos> changed_;  // keys that wait, and since when
+  std::atomic<bool> stopping_{false};
+  CachedReader reader_;
+  Reconciler reconciler_;
+  kube::LeaderElection election_;
+};
+
+}  // namespace
+
+Status RunManager(kube::Api* api, const ManagerOptions& options, int stop_fd) {
+  return Manager(api, options).Run(stop_fd);
+}
+
+}  // namespace pj::op

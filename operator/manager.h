@@ -1,0 +1,30 @@
+// Manager: the running operator: caches, queue, turns, leadership, health. main.cc fills its
+// options.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "kube/api.h"
+#include "operator/options.h"
+
+namespace pj::op {
+
+struct ManagerOptions {
+  OperatorOptions job;
+  std::string watch_namespace = {};  // empty: all
+  bool leader_elect = false;
+  std::string lease_namespace = "default";
+  std::string identity = {};  // of this process, in the election
+  std::string health_address = ":8080";
+  int workers = 2;  // turns at a time
+};
+
+inline constexpr int kExitLost = 4;  // of a process that led and lost the lead
+
+// Runs until `stop_fd` (an eventfd or signalfd) can be read; turns that run then are finished. A
+// process that loses the lead ends at once, with kExitLost. The Api lives longer.
+Status RunManager(kube::Api* api, const ManagerOptions& options, int stop_fd);
+
+}  // namespace pj::op
