@@ -18,7 +18,7 @@ struct ManagerOptions {
   std::string lease_namespace = "default";
   std::string identity = {};  // of this process, in the election
   std::string health_address = ":8080";
-  int workers = 2;  // turns at a time
+  int workers = 8;  // turns at a time: they mostly wait for the API server
 };
 
 inline constexpr int kExitLost = 4;  // of a process that led and lost the lead
