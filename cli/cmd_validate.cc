@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "api/fields.h"
+#include "api/kube_fields.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -100,6 +101,32 @@ std::string_view WhereUsed(const api::Field& field) {
   return field.cluster_only ? "cluster" : "everywhere";
 }
 
+// Everything that the table knows; the CRD is made from this.
+Json ToJson(std::string_view path, const api::Field& field) {
+  Json out = {{"field", path},
+              {"azure", field.azure},
+              {"values", api::Allowed(field)},
+              {"type", api::TypeName(field.type)},
+              {"default", field.default_text},
+              {"required", field.required},
+              {"mutable", field.is_mutable},
+              {"used", WhereUsed(field)},
+              {"meaning", field.description}};
+  const api::Limits limits = api::LimitsOf(field);
+  if (field.type == api::FieldType::kInteger) {
+    out["min"] = field.min;
+    out["max"] = field.max;
+  } else if (field.type == api::FieldType::kChoice) {
+    out["choices"] = field.choices;
+    out["laterChoice"] = api::LaterChoice(field);
+  } else {
+    out["maxItems"] = limits.items;
+    out["maxLength"] = limits.length;
+    out["minLength"] = limits.least;
+  }
+  return out;
+}
+
 int PrintFields(bool json) {
   Json list = Json::array();
   for (const api::Field& field : api::Fields()) {
@@ -110,14 +137,10 @@ int PrintFields(bool json) {
           field.default_text.empty() ? "" : fmt::format(" (default {})", field.default_text));
       continue;
     }
-    list.push_back({{"field", field.path},
-                    {"azure", field.azure},
-                    {"values", api::Allowed(field)},
-                    {"default", field.default_text},
-                    {"required", field.required},
-                    {"mutable", field.is_mutable},
-                    {"used", WhereUsed(field)},
-                    {"meaning", field.description}});
+    list.push_back(ToJson(field.path, field));
+    for (const auto& [path, nested] : api::NestedFields(field)) {
+      list.push_back(ToJson(path, *nested));
+    }
   }
   if (json) fmt::print("{}\n", DumpJson(list));
   return kExitDone;
@@ -135,9 +158,11 @@ int ValidateCommand(const ValidateOptions& all) {
   Diagnostics findings;
   std::vector<api::LoadedJob> jobs;
   for (const std::string& file : options.files) {
+    Diagnostics found;  // of this file alone: an error in one does not hide those of the next
     std::vector<api::LoadedJob> loaded =
-        api::LoadJobFile(file, ToLoadOptions(options, Severity::kWarning), &findings);
+        api::LoadJobFile(file, ToLoadOptions(options, Severity::kWarning), &found);
     std::move(loaded.begin(), loaded.end(), std::back_inserter(jobs));
+    for (const Diagnostic& finding : found.all()) findings.Add(finding);
   }
   CheckScripts(jobs, options.strict, &findings);
   if (options.json) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 namespace pj::api {
 namespace {
@@ -139,10 +140,45 @@ std::optional<bool> FieldReader::Bool(const YamlNode& node, const std::string& p
   return std::nullopt;
 }
 
+bool FieldReader::LengthFits(const YamlNode& node, const std::string& path,
+                             const std::string& field_path) const {
+  const Field* field = FindField(TablePath(field_path));
+  if (field == nullptr) return true;
+  const Limits limits = LimitsOf(*field);
+  const auto length = static_cast<int64_t>(CountCodePoints(node.scalar));
+  if (length == 0 && limits.least > 0 && dialect_ == YamlDialect::kKubectl) {
+    Error(node, path, "is empty", "give it a value, or remove the key");
+    return false;
+  }
+  if (length <= limits.length) return true;
+  Diagnostic d =
+      At(node, path, fmt::format("has {} characters, at most {}", length, limits.length), {});
+  d.value.clear();
+  out_->Add(std::move(d));
+  return false;
+}
+
+bool FieldReader::CountFits(const YamlNode& node, size_t count, const std::string& path) const {
+  const Field* field = FindField(TablePath(path));
+  if (field == nullptr) return true;
+  const Limits limits = LimitsOf(*field);
+  if (static_cast<int64_t>(count) <= limits.items) return true;
+  Error(node, path, fmt::format("has {} entries, at most {}", count, limits.items));
+  return false;
+}
+
 std::optional<std::string> FieldReader::Text(const YamlNode& node, const std::string& path) const {
+  return TextOf(node, path, path);
+}
+
+std::optional<std::string> FieldReader::TextOf(const YamlNode& node, const std::string& path,
+                                               const std::string& field_path) const {
   if (node.kind == YamlNode::Kind::kScalar) {
     const YamlValue value = ResolveScalar(node, dialect_);
-    if (std::holds_alternative<std::string>(value) || node.line == 0) return node.scalar;
+    if (std::holds_alternative<std::string>(value) || node.line == 0) {
+      if (!LengthFits(node, path, field_path)) return std::nullopt;
+      return node.scalar;
+    }
     Mismatch(node, path, fmt::format("put it in quotes: \"{}\"", node.scalar));
     return std::nullopt;
   }
@@ -157,8 +193,9 @@ std::optional<std::vector<std::string>> FieldReader::Texts(const YamlNode& node,
     return std::nullopt;
   }
   std::vector<std::string> out;
+  if (!CountFits(node, node.items.size(), path)) return std::nullopt;
   for (size_t i = 0; i < node.items.size(); ++i) {
-    if (auto text = Text(node.items[i], fmt::format("{}[{}]", path, i))) {
+    if (auto text = TextOf(node.items[i], fmt::format("{}[{}]", path, i), path)) {
       out.push_back(std::move(*text));
     }
   }
@@ -169,8 +206,9 @@ std::optional<std::map<std::string, std::string>> FieldReader::TextMap(
     const YamlNode& node, const std::string& path) const {
   if (!IsMapping(node, path)) return std::nullopt;
   std::map<std::string, std::string> out;
+  if (!CountFits(node, node.entries.size(), path)) return std::nullopt;
   for (const auto& [key, value] : node.entries) {
-    if (auto text = Text(value, fmt::format("{}.{}", path, key.scalar))) {
+    if (auto text = TextOf(value, fmt::format("{}.{}", path, key.scalar), path)) {
       out[key.scalar] = std::move(*text);
     }
   }
@@ -195,7 +233,7 @@ bool FieldReader::IsMapping(const YamlNode& node, const std::string& path) const
 }
 
 bool FieldReader::IsSequence(const YamlNode& node, const std::string& path) const {
-  if (node.kind == YamlNode::Kind::kSequence) return true;
+  if (node.kind == YamlNode::Kind::kSequence) return CountFits(node, node.items.size(), path);
   const bool named =
       node.kind == YamlNode::Kind::kMapping && FindField(TablePath(path) + "[].name") != nullptr;
   Mismatch(node, path, named ? "write a list: - name: NAME" : "");

@@ -54,6 +54,12 @@ class FieldReader {
   void UnknownKey(const YamlNode& key, const std::string& path) const;
 
  private:
+  // Reports a text or a number of entries that the field at `field_path` may not hold.
+  bool LengthFits(const YamlNode& node, const std::string& path,
+                  const std::string& field_path) const;
+  bool CountFits(const YamlNode& node, size_t count, const std::string& path) const;
+  std::optional<std::string> TextOf(const YamlNode& node, const std::string& path,
+                                    const std::string& field_path) const;
   // `wanted`: what a path that is not in the table takes.
   void Mismatch(const YamlNode& node, const std::string& path, std::string hint = {},
                 std::string_view wanted = "text") const;

@@ -1,7 +1,5 @@
 #include "api/fields.h"
 
-#include <fmt/core.h>
-
 #include "base/limits.h"
 
 namespace pj::api {
@@ -264,7 +262,7 @@ const Field kFields[] = {
      "",
      T::kFragment,
      "",
-     "ConfigMaps that hold the packed folder",
+     "a ConfigMap whose keys are the files of the folder",
      0,
      0,
      {},
@@ -408,12 +406,6 @@ const Field kFields[] = {
 };
 #undef PJ_SLOT
 
-std::string ChoiceText(std::string_view choices) {
-  std::string out = choices.find(' ') == std::string_view::npos ? "" : "one of ";
-  for (const char c : choices) out += c == ' ' ? std::string(", ") : std::string(1, c);
-  return out;
-}
-
 }  // namespace
 
 std::span<const Field> Fields() { return kFields; }
@@ -438,37 +430,6 @@ std::vector<std::string_view> ChildKeys(std::string_view parent) {
     if (rest.find('.') == std::string_view::npos) out.push_back(rest);
   }
   return out;
-}
-
-std::string Allowed(const Field& field) {
-  switch (field.type) {
-    case T::kInteger:
-      return fmt::format("a whole number from {} to {}", field.min, field.max);
-    case T::kBoolean:
-      return "true or false";
-    case T::kChoice:
-      return ChoiceText(field.choices);
-    case T::kIntOrText:
-      return "a whole number or text";
-    case T::kTextOrList:
-      return "text or a list of texts";
-    case T::kTextList:
-      return "a list of texts";
-    case T::kTextMap:
-      return "a mapping of texts";
-    case T::kLiteral:
-      return "text, a number or a boolean";
-    case T::kVolume:
-      return "a Kubernetes volume source";
-    case T::kFragment:
-    case T::kObject:
-      return "a mapping";
-    case T::kObjectList:
-      return "a list of mappings";
-    case T::kText:
-      break;
-  }
-  return "text";
 }
 
 std::string TablePath(std::string_view path) {

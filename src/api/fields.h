@@ -23,8 +23,10 @@ enum class FieldType {
   kTextOrList,
   kTextList,
   kTextMap,
+  kQuantityMap,
   kLiteral,
   kVolume,
+  kVolumeList,
   kFragment,
   kObject,
   kObjectList
@@ -49,11 +51,23 @@ struct Field {
   bool later = false;  // refused: not supported yet
 };
 
+// How much a field may hold; the API server's schema has the same limits.
+struct Limits {
+  int64_t items = 0;   // entries of a list or mapping
+  int64_t length = 0;  // characters of a text, of each entry
+  int64_t least = 0;   // the same, at least
+};
+Limits LimitsOf(const Field& field);
+// Of a field's choices that one which is refused: not supported yet. Empty for most.
+std::string_view LaterChoice(const Field& field);
+
 // In the order in which a manifest is written.
 std::span<const Field> Fields();
 const Field* FindField(std::string_view path);
 // The keys right below `parent` ("spec.task").
 std::vector<std::string_view> ChildKeys(std::string_view parent);
+// The type's name, as `validate --fields -o json` prints it: "integer", "textMap" …
+std::string_view TypeName(FieldType type);
 // "a whole number from 0 to 259200", "true or false", "one of DEBUG, INFO, WARNING" …
 std::string Allowed(const Field& field);
 // "spec.inputs[data].path" → "spec.inputs[].path".

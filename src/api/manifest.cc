@@ -7,6 +7,7 @@
 #include "api/bindings.h"
 #include "api/field_reader.h"
 #include "api/mini_batch_size.h"
+#include "base/utf8.h"
 
 namespace pj::api {
 namespace {
@@ -189,6 +190,12 @@ class ManifestReader {
   void Literal(const YamlNode& node, const std::string& path, std::string* to) {
     if (node.kind == YamlNode::Kind::kScalar) {
       *to = PythonStr(ResolveScalar(node, YamlDialect::kKubectl));
+      const Field* field = FindField(TablePath(path));
+      const auto length = static_cast<int64_t>(CountCodePoints(*to));
+      if (field != nullptr && length > LimitsOf(*field).length) {
+        read_.Error(node, path,
+                    fmt::format("has {} characters, at most {}", length, LimitsOf(*field).length));
+      }
     } else {
       read_.Text(node, path);  // reports what it takes
     }
@@ -211,6 +218,7 @@ class ManifestReader {
     const bool list = node.kind == YamlNode::Kind::kSequence;
     const size_t count = list ? node.items.size() : 1;
     if (count == 0) read_.Error(node, path, "names no input", "write ${{inputs.NAME}}");
+    if (list && !read_.IsSequence(node, path)) return;
     for (size_t i = 0; i < count; ++i) {
       const YamlNode& item = list ? node.items[i] : node;
       const std::string at = list ? fmt::format("{}[{}]", path, i) : path;

@@ -12,12 +12,13 @@ struct UnitName {
   std::string_view name;
   MiniBatchSize::Unit unit;
   uint64_t factor;
+  size_t digits = 18;  // that a number may have; the API server's schema says the same
 };
 constexpr UnitName kUnits[] = {
     {"", MiniBatchSize::Unit::kFiles, 1},
-    {"gb", MiniBatchSize::Unit::kBytes, 1ULL << 30},
-    {"mb", MiniBatchSize::Unit::kBytes, 1ULL << 20},
-    {"kb", MiniBatchSize::Unit::kBytes, 1ULL << 10},
+    {"gb", MiniBatchSize::Unit::kBytes, 1ULL << 30, 9},
+    {"mb", MiniBatchSize::Unit::kBytes, 1ULL << 20, 12},
+    {"kb", MiniBatchSize::Unit::kBytes, 1ULL << 10, 15},
     {"b", MiniBatchSize::Unit::kBytes, 1},
     {"rows", MiniBatchSize::Unit::kRows, 1},
 };
@@ -38,10 +39,13 @@ Result<MiniBatchSize> ParseMiniBatchSize(std::string_view text) {
   if (error == std::errc::invalid_argument || known == std::end(kUnits)) {
     return Fail(pj::Code::kInvalid, "is not a mini-batch size", {}, std::string(kForms));
   }
-  const bool too_large = error == std::errc::result_out_of_range ||
-                         number > static_cast<uint64_t>(INT64_MAX) / known->factor;
-  if (too_large)
-    return Fail(pj::Code::kInvalid, "is out of range, at most 2^63 - 1 bytes, files or rows");
+  const std::string_view digits(text.data(), end);
+  const size_t leading = std::min(digits.find_first_not_of('0'), digits.size());
+  if (digits.size() - leading > known->digits) {
+    return Fail(pj::Code::kInvalid,
+                fmt::format("is out of range, at most {} digits{}{}", known->digits,
+                            unit.empty() ? "" : " before ", unit));
+  }
   if (number == 0) return Fail(pj::Code::kInvalid, "must be 1 or more", {}, std::string(kForms));
   return MiniBatchSize{known->unit, number * known->factor};
 }

@@ -8,6 +8,7 @@
 
 #include "api/bindings.h"
 #include "api/fields.h"
+#include "api/kube_fields.h"
 #include "api/names.h"
 #include "api/nearest_name.h"
 #include "api/program_arguments.h"
@@ -112,6 +113,12 @@ class Validator {
       const std::string problem = LabelProblem(key, value);
       if (!problem.empty()) Error("metadata.labels." + key, problem);
     }
+    for (const auto& [key, value] : job_.annotations) {
+      if (!IsQualifiedName(key)) {
+        Error("metadata.annotations." + key,
+              "is not an annotation's key: [prefix/]name, letters, digits, '-', '_', '.'");
+      }
+    }
   }
 
   void CheckIntegers() {
@@ -171,7 +178,7 @@ class Validator {
         }
       }
       CheckDataPath(path + ".path", input.path, !input.volume.empty());
-      CheckVolumeAt(path + ".volume", input.volume);
+      CheckFragmentAt(path + ".volume", input.volume);
     }
   }
 
@@ -188,7 +195,7 @@ class Validator {
       if (output.mode == OutputMode::kDirect) {
         Warn(path + ".mode", "direct is treated as rw_mount", "write rw_mount");
       }
-      CheckVolumeAt(path + ".volume", output.volume);
+      CheckFragmentAt(path + ".volume", output.volume);
       CheckFormat(path, output);
     }
   }
@@ -288,6 +295,9 @@ class Validator {
         Error("spec.task.environment.pip", "holds an empty or broken requirement", "one each line");
       }
     }
+    if (places_.Has("spec.task.code") && task.code.source == api::Code::Source::kNone) {
+      Error("spec.task.code", "names no source", "write code: {local: FOLDER}");
+    }
     CheckCode(task.code);
     if (!task.append_row_to.empty() && spec_.FindOutput(task.append_row_to) == nullptr) {
       Error("spec.task.appendRowTo", fmt::format("there is no output {}", task.append_row_to),
@@ -304,9 +314,10 @@ class Validator {
       Error("spec.task.code.local", "remote code cannot be read here", "give a local folder");
     }
     if (code.source == Source::kVolume) {
-      if (const auto status = CheckVolume(code.reference, {"path"}); !status) {
-        ErrorFrom("spec.task.code.volume", status.error());
-      }
+      CheckFragmentAt("spec.task.code.volume", code.reference);
+    }
+    if (code.source == Source::kConfigMap) {
+      CheckFragmentAt("spec.task.code.configMap", code.reference);
     }
   }
 
@@ -352,18 +363,16 @@ class Validator {
   void ErrorFrom(const std::string& path, const pj::Error& error) {
     Error(error.where.empty() ? path : path + "." + error.where, error.message, error.hint);
   }
-  void CheckVolumeAt(const std::string& path, const KubeJson& volume) {
-    if (volume.empty()) return;
-    if (const auto status = CheckVolume(volume); !status) ErrorFrom(path, status.error());
+  void CheckFragmentAt(const std::string& path, const KubeJson& json) {
+    if (json.empty()) return;
+    for (const pj::Error& error : CheckFragment(*FindField(TablePath(path)), json)) {
+      ErrorFrom(path, error);
+    }
   }
 
   void CheckCluster() {
-    CheckVolumeAt("spec.work.volume", spec_.work_volume);
-    if (!spec_.pod_template.empty()) {
-      for (const pj::Error& error : CheckPodTemplate(spec_.pod_template)) {
-        ErrorFrom("spec.podTemplate", error);
-      }
-    }
+    CheckFragmentAt("spec.work.volume", spec_.work_volume);
+    CheckFragmentAt("spec.podTemplate", spec_.pod_template);
     const std::string& manager = spec_.managed_by;
     if (!manager.empty() &&
         (manager.size() > limits::kNameBytes || manager.find('/') == std::string::npos)) {

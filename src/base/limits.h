@@ -13,6 +13,14 @@ inline constexpr size_t kYamlDepth = 64;
 inline constexpr size_t kRegexBytes = 1024;
 inline constexpr size_t kJsonDepth = 64;
 
+// What a field may hold, in characters and entries: the validator's and the API server's limits.
+inline constexpr int64_t kTextLength = 1024;
+inline constexpr int64_t kArgumentsLength = 16'384;
+inline constexpr int64_t kCondaFileLength = 65'536;
+inline constexpr int64_t kVariableLength = 32'768;
+inline constexpr int64_t kListEntries = 64;
+inline constexpr int64_t kMapEntries = 256;
+
 // Kubernetes objects.
 inline constexpr size_t kJobNameBytes = 52;             // leaves 11 of 63 for generation and index
 inline constexpr size_t kNameBytes = 63;                // inputs, outputs, namespaces

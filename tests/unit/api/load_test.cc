@@ -98,12 +98,12 @@ TEST_F(LoadFile, RefusesBadValues) {
       {"miniBatchSize: 99999999999gb", "is out of range"},
       {"miniBatchSize: 5\npartitionKeys: [a]", "does not go with partitionKeys"},
       {"partitionKeys: [a, a]", "twice"},
-      {"partitionKeys: ['']", "empty key"},
+      {"partitionKeys: ['']", "is empty"},
       {"partitionKeys: [1]", "put it in quotes: \"1\""},
       {"environmentVariables: {A: 1}", "spec.environmentVariables.A: takes text, not a number"},
       {"environmentVariables: {A=B: x}", "not a name of a variable"},
       {"environmentVariables: {A: yes}", "put it in quotes: \"yes\""},
-      {"podTemplate: {hostNetwork: true}", "not an allowed part of a pod"},
+      {"podTemplate: {hostNetwork: true}", "is not allowed here"},
       {"podTemplate: {volumes: [{name: v, hostPath: {path: /}}]}", "host paths are not allowed"},
       {"podTemplate: {resources: {limits: {cpu: .inf}}}", "JSON does not know"},
       {"work: {volume: {hostPath: {path: /}}}", "host paths are not allowed"},
@@ -142,7 +142,7 @@ TEST_F(LoadFile, RefusesBadTasks) {
       {"programArguments: --x ${{inputs.dta}}", "did you mean data?"},
       {"programArguments: --x ${{parent.inputs.data}}", "is no reference to an input or output"},
       {"environment: {condaFile: nope.yml}", "there is no file"},
-      {"environment: {pip: ['']}", "empty or broken requirement"},
+      {"environment: {pip: ['']}", "is empty"},
       {"environment: {image: 5}", "put it in quotes"},
   };
   for (const Bad& c : cases) {
