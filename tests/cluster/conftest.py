@@ -17,6 +17,7 @@ import kube_cluster
 import objects
 import programs
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
 CACHE /= "paralleljob"
 NUMBERS = itertools.count(1)
@@ -102,3 +103,15 @@ def toolbox(cluster, found_programs, tmp_path_factory):
         ["/bin/sh"], {f"/bin/{command}": "busybox" for command in commands}), archive)
     cluster.load(archive)
     return name
+
+
+@pytest.fixture(scope="session")
+def crd(control_plane):
+    """A control plane that knows ParallelJobs."""
+    file = REPOSITORY / "crds/paralleljobs.paralleljob.dev.yaml"
+    control_plane.kubectl("apply", f"--filename={file}")  # client side: the object must be small
+    # Served, and its documentation published; both come a moment later.
+    for what in (("get", "paralleljobs"), ("explain", "paralleljob.spec.task")):
+        enclosure.wait_until(f"kubectl {' '.join(what)}", 60, lambda what=what:
+                             control_plane.kubectl(*what, check=False).returncode == 0)
+    return control_plane
