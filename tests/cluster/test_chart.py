@@ -1,0 +1,149 @@
+"""The Helm chart: made alike from alike values, taken by a real API server, and back out again."""
+
+import itertools
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import enclosure
+import objects
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts/paralleljob"
+NUMBERS = itertools.count(1)
+EVERYTHING = ("--set=clusterScope=true,replicas=2,podDisruptionBudget.enabled=true,"
+              "networkPolicy.enabled=true,operator.imagePullPolicy=Never")
+
+
+def helm(programs, *arguments, check=True):
+    done = subprocess.run([programs.path("helm"), *map(str, arguments)], capture_output=True,
+                          text=True, check=False)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture
+def installed(control_plane):
+    """The namespace of a release; both go afterwards. The definition stays: crds.keep."""
+    name = f"chart-{next(NUMBERS)}"
+    control_plane.apply(objects.namespace(name))
+    control_plane.run("helm", "install", "pj", CHART, f"--namespace={name}", "--take-ownership")
+    yield name
+    control_plane.run("helm", "uninstall", "pj", f"--namespace={name}", "--wait", check=False)
+    control_plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def test_lint(found_programs):
+    assert "0 chart(s) failed" in helm(found_programs, "lint", "--strict", CHART).stdout
+
+
+def test_same_values_same_bytes(found_programs):
+    def made():
+        return helm(found_programs, "template", "pj", CHART, "--namespace=chart", EVERYTHING).stdout
+
+    assert made() == made()
+
+
+@pytest.mark.parametrize("wrong", ["replica=2", "operator.workers=0", "image.digest=abc",
+                                   "replicas=2,operator.leaderElect=false"])
+def test_wrong_values_are_refused(found_programs, wrong):
+    done = helm(found_programs, "template", "pj", CHART, f"--set={wrong}", check=False)
+    assert done.returncode != 0 and "values don't meet the specifications" in done.stderr
+
+
+def test_a_digest_wins(found_programs):
+    digest = "sha256:" + "0" * 64
+    made = helm(found_programs, "template", "pj", CHART, f"--set=image.digest={digest}").stdout
+    assert f"image: localhost/paralleljob-operator@{digest}" in made
+
+
+def test_no_wildcards_and_no_secrets(found_programs):
+    made = (CHART / "templates/rbac.yaml").read_text(encoding="utf-8")
+    assert "*" not in made
+    for word in ("secrets", "escalate", "bind]", "impersonate"):
+        assert word not in made
+
+
+def test_everything_is_taken_by_the_api_server(control_plane):
+    control_plane.apply(objects.namespace("chart-dry"))
+    made = helm(control_plane.programs, "template", "pj", CHART, "--namespace=chart-dry",
+                EVERYTHING).stdout
+    done = control_plane.kubectl("apply", "--dry-run=server", "--namespace=chart-dry",
+                                 "--filename=-", given=made)
+    assert "deployment.apps/pj-operator" in done.stdout
+    assert "Warning" not in done.stderr
+    control_plane.kubectl("delete", "namespace", "chart-dry", "--wait=false")
+
+
+def test_install_upgrade_uninstall(control_plane, installed):
+    deployment = control_plane.get("deployment", "pj-operator", f"--namespace={installed}")
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"},
+           "spec": deployment["spec"]["template"]["spec"]}
+    control_plane.kubectl("create", "--dry-run=server", f"--namespace={installed}", "--filename=-",
+                          given=json.dumps(pod))  # Pod Security restricted is enforced there
+    control_plane.run("helm", "upgrade", "pj", CHART, f"--namespace={installed}",
+                      "--set=operator.workers=9")
+    again = control_plane.get("deployment", "pj-operator", f"--namespace={installed}")
+    assert "--workers=9" in again["spec"]["template"]["spec"]["containers"][0]["args"]
+    control_plane.run("helm", "uninstall", "pj", f"--namespace={installed}", "--wait")
+    assert control_plane.get("deployments", f"--namespace={installed}")["items"] == []
+    assert control_plane.get("crd", "paralleljobs.paralleljob.dev")  # crds.keep
+
+
+def test_the_operator_may_do_its_work_and_no_more(control_plane, installed):
+    account = f"--as=system:serviceaccount:{installed}:pj-operator"
+
+    def may(verb, what, namespace=installed):
+        kind, _, subresource = what.partition("/")
+        return control_plane.kubectl("auth", "can-i", verb, kind, f"--subresource={subresource}",
+                                     account, f"--namespace={namespace}",
+                                     check=False).returncode == 0
+
+    for verb, what in (("watch", "paralleljobs.paralleljob.dev"), ("create", "jobs.batch"),
+                       ("delete", "pods"), ("patch", "pods/status"), ("create", "events")):
+        assert may(verb, what), (verb, what)
+    for verb, what in (("get", "secrets"), ("create", "pods"), ("update", "paralleljobs"),
+                       ("delete", "namespaces")):
+        assert not may(verb, what), (verb, what)
+    assert not may("get", "configmaps", "default")
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "update"]}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": {"name": "worker"}, "rules": [rule]}
+    control_plane.kubectl("create", account, f"--namespace={installed}", "--filename=-",
+                          given=json.dumps(role))  # it can grant a worker what it has
+
+
+def test_a_worker_writes_only_objects_of_its_own_job(control_plane, installed):
+    name = "job-0123abcd-worker"
+    binding = objects.role("anything", [{"apiGroups": [""], "resources": ["configmaps"],
+                                         "verbs": ["create"]}], name, installed)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+    control_plane.apply(account, *binding, namespace=installed)
+
+    def create(what):
+        return control_plane.kubectl("create", "configmap", what, f"--namespace={installed}",
+                                     f"--as=system:serviceaccount:{installed}:{name}", check=False)
+
+    def refused():
+        return "only the objects of its own job" in create("job-89abcdef-s-0").stderr
+
+    # The API server learns of a policy a moment later
+    enclosure.wait_until("the policy to be in force", 60, refused)
+    assert create("job-0123abcd-s-0").returncode == 0
+
+
+def test_flags_of_the_chart_are_the_operators(found_programs):
+    if not (ROOT / "operator/main.cc").exists():
+        pytest.skip("the tree has no operator program")
+    program = pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / "operator/paralleljob-operator"
+    known = set(re.findall(r"--[a-z][a-z-]+", subprocess.run(
+        [program, "--help"], capture_output=True, text=True, check=True).stdout))
+    made = helm(found_programs, "template", "pj", CHART, EVERYTHING).stdout
+    made += helm(found_programs, "template", "pj", CHART).stdout
+    given = set(re.findall(r"^ +- (--[a-z-]+)", made, re.MULTILINE))
+    assert given <= known
+    # Only for a run outside a cluster, or of the program itself.
+    assert known - given == {"--kubeconfig", "--context", "--help", "--version"}
