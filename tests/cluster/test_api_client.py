@@ -25,7 +25,7 @@ def plane(control_plane):
     yield control_plane
     control_plane.home.stop("controller-manager")
     control_plane.plane.start_controllers(False)
-    control_plane.kubectl("delete", "crd", crd.NAME, "--wait=false")
+    control_plane.kubectl("delete", "crd", crd.NAME)
 
 
 def program(name):

@@ -5,7 +5,6 @@ import signal
 
 import pytest
 
-import crd
 import enclosure
 import objects
 import operator_process
@@ -15,13 +14,9 @@ LABEL = "paralleljob.dev/job"
 
 
 @pytest.fixture(scope="module")
-def plane(control_plane):
-    """A control plane that knows ParallelJobs."""
-    control_plane.apply(crd.definition())
-    control_plane.kubectl("wait", "--for=condition=Established", f"crd/{crd.NAME}",
-                          "--timeout=60s")
-    yield control_plane
-    control_plane.kubectl("delete", "crd", crd.NAME, "--wait=false")
+def plane(crd):
+    """A control plane that knows ParallelJobs, with the schema that users have."""
+    return crd
 
 
 @pytest.fixture(scope="module")
