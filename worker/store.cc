@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/clock.h"
 #include "base/fault_point.h"
 
 namespace pj::worker {
@@ -12,13 +13,22 @@ namespace {
 using ledger::Call;
 using ledger::Reply;
 
+// For people and tools; who lives is judged by change alone.
+constexpr int64_t kLeaseSeconds = 15;
+
+bool IsLease(Call::Op op) {
+  return op == Call::Op::kGetLease || op == Call::Op::kCreateLease || op == Call::Op::kPutLease;
+}
+bool IsRead(Call::Op op) { return op == Call::Op::kGet || op == Call::Op::kGetLease; }
+bool IsCreate(Call::Op op) { return op == Call::Op::kCreate || op == Call::Op::kCreateLease; }
+
 // What the server said no to. 429 and 5xx may have happened or not: the core reads again.
 Reply::Outcome OutcomeOf(const Call& call, const kube::Response& response) {
   switch (response.code) {
     case 404:
       return Reply::Outcome::kNotFound;
     case 409:
-      return call.op == Call::Op::kCreate ? Reply::Outcome::kExists : Reply::Outcome::kConflict;
+      return IsCreate(call.op) ? Reply::Outcome::kExists : Reply::Outcome::kConflict;
     case 400:
     case 403:
     case 405:
@@ -30,22 +40,23 @@ Reply::Outcome OutcomeOf(const Call& call, const kube::Response& response) {
   }
 }
 
-void ReadObject(const Call& call, const std::string& body, Reply* reply) {
-  Result<kube::ConfigMap> map = kube::DecodeConfigMap(body);
-  if (!map) {
-    // Truncated or foreign: nothing is known of what the server did.
-    reply->outcome = Reply::Outcome::kUnknown;
-    reply->message = map.error().ToString();
-    return;
+Status ReadObject(const Call& call, const std::string& body, Reply* reply) {
+  if (IsLease(call.op)) {
+    PJ_ASSIGN(const kube::Lease lease, kube::DecodeLease(body));
+    reply->version = lease.meta.resource_version;
+    return {};
   }
-  reply->version = map->meta.resource_version;
-  if (call.op == Call::Op::kGet) reply->record = std::move(map->binary_data[job::kRecordKey]);
+  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(body));
+  reply->version = map.meta.resource_version;
+  if (call.op == Call::Op::kGet) reply->record = std::move(map.binary_data[job::kRecordKey]);
+  return {};
 }
 
 // Fault points around the writes: the request lost, or its response.
 void NoteStep([[maybe_unused]] const Call& call, [[maybe_unused]] const char* create,
               [[maybe_unused]] const char* put) {
-  if (call.op != Call::Op::kGet) PJ_FAULT(call.op == Call::Op::kCreate ? create : put);
+  if (call.op == Call::Op::kCreate) PJ_FAULT(create);
+  if (call.op == Call::Op::kPut) PJ_FAULT(put);
 }
 
 }  // namespace
@@ -54,25 +65,30 @@ bool StoreFailed(const Error& error) { return error.code != Code::kUnavailable; 
 
 kube::Request StoreClient::RequestFor(const Call& call) const {
   kube::Request request;
-  request.type = kube::ConfigMaps();
+  request.type = IsLease(call.op) ? kube::Leases() : kube::ConfigMaps();
   request.ns = objects_.ns;
-  request.name = call.name;
-  if (call.op == Call::Op::kGet) {
+  if (!IsCreate(call.op)) request.name = call.name;
+  if (IsRead(call.op)) {
     request.verb = kube::Verb::kGet;
     return request;
   }
-  kube::ConfigMap map;
-  map.meta = objects_.Meta(call.name);
-  map.binary_data[job::kRecordKey] = call.record;
-  if (call.op == Call::Op::kCreate) {
-    request.verb = kube::Verb::kCreate;
-    request.name.clear();
-  } else {
-    request.verb = kube::Verb::kUpdate;
-    map.meta.resource_version = call.version;
-  }
-  request.body = kube::Encode(map);
+  request.verb = IsCreate(call.op) ? kube::Verb::kCreate : kube::Verb::kUpdate;
+  request.body = BodyFor(call);
   return request;
+}
+
+std::string StoreClient::BodyFor(const Call& call) const {
+  kube::Meta meta = objects_.Meta(call.name);
+  if (!IsCreate(call.op)) meta.resource_version = call.version;
+  if (IsLease(call.op)) {
+    if (!call.note.empty()) meta.annotations[job::kWorkerStateNote] = call.note;
+    return kube::Encode(kube::Lease{.meta = std::move(meta),
+                                    .holder = call.record,
+                                    .duration_seconds = kLeaseSeconds,
+                                    .renew_time = FormatRfc3339(SystemClock().Wall())});
+  }
+  return kube::Encode(
+      kube::ConfigMap{.meta = std::move(meta), .binary_data = {{job::kRecordKey, call.record}}});
 }
 
 Result<Reply> StoreClient::Do(const Call& call) const {
@@ -86,7 +102,11 @@ Result<Reply> StoreClient::Do(const Call& call) const {
     reply.outcome = Reply::Outcome::kUnknown;
     reply.message = response.error().ToString();
   } else if (response->ok()) {
-    ReadObject(call, response->body, &reply);
+    if (Status read = ReadObject(call, response->body, &reply); !read) {
+      // Truncated or foreign: nothing is known of what the server did.
+      reply.outcome = Reply::Outcome::kUnknown;
+      reply.message = read.error().ToString();
+    }
   } else {
     reply.outcome = OutcomeOf(call, *response);
     reply.message = fmt::format("{} {}: {}", response->code, response->reason, response->message);

@@ -1,5 +1,5 @@
 // StoreClient: the ledger's calls as requests to the API. A record lies in a ConfigMap's
-// binaryData["record"], labelled with its job and owned by it.
+// binaryData["record"], a sign of life in a Lease; both labelled with their job and owned by it.
 #pragma once
 
 #include <map>
@@ -28,6 +28,7 @@ class StoreClient {
 
  private:
   kube::Request RequestFor(const ledger::Call& call) const;
+  std::string BodyFor(const ledger::Call& call) const;
 
   kube::Api* api_;
   JobObjects objects_;

@@ -150,6 +150,7 @@ void AgentCore::Impl::OnShardReply(HeldShard* shard, const Reply& reply) {
       if (put) {
         const auto took = static_cast<double>((now - shard->sent_at).count());
         latency_ns = took > latency_ns ? took : 0.9 * latency_ns + 0.1 * took;
+        Acknowledged(shard->sent_at);
         return OnPutDone(shard, std::move(shard->sent), reply.version);
       }
       auto read = Decode(reply, shard->committed.lo);

@@ -84,6 +84,8 @@ AgentCore::Impl::Impl(AgentConfig c) : config(std::move(c)), rng(config.seed) {
 void AgentCore::Impl::OnEvent(const Event& event) {
   if (std::holds_alternative<Started>(event)) {
     started = true;
+    last_sign = now;
+    lease.due = !config.local;
     tick_at = now + Jittered(control.tick);
   } else if (const auto* reply = std::get_if<Reply>(&event)) {
     OnReply(*reply);
@@ -104,6 +106,7 @@ void AgentCore::Impl::OnReply(const Reply& reply) {
         shard.write == HeldShard::Write::kPut || shard.write == HeldShard::Write::kGet;
     if (waits && shard.call == reply.id) return OnShardReply(&shard, reply);
   }
+  if (lease.step != OwnLease::Step::kNone && lease.call == reply.id) return OnLeaseReply(reply);
   if (search.step != Search::Step::kNone && search.call == reply.id) OnSearchReply(reply);
 }
 
@@ -145,6 +148,7 @@ void AgentCore::Impl::Advance() {
   if (!started || over) return;
   if (now >= tick_at) {
     tick_at = now + Jittered(control.tick);
+    lease.due = !config.local;
     for (HeldShard& shard : held) {
       shard.tick_due = true;
       ++shard.quiet_ticks;
@@ -154,6 +158,7 @@ void AgentCore::Impl::Advance() {
   for (HeldShard& shard : held) {
     if (!over) Drive(&shard);
   }
+  if (!over) DriveLease();
   if (!over) DriveSearch();
   if (!over) CheckFinished();
   if (over) return;
@@ -204,7 +209,7 @@ void AgentCore::Impl::CheckFinished() {
 void AgentCore::Impl::ArmTimer() {
   std::optional<Nanos> wake;
   const auto consider = [&wake](Nanos at) { wake = wake ? std::min(*wake, at) : at; };
-  if (!held.empty()) consider(tick_at);
+  if (!held.empty() || !config.local) consider(tick_at);
   for (const HeldShard& shard : held) {
     if (shard.write == HeldShard::Write::kWaitGet) consider(shard.wait_until);
   }
@@ -334,6 +339,10 @@ void AgentCore::Poll(Nanos now, std::vector<Effect>* out) {
 void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
   Impl& impl = *impl_;
   if (max == 0 || impl.over || impl.Stopping()) return;
+  if (!impl.MayStart(now)) {
+    impl.muted = true;
+    return;
+  }
   const size_t before = out->size();
   if (!impl.suspects.empty()) {
     HeldShard* shard = impl.Find(impl.suspects.front().first);

@@ -20,9 +20,11 @@ struct AgentConfig {
   std::string job;  // name, for object names
   JobIdentity identity;
   uint32_t ordinal = 0;
-  std::string holder;  // "instance-0" or the pod's UID
+  // Local: "instance-0". In a cluster WorkerName(ordinal): others find this agent's Lease by it.
+  std::string holder;
   // Unique per program start. Local: the same for all agents of one program, because every other
-  // incarnation counts as dead there (the folder's lock) and its shards are taken over.
+  // incarnation counts as dead there (the folder's lock) and its shards are taken over. In a
+  // cluster it contains the pod's UID.
   std::string incarnation;
   uint64_t mini_batches = 0;  // M
   uint64_t roots = 0;         // R
@@ -36,12 +38,14 @@ struct AgentConfig {
 // --- Storage requests as data -------------------------------------------------------------------
 
 struct Call {
-  enum class Op { kGet, kCreate, kPut };
+  // The Lease ones outside a local run only: a Lease carries no record, its version is the message.
+  enum class Op { kGet, kCreate, kPut, kGetLease, kCreateLease, kPutLease };
   uint64_t id = 0;  // echoes in Reply
   Op op = Op::kGet;
-  std::string name;     // object name
-  std::string version;  // kPut: compare-and-swap against this
-  std::string record;   // kCreate, kPut: the encoded shard
+  std::string name;       // object name
+  std::string version;    // kPut, kPutLease: compare-and-swap against this
+  std::string record;     // kCreate, kPut: the encoded shard; kCreateLease, kPutLease: the holder
+  std::string note = {};  // kCreateLease, kPutLease: the worker's state, put in by who sends it
 };
 
 struct Reply {
@@ -100,7 +104,7 @@ struct DropRange {
 };
 struct SetTimer {
   Nanos at{0};
-};                        // replaces the earlier timer
+};  // replaces the earlier timer
 struct WorkAvailable {};  // Take() may now return something
 // The agent has nothing more to do: drained and released, or (complete) every mini-batch is
 // terminal.

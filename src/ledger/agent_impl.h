@@ -13,23 +13,48 @@
 
 namespace pj::ledger {
 
+// Since when something has not changed, on our own clock.
+struct Sighting {
+  std::string sign;
+  Nanos since{0};
+  bool seen = false;
+  // True if it is the sign of last time.
+  bool Same(const std::string& now_shown, Nanos now) {
+    if (seen && sign == now_shown) return true;
+    *this = {now_shown, now, true};
+    return false;
+  }
+};
+
 // What was last seen of a shard, ours or another's.
 struct KnownShard {
   uint64_t hi = 0;
   uint64_t horizon = 0;
-  bool unseen = false;  // only a ticket speaks of it
+  bool unseen = false;  // only a ticket or a hint speaks of it
   bool finished = false;
   uint64_t round = 0;  // search round in which it was looked at
+  Sighting owner;      // its holder's last write to it
+};
+
+// Our own Lease, outside a local run.
+struct OwnLease {
+  enum class Step : uint8_t { kNone, kWrite, kGet };
+  Step step = Step::kNone;
+  uint64_t call = 0;
+  std::string version;  // empty: not known to exist
+  Nanos sent_at{0};
+  bool due = false;
 };
 
 // The search for work: one request at a time.
 struct Search {
-  enum class Step : uint8_t { kNone, kCreate, kGet, kWaitGet, kTakeOver, kSteal };
+  enum class Step : uint8_t { kNone, kCreate, kGet, kWaitGet, kTakeOver, kSteal, kGetLease };
   Step step = Step::kNone;
   uint64_t lo = 0;  // shard that the request is about
   uint64_t hi = 0;  // its end, if it has to be created
   uint64_t call = 0;
-  ShardRecord record;  // body of the write under way
+  ShardRecord record;   // body of the write under way; kGetLease: the shard as it was read
+  std::string version;  // kGetLease: its version
   Nanos wait_until{0};
   uint32_t unknown_in_row = 0;
 };
@@ -86,10 +111,20 @@ struct AgentCore::Impl {
   void TryTakeOver(ShardRecord read, std::string version);
   bool TrySteal(const ShardRecord& read, const std::string& version);
   bool MayTakeOver(const ShardRecord& read) const;
+  bool Suspicious(const ShardRecord& read);
   bool WorthStealing(const ShardRecord& read) const;
   void Acquire(ShardRecord record, std::string version);
   void Learn(const ShardRecord& record);
   Result<ShardRecord> Decode(const Reply& reply, uint64_t lo) const;
+
+  // agent_lease.cc: our signs of life, and those of others
+  void DriveLease();
+  void OnLeaseReply(const Reply& reply);
+  void Acknowledged(Nanos sent_at);
+  bool MayStart(Nanos at) const;
+  void SearchGetLease(ShardRecord read, std::string version);
+  void OnHolderLease(const Reply& reply);
+  Nanos Patience() const;
 
   // shared
   uint64_t Send(Call::Op op, uint64_t lo, const std::string& version, const ShardRecord* record);
@@ -111,6 +146,10 @@ struct AgentCore::Impl {
   std::vector<HeldShard> held;
   std::vector<std::pair<uint64_t, uint64_t>> suspects;  // (lo, mini-batch): careful mode
   Search search;
+  OwnLease lease;
+  Nanos last_sign{0};                      // when the last acknowledged write was sent
+  bool muted = false;                      // nothing was given out because that is too long ago
+  std::map<std::string, Sighting> leases;  // by holder
   std::map<uint64_t, KnownShard> known;
   std::vector<uint64_t> unknown_roots;  // indices; our own is last
   uint64_t round = 1;

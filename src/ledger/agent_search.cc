@@ -60,6 +60,13 @@ bool AgentCore::Impl::NextTarget(Appetite appetite) {
   }
   if (TakeUnknownRoot(/*own_only=*/false)) return true;
   if (appetite != Appetite::kSteal) return false;
+  for (const uint64_t lo : control.hints) {
+    // A shard that somebody split off, and that nobody told us of.
+    if (known.contains(lo) || lo >= config.mini_batches) continue;
+    known[lo] = {.unseen = true, .round = round};
+    SearchGet(lo, 0);
+    return true;
+  }
   if (!config.local && visits >= kClusterVisits) return false;
   const std::optional<uint64_t> best = BestKnown();
   if (!best) return false;
@@ -97,7 +104,7 @@ std::optional<uint64_t> AgentCore::Impl::BestKnown() const {
   };
   for (const uint64_t lo : control.hints) {
     const auto it = known.find(lo);
-    if (it != known.end() && open(lo, it->second)) return lo;
+    if (it != known.end() && !it->second.unseen && open(lo, it->second)) return lo;
   }
   std::optional<uint64_t> best;
   uint64_t most = 0;
@@ -209,6 +216,7 @@ void AgentCore::Impl::OnSearchReply(const Reply& reply) {
     return SearchWait();
   }
   search.unknown_in_row = 0;
+  if (step == Search::Step::kGetLease) return OnHolderLease(reply);
   if (step == Search::Step::kGet) {
     if (reply.outcome == Outcome::kNotFound) {
       const auto it = known.find(search.lo);
@@ -217,7 +225,12 @@ void AgentCore::Impl::OnSearchReply(const Reply& reply) {
                       ShardName(config.job, config.identity, search.lo),
                       "start the job anew; its output so far is in the segments"});
       }
-      if (!Stopping() && !sealed_seen) SearchCreate(search.lo, search.hi);
+      if (search.hi == 0) {
+        known.erase(search.lo);
+        std::erase(control.hints, search.lo);  // it was wrong: not to be followed again
+      } else if (!Stopping() && !sealed_seen) {
+        SearchCreate(search.lo, search.hi);
+      }
       return;
     }
     auto read = Decode(reply, search.lo);
@@ -242,7 +255,13 @@ void AgentCore::Impl::OnSearchRead(ShardRecord read, std::string version) {
   }
   if (Stopping()) return;
   if (MayTakeOver(read)) return TryTakeOver(std::move(read), std::move(version));
-  if (CurrentAppetite() == Appetite::kSteal && WorthStealing(read)) TrySteal(read, version);
+  const bool silent = Suspicious(read);
+  if (CurrentAppetite() != Appetite::kSteal) return;
+  if (WorthStealing(read)) {
+    TrySteal(read, version);
+  } else if (silent) {
+    SearchGetLease(std::move(read), std::move(version));
+  }
 }
 
 bool AgentCore::Impl::MayTakeOver(const ShardRecord& read) const {

@@ -29,6 +29,8 @@ std::string ChildName(const std::string& job, const JobIdentity& id, const std::
   return fmt::format("{}-{}-{}", job, id.ShortHash(), what);
 }
 
+std::string WorkerName(uint32_t ordinal) { return fmt::format("w-{}", ordinal); }
+
 std::string ShardName(const std::string& job, const JobIdentity& id, uint64_t lo) {
   return ChildName(job, id, fmt::format("s-{}", lo));
 }

@@ -40,6 +40,8 @@ enum class Plant : uint8_t {
   kLateResultTaken,      // the result of an older attempt is taken
   kOutputForgotten,      // a take-over loses the outputs of earlier epochs
   kChildWholeRange,      // a ticket's child is created up to the root's end
+  kImpatient,            // a stranger takes over without waiting for the Lease to run out
+  kNoTakeOver,           // strangers never take over
   kCount
 };
 

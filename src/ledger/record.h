@@ -77,7 +77,7 @@ struct ShardRecord {
   JobIdentity job;
   uint64_t lo = 0;
   uint64_t hi = 0;
-  std::string holder;  // pod UID or "instance-N"; empty = released
+  std::string holder;  // "instance-N", or WorkerName(N) in a cluster; empty = released
   std::string incarnation;
   uint64_t epoch = 1;
   WriteId write_id;
@@ -128,5 +128,7 @@ uint64_t RootBegin(uint64_t mini_batches, uint64_t roots, uint64_t i);
 // "<job>-<h>-s-<lo>" and the other children's names.
 std::string ShardName(const std::string& job, const JobIdentity& id, uint64_t lo);
 std::string ChildName(const std::string& job, const JobIdentity& id, const std::string& what);
+// "w-<ordinal>": holder of shards in a cluster; ChildName(…, WorkerName(N)) is that agent's Lease.
+std::string WorkerName(uint32_t ordinal);
 
 }  // namespace pj::ledger

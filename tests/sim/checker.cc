@@ -47,6 +47,11 @@ void Checker::OnWrite(const Sender& sender, const std::string& bytes) {
   CheckOutput(next);
 }
 
+void Checker::OnSign(const Sender& sender, Nanos now) {
+  now_ = now;
+  signs_[{sender.holder, sender.incarnation}] = now;
+}
+
 void Checker::CheckNew(const ShardRecord& next) {
   if (next.DoneCount() != 0 || next.epoch != 1) {
     Violate(fmt::format("I2: shard {} was created with finished work", next.lo));
@@ -73,6 +78,7 @@ void Checker::CheckChange(const Sender& sender, const ShardRecord& prev, const S
   if (released && running_calls(prev) > 0) {
     Violate("rule 12: " + shard + " was released while calls ran");
   }
+  CheckTakeOver(prev, next);
   const bool owner = sender.holder == prev.holder && sender.incarnation == prev.incarnation;
   if (next.hi < prev.hi) {
     CheckSplit(prev, next);
@@ -84,6 +90,16 @@ void Checker::CheckChange(const Sender& sender, const ShardRecord& prev, const S
                     !(next.counters == prev.counters);
   if (work && (!owner || next.epoch != prev.epoch)) {
     Violate("I2: " + shard + " got results from one who does not hold it");
+  }
+}
+
+void Checker::CheckTakeOver(const ShardRecord& prev, const ShardRecord& next) {
+  const bool by_stranger =
+      !prev.holder.empty() && !next.holder.empty() && !next.sealed && next.holder != prev.holder;
+  if (!by_stranger || !living_are_safe) return;
+  const auto sign = signs_.find({prev.holder, prev.incarnation});
+  if (sign != signs_.end() && now_ - sign->second < living) {
+    Violate(fmt::format("rule 7: shard {} was taken from {}, which lives", next.lo, prev.holder));
   }
 }
 

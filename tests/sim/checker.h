@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ledger/record.h"
@@ -53,6 +54,8 @@ class Checker {
   // An agent was given a mini-batch.
   void OnTake(const Sender& taker, uint64_t lo, uint64_t epoch, uint64_t mini_batch,
               uint32_t attempt);
+  // An agent's write of any kind was carried out; before OnWrite.
+  void OnSign(const Sender& sender, Nanos now);
   void OnCharged(uint64_t mini_batch) { ++charged_[mini_batch]; }
   void OnSealed(const std::vector<ledger::ShardRecord>& shards, bool must_be_complete);
 
@@ -70,11 +73,15 @@ class Checker {
   std::map<std::string, Segment> segments;  // written by the agents
   std::function<bool(const ledger::ShardRecord&, uint64_t from)> started_beyond;
   std::function<size_t(const ledger::ShardRecord&)> running_calls;
+  // Nobody takes over from one that gave a sign less than `living` ago.
+  bool living_are_safe = false;
+  Nanos living{0};
 
  private:
   void CheckNew(const ledger::ShardRecord& next);
   void CheckChange(const Sender& sender, const ledger::ShardRecord& prev,
                    const ledger::ShardRecord& next);
+  void CheckTakeOver(const ledger::ShardRecord& prev, const ledger::ShardRecord& next);
   void CheckSplit(const ledger::ShardRecord& prev, const ledger::ShardRecord& next);
   void CheckGrowth(const ledger::ShardRecord& prev, const ledger::ShardRecord& next);
   void CheckOutput(const ledger::ShardRecord& shard);
@@ -85,6 +92,8 @@ class Checker {
   std::map<uint64_t, ledger::ShardRecord> shards_;
   std::map<uint64_t, uint64_t> committed_runs_;  // mini-batch → run whose rows count
   std::map<uint64_t, uint32_t> charged_;
+  std::map<std::pair<std::string, std::string>, Nanos> signs_;  // (holder, incarnation) → last
+  Nanos now_{0};
   bool sealed_ = false;
   std::string violation_;
 };

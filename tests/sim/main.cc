@@ -128,6 +128,7 @@ int RunGate(const Arguments& a) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  Elapsed();  // begins now
   const Arguments arguments = Parse(argc, argv);
   bool known = arguments.plant.empty();
   for (const NamedPlant& plant : Plants()) {

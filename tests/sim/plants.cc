@@ -36,6 +36,8 @@ const std::vector<NamedPlant>& Plants() {
       {"late-result-taken", Plant::kLateResultTaken},
       {"output-forgotten", Plant::kOutputForgotten},
       {"child-whole-range", Plant::kChildWholeRange},
+      {"impatient", Plant::kImpatient},
+      {"no-take-over", Plant::kNoTakeOver},
   };
   return plants;
 }

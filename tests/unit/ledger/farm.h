@@ -22,7 +22,8 @@ class TinyStore {
     ++requests;
     Reply reply{call.id, Reply::Outcome::kOk, {}, {}, {}};
     const auto it = objects.find(call.name);
-    if (call.op == Call::Op::kGet) {
+    using Op = Call::Op;
+    if (call.op == Op::kGet || call.op == Op::kGetLease) {
       if (it == objects.end())
         reply.outcome = Reply::Outcome::kNotFound;
       else {
@@ -31,12 +32,12 @@ class TinyStore {
       }
       return reply;
     }
-    if (call.op == Call::Op::kCreate && it != objects.end()) {
+    const bool create = call.op == Op::kCreate || call.op == Op::kCreateLease;
+    if (create && it != objects.end()) {
       reply.outcome = Reply::Outcome::kExists;
       return reply;
     }
-    if (call.op == Call::Op::kPut &&
-        (it == objects.end() || std::to_string(it->second.first) != call.version)) {
+    if (!create && (it == objects.end() || std::to_string(it->second.first) != call.version)) {
       reply.outcome = it == objects.end() ? Reply::Outcome::kNotFound : Reply::Outcome::kConflict;
       return reply;
     }

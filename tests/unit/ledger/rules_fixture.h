@@ -22,12 +22,13 @@ class Rules : public testing::Test {
     int64_t max_retries = 1;
     bool local = true;
     std::string incarnation = "second";
+    std::string holder = "instance-0";
   };
   void Make(const Setup& setup) {
     config = {};
     config.job = "job";
     config.identity = {"uid", 1};
-    config.holder = "instance-0";
+    config.holder = setup.holder;
     config.incarnation = setup.incarnation;
     config.mini_batches = setup.mini_batches;
     config.roots = setup.roots;
