@@ -20,7 +20,8 @@ using std::chrono::steady_clock;
 using Type = WatchEvent::Type;
 
 constexpr const char* kMap =
-    R"({"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"ns","uid":"u","resourceVersion":"7"}})";
+    R"({"kind":"ConfigMap","apiVersion":"v1","metadata":{)"
+    R"("name":"a","namespace":"ns","uid":"u","resourceVersion":"7"}})";
 const Millis kLong{20'000};
 
 std::string EventLine(const std::string& type, const std::string& object) {
