@@ -80,14 +80,9 @@ std::string_view SeverityName(Severity severity) {
 Json ToJson(const Diagnostics& findings, size_t jobs) {
   Json list = Json::array();
   for (const Diagnostic& d : findings.all()) {
-    list.push_back({{"severity", SeverityName(d.severity)},
-                    {"file", d.file},
-                    {"line", d.line},
-                    {"column", d.column},
-                    {"field", d.field},
-                    {"value", d.value},
-                    {"message", d.message},
-                    {"hint", d.hint}});
+    Json finding = DiagnosticJson(d);
+    finding["severity"] = SeverityName(d.severity);
+    list.push_back(std::move(finding));
   }
   Json out;
   out["valid"] = !findings.HasErrors();

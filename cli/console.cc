@@ -28,6 +28,11 @@ int ExitCodeOf(const Error& error) {
   }
 }
 
+Json DiagnosticJson(const Diagnostic& d) {
+  return {{"file", d.file},   {"line", d.line},       {"column", d.column}, {"field", d.field},
+          {"value", d.value}, {"message", d.message}, {"hint", d.hint}};
+}
+
 std::string NotStartedJson(const Error& error) {
   Json out;
   out["state"] = "NotStarted";
@@ -39,13 +44,7 @@ std::string NotStartedJson(const Diagnostics& diagnostics) {
   Json errors = Json::array();
   for (const Diagnostic& d : diagnostics.all()) {
     if (d.severity != Severity::kError) continue;
-    errors.push_back({{"file", d.file},
-                      {"line", d.line},
-                      {"column", d.column},
-                      {"field", d.field},
-                      {"value", d.value},
-                      {"message", d.message},
-                      {"hint", d.hint}});
+    errors.push_back(DiagnosticJson(d));
   }
   Json out;
   out["state"] = "NotStarted";

@@ -1,6 +1,7 @@
 // Console: what the command line says to people: errors on stderr, one form for all.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "base/diagnostics.h"
@@ -14,6 +15,8 @@ void PrintWarning(const std::string& text);
 void PrintNote(const std::string& text);
 // Every finding, a line each, on stderr.
 void PrintDiagnostics(const Diagnostics& diagnostics);
+// {"file":…,"line":…,"column":…,"field":…,"value":…,"message":…,"hint":…}
+nlohmann::ordered_json DiagnosticJson(const Diagnostic& diagnostic);
 // Bad input → 2, everything else that keeps a job from running → 3.
 int ExitCodeOf(const Error& error);
 // {"state":"NotStarted","errors":[…]} for -o json, when the job never began.

@@ -29,6 +29,7 @@ function(pj_test name dir)
   set(deps ${ARG_DEPS})
   list(TRANSFORM deps PREPEND pj_)
   target_link_libraries(${name} PRIVATE ${deps} GTest::gmock GTest::gtest GTest::gtest_main)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)  # unit/temp_dir.h
   set(source_dir ${CMAKE_SOURCE_DIR})
   if(PJ_RELATIVE_SOURCE_DIR)
     file(RELATIVE_PATH source_dir ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})

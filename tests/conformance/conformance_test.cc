@@ -11,6 +11,7 @@
 #include "kube/kubeconfig.h"
 #include "kube/memory_api.h"
 #include "runner.h"
+#include "unit/temp_dir.h"
 
 namespace pj::kube::conformance {
 namespace {
@@ -44,12 +45,6 @@ std::vector<Case> Cases() {
 
 class Conformance : public testing::TestWithParam<Case> {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "pj-conformance-XXXXXX").string();
-    dir_ = mkdtemp(pattern.data());
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-
   Server server() const { return GetParam().first; }
 
   Target MakeTarget() {
@@ -87,7 +82,8 @@ class Conformance : public testing::TestWithParam<Case> {
     return *api_;
   }
 
-  std::string dir_;
+  const TempDir temp_;
+  const std::string& dir_ = temp_.str();
   std::unique_ptr<MemoryApi> api_;
   std::unique_ptr<HttpApi> real_;
 };

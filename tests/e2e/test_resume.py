@@ -1,9 +1,9 @@
 """A run that was stopped goes on where it was; a finished one is left alone."""
 
-import os
 import pathlib
 import signal
 
+import faults
 import jobs
 
 # Waits in each mini-batch (for an event that never comes) and leaves a trace of every call.
@@ -117,20 +117,7 @@ def test_nothing_is_left_running_after_a_kill(cli):
     process = cli.start("run", "-f", manifest, "--output", cli.out,
                         env={"TRACE": str(trace), "MARK": str(cli.folder)})
     jobs.wait_until(lambda: trace.exists(), "the first call")
-    assert marked(cli.folder), "slots carry the mark"
+    assert faults.marked(cli.folder), "slots carry the mark"
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    jobs.wait_until(lambda: not marked(cli.folder), "slots and zygotes gone", 10)
-
-
-def marked(folder):
-    """Processes whose environment carries this test's mark."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            environ = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            continue
-        if f"MARK={folder}".encode() in environ.split(b"\0"):
-            found.append(int(pid))
-    return found
+    jobs.wait_until(lambda: not faults.marked(cli.folder), "slots and zygotes gone", 10)

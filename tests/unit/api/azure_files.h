@@ -8,20 +8,18 @@
 #include <string>
 
 #include "api/load.h"
+#include "unit/temp_dir.h"
 
 namespace pj::api {
 
 class AzureFiles {
  public:
   AzureFiles() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "pj-azure-XXXXXX").string();
-    dir_ = mkdtemp(pattern.data());
     Write("src/score.py", "def init(): pass\ndef run(b): return b\n");
     Write("data/a.txt", "1\n");
   }
   AzureFiles(const AzureFiles&) = delete;
   AzureFiles& operator=(const AzureFiles&) = delete;
-  ~AzureFiles() { std::filesystem::remove_all(dir_); }
 
   std::string Path(const std::string& name) const { return dir_ + "/" + name; }
   void Write(const std::string& name, const std::string& text) const {
@@ -30,7 +28,8 @@ class AzureFiles {
   }
 
  private:
-  std::string dir_;
+  const TempDir temp_;
+  const std::string& dir_ = temp_.str();
 };
 
 // What loading a file gave.

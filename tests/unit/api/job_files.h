@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/load.h"
+#include "unit/temp_dir.h"
 
 namespace pj::api {
 
@@ -34,13 +35,10 @@ struct LoadedFile {
 class JobFiles : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "api_test.XXXXXX").string();
-    dir_ = mkdtemp(pattern.data());
     std::filesystem::create_directories(dir_ + "/code/pkg");
     Write("code/score.py", "def run(batch): return batch\n");
     Write("code/pkg/main.py", "def run(batch): return batch\n");
   }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
 
   void Write(const std::string& name, const std::string& text) const {
     std::ofstream(dir_ + "/" + name, std::ios::binary) << text;
@@ -79,7 +77,8 @@ class JobFiles : public ::testing::Test {
     return out;
   }
 
-  std::string dir_;
+  const TempDir temp_;
+  const std::string& dir_ = temp_.str();
 };
 
 }  // namespace pj::api

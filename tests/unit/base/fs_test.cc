@@ -1,4 +1,5 @@
 #include "base/fs.h"
+#include "unit/temp_dir.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -17,19 +18,14 @@ namespace fs = std::filesystem;
 
 class FsTest : public ::testing::Test {
  protected:
-  FsTest() {
-    std::string name = (fs::temp_directory_path() / "pj-fs-XXXXXX").string();
-    dir_ = ::mkdtemp(name.data());
-  }
-  ~FsTest() override { fs::remove_all(dir_); }
-
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(dir_)) names.push_back(entry.path().filename());
     return names;
   }
 
-  std::string dir_;
+  const TempDir temp_;
+  const std::string& dir_ = temp_.str();
 };
 
 TEST_F(FsTest, AFullDiskIsToldWithItsFileSystemAndBytes) {

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/process.h"
 #include "cli/resolve.h"
+#include "unit/temp_dir.h"
 
 namespace pj::cli {
 namespace {
@@ -20,18 +21,13 @@ using testing::IsEmpty;
 
 class EnvironmentTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "/environment_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(root_); }
   std::string Write(const std::string& name, const std::string& text) {
     fs::create_directories(fs::path(root_ + "/" + name).parent_path());
     std::ofstream(root_ + "/" + name) << text;
     return root_ + "/" + name;
   }
-  std::string root_;
+  const TempDir temp_;
+  const std::string& root_ = temp_.str();
 };
 
 TEST_F(EnvironmentTest, ThePythonOfTheRunIsTheFirstPythonOnPath) {

@@ -1,4 +1,5 @@
 #include "cli/job_dir.h"
+#include "unit/temp_dir.h"
 
 #include <gmock/gmock.h>
 #include <stdlib.h>
@@ -15,17 +16,12 @@ using testing::HasSubstr;
 
 class JobDirTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "job_dir_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(root_); }
   void Touch(const std::string& name) {
     fs::create_directories(fs::path(root_ + "/" + name).parent_path());
     std::ofstream(root_ + "/" + name) << "x";
   }
-  std::string root_;
+  const TempDir temp_;
+  const std::string& root_ = temp_.str();
 };
 
 TEST_F(JobDirTest, PathsAreAbsoluteAndNormal) {

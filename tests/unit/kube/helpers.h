@@ -9,6 +9,7 @@
 
 #include "kube/memory_api.h"
 #include "kube/objects.h"
+#include "unit/temp_dir.h"
 
 namespace pj::kube {
 
@@ -60,21 +61,5 @@ inline std::unique_ptr<MemoryApi> OpenApi(MemoryApiOptions options = {}) {
   EXPECT_TRUE(api.has_value()) << (api ? "" : api.error().ToString());
   return api ? std::move(*api) : nullptr;
 }
-
-// A directory of its own, gone with the object.
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "pj-kube-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  std::string File(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace pj::kube

@@ -11,7 +11,7 @@
 
 #include "helpers.h"
 #include "kube/reflector.h"
-#include "tls_server.h"
+#include "tls_fixture.h"
 
 namespace pj::kube {
 namespace {
@@ -19,23 +19,16 @@ namespace {
 using std::chrono::steady_clock;
 using Type = WatchEvent::Type;
 
-constexpr const char* kMap =
-    R"({"kind":"ConfigMap","apiVersion":"v1","metadata":{)"
-    R"("name":"a","namespace":"ns","uid":"u","resourceVersion":"7"}})";
+constexpr const char* kMap = R"({"kind":"ConfigMap","apiVersion":"v1","metadata":{)"
+                             R"("name":"a","namespace":"ns","uid":"u","resourceVersion":"7"}})";
 const Millis kLong{20'000};
 
 std::string EventLine(const std::string& type, const std::string& object) {
   return R"({"type":")" + type + R"(","object":)" + object + "}\n";
 }
 
-class HttpApiTest : public testing::Test {
+class HttpApiTest : public TlsFixture {
  protected:
-  ClientConfig Config(const TlsServer& server) {
-    ClientConfig config;
-    config.server = server.url();
-    config.ca.text = ca_.certificate_pem;
-    return config;
-  }
   std::unique_ptr<HttpApi> Open(const ClientConfig& config, HttpApiOptions options = {}) {
     auto api = HttpApi::Open(config, options);
     EXPECT_TRUE(api.has_value()) << (api ? "" : api.error().ToString());
@@ -55,9 +48,6 @@ class HttpApiTest : public testing::Test {
     EXPECT_EQ(answer.error().code, Code::kUnavailable);
     return answer.error().ToString();
   }
-
-  const TestCertificate ca_ = MakeCertificate("authority", "", nullptr, true);
-  const TestCertificate own_ = MakeCertificate("server", "IP:127.0.0.1,DNS:api.test", &ca_);
 };
 
 // --- Requests ------------------------------------------------------------------------------------

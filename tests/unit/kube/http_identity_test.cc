@@ -6,21 +6,15 @@
 #include "helpers.h"
 #include "kube/exec_plugin.h"
 #include "kube/http_api.h"
-#include "tls_server.h"
+#include "tls_fixture.h"
 
 namespace pj::kube {
 namespace {
 
 constexpr const char* kMap = R"({"kind":"ConfigMap","metadata":{"name":"a"}})";
 
-class Identity : public testing::Test {
+class Identity : public TlsFixture {
  protected:
-  ClientConfig Config(const TlsServer& server) {
-    ClientConfig config;
-    config.server = server.url();
-    config.ca.text = ca_.certificate_pem;
-    return config;
-  }
   Result<Response> Ask(const ClientConfig& config) {
     auto api = HttpApi::Open(config);
     if (!api) return std::unexpected(api.error());
@@ -47,27 +41,25 @@ class Identity : public testing::Test {
     good_ = token;
   }
   std::string Write(const std::string& name, const std::string& text) {
-    const std::string path = dir_.File(name);
+    const std::string path = dir_ / name;
     EXPECT_TRUE(WriteFileAtomic(path, text).has_value());
     return path;
   }
   // A plugin that counts its runs in a file and prints `status`.
   ExecPlugin Plugin(const std::string& status) {
     const std::string path =
-        Write("plugin", "#!/bin/sh\necho run >>" + dir_.File("runs") +
+        Write("plugin", "#!/bin/sh\necho run >>" + dir_ / "runs" +
                             "\ncat <<END\n{\"kind\":\"ExecCredential\",\"apiVersion\":"
                             "\"client.authentication.k8s.io/v1\",\"status\":" +
                             status + "}\nEND\n");
     chmod(path.c_str(), 0755);
     return {.command = path, .api_version = "client.authentication.k8s.io/v1"};
   }
-  size_t Runs() { return ReadFile(dir_.File("runs")).value_or("").size() / 4; }
+  size_t Runs() { return ReadFile(dir_ / "runs").value_or("").size() / 4; }
 
   TempDir dir_;
   std::mutex mutex_;
   std::string good_ = "one";
-  const TestCertificate ca_ = MakeCertificate("authority", "", nullptr, true);
-  const TestCertificate own_ = MakeCertificate("server", "IP:127.0.0.1,DNS:api.test", &ca_);
 };
 
 void Ok(TlsPeer& peer) {

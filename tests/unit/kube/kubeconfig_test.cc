@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "unit/temp_dir.h"
 
 namespace pj::kube {
 namespace {
@@ -14,12 +15,6 @@ namespace fs = std::filesystem;
 
 class Kubeconfig : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "pj-kubeconfig-XXXXXX").string();
-    dir_ = mkdtemp(pattern.data());
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-
   std::string Write(const std::string& name, const std::string& text) {
     const std::string path = dir_ + "/" + name;
     EXPECT_TRUE(MakeDirs(fs::path(path).parent_path().string()).has_value());
@@ -38,7 +33,8 @@ class Kubeconfig : public testing::Test {
     return config.value_or(ClientConfig{});
   }
 
-  std::string dir_;
+  const TempDir temp_;
+  const std::string& dir_ = temp_.str();
 };
 
 constexpr const char* kServer = "server: \"https://10.0.0.1:6443\"";

@@ -69,7 +69,7 @@ TEST(MemoryApi, SameSeedSameUids) {
 
 TEST(MemoryApi, ReopenGoesOn) {
   TempDir dir;
-  const MemoryApiOptions options{.state_file = dir.File("state.db")};
+  const MemoryApiOptions options{.state_file = dir / "state.db"};
   ConfigMap kept;
   std::string last_version;
   {

@@ -30,7 +30,7 @@ void Sql(const std::string& path, const std::string& sql) {
 }
 
 std::string FileWithOneObject(const TempDir& dir) {
-  const std::string path = dir.File("state.db");
+  const std::string path = dir / "state.db";
   auto api = OpenApi({.state_file = path});
   MustMap(*api, CreateOf(MakeMap("a", std::string(3000, 'x'))));
   return path;
@@ -49,7 +49,7 @@ TEST(Store, NewerFormatIsRefused) {
 
 TEST(Store, AnotherProgramsFileIsRefusedAndLeftAlone) {
   TempDir dir;
-  const std::string path = dir.File("state.db");
+  const std::string path = dir / "state.db";
   Sql(path, "CREATE TABLE diary(day TEXT)");
   const std::string before = *ReadFile(path);
   EXPECT_EQ(OpenError(path).code, Code::kInvalid);
@@ -58,7 +58,7 @@ TEST(Store, AnotherProgramsFileIsRefusedAndLeftAlone) {
 
 TEST(Store, NoDatabaseIsDamage) {
   TempDir dir;
-  const std::string path = dir.File("state.db");
+  const std::string path = dir / "state.db";
   std::ofstream(path) << std::string(5000, 'z');
   const Error error = OpenError(path);
   EXPECT_EQ(error.code, Code::kCorrupt);
@@ -94,7 +94,7 @@ TEST(Store, AMissingFolderIsNamed) {
 
 TEST(Store, ASecondWriterIsNoticed) {
   TempDir dir;
-  const std::string path = dir.File("state.db");
+  const std::string path = dir / "state.db";
   auto first = OpenApi({.state_file = path});
   MustMap(*first, CreateOf(MakeMap("a")));
   auto second = OpenApi({.state_file = path});
@@ -142,7 +142,7 @@ TEST_P(DiskFault, NothingAcknowledgedIsLost) {
     ASSERT_LT(n, 500);
     TempDir dir;
     FaultVfs disk;
-    const std::string path = dir.File("state.db");
+    const std::string path = dir / "state.db";
     std::map<std::string, std::string> acknowledged;
     auto api = OpenApi({.state_file = path});
     disk.FailFrom(n, sqlite_code);
@@ -177,14 +177,14 @@ TEST(Store, CreationFailsCleanly) {
     TempDir dir;
     FaultVfs disk;
     disk.FailFrom(n, SQLITE_FULL);
-    auto api = MemoryApi::Open({.state_file = dir.File("state.db")});
+    auto api = MemoryApi::Open({.state_file = dir / "state.db"});
     fired = disk.Fired();
     if (!api) {
       EXPECT_EQ(api.error().code, Code::kNoSpace) << api.error().ToString();
     }
     if (api) api->reset();
     disk.Mend();
-    MustMap(*OpenApi({.state_file = dir.File("state.db")}), CreateOf(MakeMap("a")));
+    MustMap(*OpenApi({.state_file = dir / "state.db"}), CreateOf(MakeMap("a")));
   }
   EXPECT_GT(n, 4);
 }
@@ -229,7 +229,7 @@ int KillAfter(const std::string& path, int count) {
 
 TEST(Store, KilledAtAnyPointNothingAcknowledgedIsLost) {
   TempDir dir;
-  const std::string path = dir.File("state.db");
+  const std::string path = dir / "state.db";
   std::string uid;
   for (int round = 1; round <= 25; ++round) {
     const int acknowledged = KillAfter(path, 1 + round * 7 % 23);

@@ -87,7 +87,7 @@ TEST(Watch, OutlivesTheServerObject) {
 
 TEST(Watch, AfterAReopenOldVersionsAreExpiredAndTheLatestIsNot) {
   TempDir dir;
-  const MemoryApiOptions options{.state_file = dir.File("state.db")};
+  const MemoryApiOptions options{.state_file = dir / "state.db"};
   std::string first;
   std::string last;
   {

@@ -13,22 +13,9 @@
 #include "output/file_ops.h"
 #include "output/publish.h"
 #include "output/segment.h"
+#include "unit/temp_dir.h"
 
 namespace pj::output {
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "pj-output-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& str() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // For what is only prepared: durable enough for a test.
 class UnsyncedFiles : public FileOps {

@@ -8,19 +8,16 @@
 #include <string>
 
 #include "plan/plan.h"
+#include "unit/temp_dir.h"
 
 namespace pj::plan {
 
 class PlanFixture : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = testing::TempDir() + "pj-plan-XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    dir_ = std::filesystem::canonical(name).string();
     data_ = dir_ + "/data";
     std::filesystem::create_directory(data_);
   }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
 
   // Writes data/<name>, making folders.
   std::string Put(const std::string& name, const std::string& text) {
@@ -86,7 +83,8 @@ class PlanFixture : public testing::Test {
     return out;
   }
 
-  std::string dir_;
+  const TempDir temp_;
+  const std::string& dir_ = temp_.str();
   std::string data_;
 };
 

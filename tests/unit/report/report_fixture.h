@@ -10,22 +10,9 @@
 
 #include "base/fs.h"
 #include "report/report.h"
+#include "unit/temp_dir.h"
 
 namespace pj::report {
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "pj-report-XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TempDir() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& str() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 inline output::AttemptRecord Good(uint64_t mini_batch, uint32_t attempt = 1) {
   output::AttemptRecord r;

@@ -147,11 +147,22 @@ def run(mini_batch):
 }
 
 TEST_P(AgentFaultsTest, TwoInstancesShareTheWork) {
-  AgentWorld& world = World(400, kEcho);
+  // Nobody ends a call before both instances have begun one: else the first may do it all.
+  AgentWorld& world = World(400,
+                            "import os, threading\n"
+                            "def run(batch):\n"
+                            "    open(os.environ['MEET'] + os.environ['NODE'], 'a').close()\n"
+                            "    while len(os.listdir(os.environ['MEET'])) < 2:\n"
+                            "        threading.Event().wait(0.005)\n"
+                            "    return batch\n");
+  const TempDir meet;
+  world.options.job.env["MEET"] = meet / "";
+  world.options.job.env["NODE"] = world.options.job.node;
   world.options.core.roots = ledger::RootCount(400, 2);
   world.Start();
   world.options.core.ordinal = 1;
   world.options.core.holder = world.options.job.node = "instance-1";
+  world.options.job.env["NODE"] = world.options.job.node;
   world.Start();
   EXPECT_EQ(world.Join().end, AgentEnd::kComplete);
   EXPECT_EQ(world.Rows().size(), 400u);

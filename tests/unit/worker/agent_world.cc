@@ -25,8 +25,6 @@ std::map<std::string, std::string> Environment() {
 }  // namespace
 
 AgentWorld::AgentWorld(int files, const std::string& script) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "pj-agent-XXXXXX").string();
-  dir_ = ::mkdtemp(pattern.data());
   auto guardian = Guardian::Start();
   EXPECT_TRUE(guardian);
   guardian_ = std::move(*guardian);
@@ -82,8 +80,6 @@ AgentWorld::~AgentWorld() {
   threads_.clear();
   agents_.clear();
   guardian_.reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(dir_, ignored);
 }
 
 void AgentWorld::WriteScript(const std::string& script) { Write(dir_ + "/code/entry.py", script); }

@@ -12,6 +12,7 @@
 #include "ledger/record.h"
 #include "output/segment.h"
 #include "plan/plan.h"
+#include "unit/temp_dir.h"
 #include "worker/agent.h"
 #include "worker/guardian.h"
 
@@ -45,7 +46,8 @@ class AgentWorld {
   void WriteScript(const std::string& script);
 
  private:
-  std::string dir_;
+  const TempDir temp_;
+  const std::string& dir_ = temp_.str();
   std::unique_ptr<Guardian> guardian_;
   std::unique_ptr<plan::Plan> plan_;
   std::unique_ptr<kube::MemoryApi> api_;

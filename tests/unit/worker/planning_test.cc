@@ -1,4 +1,5 @@
 #include "worker/planning.h"
+#include "unit/temp_dir.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,13 +19,7 @@ constexpr char kTable[] = "paths:\n  - file: ./a.csv\ntransformations:\n  - read
 
 class PlanningTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "pj-planning-XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    dir_ = name;
-    std::ofstream(dir_ + "/a.csv") << "h\n1\n";
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
+  void SetUp() override { std::ofstream(dir_ + "/a.csv") << "h\n1\n"; }
 
   void PutMltable(const std::string& text) { std::ofstream(dir_ + "/MLTable") << text; }
   api::ParallelJobSpec Spec(api::DataType type) const {
@@ -44,7 +39,8 @@ class PlanningTest : public testing::Test {
     return request ? "" : request.error().ToString();
   }
 
-  std::string dir_;
+  const TempDir temp_;
+  const std::string& dir_ = temp_.str();
   std::vector<std::string> warnings_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "kube/memory_api.h"
+#include "unit/temp_dir.h"
 #include "worker/code_copy.h"
 #include "worker/process_tree.h"
 #include "worker/schema_gate.h"
@@ -137,12 +138,8 @@ TEST(FailingStore, EndsTheSealWithItsFirstAnswer) {
 
 class FolderTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "pj-copy-XXXXXX").string();
-    dir_ = ::mkdtemp(pattern.data());
-  }
-  void TearDown() override { std::filesystem::remove_all(dir_); }
-  std::string dir_;
+  const TempDir temp_;
+  const std::string& dir_ = temp_.str();
 };
 
 TEST_F(FolderTest, CodeIsCopiedWithoutWhatIsExcluded) {
