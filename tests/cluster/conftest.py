@@ -4,6 +4,8 @@ A machine that cannot hold a cluster skips these tests and says why; with PJ_REQ
 as CI has it, they fail instead.
 """
 
+import dataclasses
+import functools
 import itertools
 import os
 import pathlib
@@ -88,7 +90,37 @@ def namespace(cluster):
 @pytest.fixture(scope="session")
 def builder(able):
     """Builds images from Dockerfiles."""
-    return images.Builder(CACHE / "images")
+    ccache = pathlib.Path(os.environ.get("CCACHE_DIR") or CACHE / "ccache")
+    return images.Builder(CACHE / "images", ccache)
+
+
+@dataclasses.dataclass
+class Built:
+    """An image that a Dockerfile gave."""
+    name: str
+    archive: pathlib.Path
+
+
+@pytest.fixture(scope="session")
+def operator_image(builder, tmp_path_factory):
+    """The operator's image, as the tree's Dockerfile makes it; under the chart's default name."""
+    built = Built("localhost/paralleljob-operator:0.1.0",
+                  tmp_path_factory.mktemp("operator") / "operator.tar")
+    builder.build(REPOSITORY, built.name, built.archive, ("--target=operator",))
+    return built
+
+
+@pytest.fixture(scope="session")
+def user_image(cluster, builder, tmp_path_factory):
+    """user_image("3.9"): the name of an image with that Python (images.PYTHONS); nodes have it."""
+    @functools.cache
+    def need(python):
+        name, archive = builder.build_user_image(python, tmp_path_factory.mktemp("user"))
+        cluster.load(archive)
+        archive.unlink()
+        return name
+
+    return need
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import dataclasses
 import fcntl
 import hashlib
+import inspect
 import io
 import json
 import os
@@ -14,6 +15,16 @@ import tarfile
 OCI = "application/vnd.oci.image"
 DEBIAN = {"bullseye": "11", "bookworm": "12", "trixie": "13"}
 MIRROR = "http://deb.debian.org/debian"
+CCACHE_ID = "paralleljob-ccache"
+RECIPE = "paralleljob.dev.recipe"
+MAX_LAYERS = 60
+# What a user's image needs: a Python (python3-minimal lacks json and mmap), nothing of ours.
+USER_IMAGE = """FROM docker.io/library/debian:{number}-slim
+RUN apt-get update -q \\
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends {packages} \\
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
+"""
+PYTHONS = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie"}
 
 
 @dataclasses.dataclass
@@ -84,12 +95,12 @@ def _descriptor(blob: bytes, kind: str) -> dict:
 class Builder:
     """Builds Dockerfiles with buildah, on bases made with debootstrap. Needs root.
 
-    Bases and intermediate layers are kept in `cache`. One use at a time on a machine: the others
-    wait.
+    Bases and layers are kept in `cache`, and the compiler's results in `ccache`: building the same
+    again takes seconds. One use at a time on a machine: the others wait.
     """
 
-    def __init__(self, cache: pathlib.Path):
-        self.cache = cache
+    def __init__(self, cache: pathlib.Path, ccache: pathlib.Path):
+        self.cache, self.ccache = cache, ccache
 
     def build(self, context: pathlib.Path, name: str, archive: pathlib.Path,
               options: tuple = (), suite: str = "bookworm") -> None:
@@ -100,37 +111,86 @@ class Builder:
         archive.unlink(missing_ok=True)
         with self._alone():
             self._need_base(suite)
+            self._forget_old_layers()
             self._buildah("build", "--pull=never", "--layers", "--tag", name, *options, context)
             self._buildah("push", "--quiet", name, f"docker-archive:{archive}:{name}")
 
-    def base(self, suite: str) -> str:
-        """The name of a suite's base image, which exists after this."""
-        with self._alone():
-            return self._need_base(suite)
+    def inspect(self, name: str) -> dict:
+        """An image's configuration, as the OCI describes it."""
+        return json.loads(self._buildah("inspect", "--type", "image", name).stdout)["OCIv1"]
 
-    def _need_base(self, suite: str) -> str:
+    def layers(self, name: str) -> list:
+        """The digests of its uncompressed layers, and of its configuration."""
+        found = json.loads(self._buildah("inspect", "--type", "image", name).stdout)
+        return [*found["OCIv1"]["rootfs"]["diff_ids"], found["FromImageID"]]
+
+    def build_user_image(self, python: str, folder: pathlib.Path,
+                         packages: str = "python3") -> tuple:
+        """The name and the archive (in `folder`) of an image with one of PYTHONS."""
+        suite = PYTHONS[python]
+        context = folder / f"python-{python}"
+        context.mkdir()
+        (context / "Dockerfile").write_text(
+            USER_IMAGE.format(number=DEBIAN[suite], packages=packages))
+        name, archive = f"localhost/user-python:{python}", folder / f"python-{python}.tar"
+        self.build(context, name, archive, suite=suite)
+        return name, archive
+
+    def run(self, name: str, *argv) -> str:
+        """What a program of an image prints; no cluster is needed."""
+        with self._alone():
+            container = self._buildah("from", "--pull-never", name).stdout.strip()
+            try:
+                return self._buildah("run", container, "--", *argv).stdout
+            finally:
+                self._buildah("rm", container)
+
+    def _need_base(self, suite: str) -> None:
         name = f"docker.io/library/debian:{DEBIAN[suite]}-slim"
-        if self._buildah("inspect", "--type", "image", name, check=False).returncode == 0:
-            return name
+        sources = _sources(suite)
+        recipe = _digest(inspect.getsource(Builder._make_base) + sources)
+        found = self._buildah("inspect", "--type", "image", "--format",
+                              f'{{{{index .OCIv1.Config.Labels "{RECIPE}"}}}}', name, check=False)
+        if found.returncode == 0 and found.stdout.strip() == recipe:
+            return
+        self._commit(self._make_base(suite, sources), name, recipe)
+
+    def _make_base(self, suite: str, sources: str) -> pathlib.Path:
+        """A folder with the suite's smallest system. A change of this function makes it again."""
         tree = self.cache / f"{suite}.tree"
-        tarball = self.cache / f"{suite}.tar"
         shutil.rmtree(tree, ignore_errors=True)
         _run(["debootstrap", "--variant=minbase", suite, tree, _mirror()], os.environ)
-        for waste in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc",
-                      "usr/share/man", "usr/share/locale"):
+        for waste in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/man",
+                      "usr/share/locale"):
             shutil.rmtree(tree / waste, ignore_errors=True)
         (tree / "var/cache/apt/archives/partial").mkdir(parents=True)
+        (tree / "etc/apt/sources.list").write_text(sources)
+        return tree
+
+    def _commit(self, tree: pathlib.Path, name: str, recipe: str) -> None:
+        tarball = tree.with_suffix(".tar")
         _run(["tar", "-C", tree, "--one-file-system", "-cf", tarball, "."], os.environ)
         container = self._buildah("from", "scratch").stdout.strip()
         self._buildah("add", "--quiet", container, tarball, "/")
-        self._buildah("config", "--cmd", "bash", container)
+        self._buildah("config", "--cmd", "bash", "--label", f"{RECIPE}={recipe}", container)
         self._buildah("commit", "--quiet", "--rm", container, name)
         shutil.rmtree(tree)
         tarball.unlink()
-        return name
+
+    def _forget_old_layers(self) -> None:
+        """Layers of older trees; what they hold is made again from the compiler's cache."""
+        dangling = self._buildah("images", "--quiet", "--filter", "dangling=true", check=False)
+        if len(dangling.stdout.split()) > MAX_LAYERS:
+            self._buildah("rmi", "--prune")
 
     def _buildah(self, command: str, *arguments, check: bool = True):
-        environment = dict(os.environ, STORAGE_DRIVER="vfs", BUILDAH_ISOLATION="chroot")
+        temporary = self.cache / "tmp"
+        mounted = temporary / "buildah-cache" / CCACHE_ID  # of the Dockerfile's RUN --mount
+        mounted.parent.mkdir(parents=True, exist_ok=True)
+        self.ccache.mkdir(parents=True, exist_ok=True)
+        if not mounted.is_symlink():
+            mounted.symlink_to(self.ccache)
+        environment = dict(os.environ, BUILDAH_ISOLATION="chroot", TMPDIR=str(temporary))
         argv = ["buildah", "--root", self.cache / "storage", "--runroot", self.cache / "run",
                 command, *arguments]
         return _run(argv, environment, check)
@@ -142,15 +202,39 @@ class Builder:
         return lock
 
 
-def _mirror() -> str:
+def contents(archive: pathlib.Path) -> dict:
+    """Of a docker archive of one layer: path → (TarInfo, bytes; None for what is no file)."""
+    found = {}
+    with tarfile.open(archive) as outer:
+        (image,) = json.load(outer.extractfile("manifest.json"))
+        (layer,) = image["Layers"]
+        with tarfile.open(fileobj=outer.extractfile(layer)) as inner:
+            for info in inner:
+                data = inner.extractfile(info).read() if info.isfile() else None
+                found[info.name.removeprefix("./")] = (info, data)
+    return found
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _mirror(security: bool = False) -> str:
     """Where this machine gets its own Debian packages from."""
     done = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)"],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     for line in done.stdout.splitlines():
         uri, _, origin = line.partition(" ")
-        if origin == "Debian" and "security" not in uri:
+        if origin == "Debian" and ("security" in uri) == security:
             return uri
-    return MIRROR
+    return f"{MIRROR}-security" if security else MIRROR
+
+
+def _sources(suite: str) -> str:
+    """A base gets fixes from where Debian's own images do."""
+    return "".join(f"deb {uri} {name} main\n" for uri, name in (
+        (_mirror(), suite), (_mirror(), f"{suite}-updates"),
+        (_mirror(security=True), f"{suite}-security")))
 
 
 def _run(argv: list, environment, check: bool = True) -> subprocess.CompletedProcess:
