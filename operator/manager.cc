@@ -22,7 +22,6 @@
 namespace pj::op {
 namespace {
 
-constexpr char kLeaseName[] = "paralleljob-operator";
 constexpr Millis kOwnWrites{20};  // until the caches are asked again
 constexpr Millis kTurnWait{500};
 
@@ -46,7 +45,7 @@ class Manager {
                      .wrote = [this](const auto& request,
                                      const auto& response) { reader_.Wrote(request, response); }}),
         election_(api_, {.ns = options.lease_namespace,
-                         .name = kLeaseName,
+                         .name = kLeaderLease,
                          .identity = options.identity,
                          .seed = Crc32c(options.identity) + 2ULL}) {}
 

@@ -21,6 +21,8 @@ struct ManagerOptions {
   int workers = 8;  // turns at a time: they mostly wait for the API server
 };
 
+// The name of the Lease of whoever leads.
+inline constexpr char kLeaderLease[] = "paralleljob-operator";
 inline constexpr int kExitLost = 4;  // of a process that led and lost the lead
 
 // Runs until `stop_fd` (an eventfd or signalfd) can be read; turns that run then are finished. A

@@ -15,7 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts/paralleljob"
 NUMBERS = itertools.count(1)
 EVERYTHING = ("--set=clusterScope=true,replicas=2,podDisruptionBudget.enabled=true,"
-              "networkPolicy.enabled=true,operator.imagePullPolicy=Never")
+              "networkPolicy.enabled=true,operator.imagePullPolicy=Never,"
+              "flowSchemas.enabled=true,grafanaDashboard.enabled=true")
+PROGRAM = "operator/paralleljob-operator"
 
 
 def helm(programs, *arguments, check=True):
@@ -70,7 +72,7 @@ def test_no_wildcards_and_no_secrets(found_programs):
 def test_everything_is_taken_by_the_api_server(control_plane):
     control_plane.apply(objects.namespace("chart-dry"))
     made = helm(control_plane.programs, "template", "pj", CHART, "--namespace=chart-dry",
-                EVERYTHING).stdout
+                "--no-hooks", EVERYTHING).stdout
     done = control_plane.kubectl("apply", "--dry-run=server", "--namespace=chart-dry",
                                  "--filename=-", given=made)
     assert "deployment.apps/pj-operator" in done.stdout
@@ -103,7 +105,7 @@ def test_the_operator_may_do_its_work_and_no_more(control_plane, installed):
                                      check=False).returncode == 0
 
     for verb, what in (("watch", "paralleljobs.paralleljob.dev"), ("create", "jobs.batch"),
-                       ("delete", "pods"), ("patch", "pods/status"), ("create", "events")):
+                       ("delete", "pods"), ("update", "pods/status"), ("create", "events")):
         assert may(verb, what), (verb, what)
     for verb, what in (("get", "secrets"), ("create", "pods"), ("update", "paralleljobs"),
                        ("delete", "namespaces")):
@@ -114,6 +116,50 @@ def test_the_operator_may_do_its_work_and_no_more(control_plane, installed):
             "metadata": {"name": "worker"}, "rules": [rule]}
     control_plane.kubectl("create", account, f"--namespace={installed}", "--filename=-",
                           given=json.dumps(role))  # it can grant a worker what it has
+
+
+def flat(rules):
+    """A role's rules as (group, resource, verb)."""
+    return sorted((group, resource, verb) for rule in rules for group in rule["apiGroups"]
+                  for resource in rule["resources"] for verb in rule["verbs"])
+
+
+def test_the_role_is_what_the_operator_says_it_needs(control_plane, installed):
+    said = subprocess.run([pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM,
+                           "--permissions"], capture_output=True, text=True, check=True)
+    role = control_plane.get("role", "pj-operator", f"--namespace={installed}")
+    assert flat(role["rules"]) == flat(json.loads(said.stdout))
+
+
+def test_check_tells_what_is_missing(control_plane, installed):
+    """As `helm test` runs it, under the operator's account and with rights taken away."""
+    token = control_plane.kubectl("create", "token", "pj-operator",
+                                  f"--namespace={installed}").stdout.strip()
+    config = control_plane.folder / "check.kubeconfig"
+    admin = json.loads(control_plane.kubectl("config", "view", "--raw", "--output=json").stdout)
+    admin["users"] = [{"name": user["name"], "user": {"token": token}} for user in admin["users"]]
+    config.write_text(json.dumps(admin), encoding="utf-8")
+
+    def check():
+        return control_plane.run(pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM,
+                                 "--check", f"--kubeconfig={config}", f"--namespace={installed}",
+                                 check=False)
+
+    done = check()
+    assert done.returncode == 0 and "FAIL" not in done.stdout, done.stdout
+    rules = control_plane.get("role", "pj-operator", f"--namespace={installed}")["rules"]
+    less = [rule for rule in rules if rule["resources"] != ["jobs"]]
+    control_plane.kubectl("patch", "role", "pj-operator", f"--namespace={installed}",
+                          "--type=merge", f"--patch={json.dumps({'rules': less})}")
+    enclosure.wait_until("the missing right", 30, lambda: check().returncode == 1)
+    assert "FAIL  may create jobs.batch: no role grants it" in check().stdout
+
+
+def test_monitoring_is_made_for_the_prometheus_operator(found_programs):
+    made = helm(found_programs, "template", "pj", CHART, "--namespace=watched",
+                "--set=serviceMonitor.enabled=true,prometheusRule.enabled=true").stdout
+    assert "kind: ServiceMonitor" in made and "kind: PrometheusRule" in made
+    assert 'paralleljob_leader{namespace="watched",service="pj-operator-metrics"}' in made
 
 
 def test_a_worker_writes_only_objects_of_its_own_job(control_plane, installed):
@@ -136,14 +182,12 @@ def test_a_worker_writes_only_objects_of_its_own_job(control_plane, installed):
 
 
 def test_flags_of_the_chart_are_the_operators(found_programs):
-    if not (ROOT / "operator/main.cc").exists():
-        pytest.skip("the tree has no operator program")
-    program = pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / "operator/paralleljob-operator"
+    program = pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM
     known = set(re.findall(r"--[a-z][a-z-]+", subprocess.run(
         [program, "--help"], capture_output=True, text=True, check=True).stdout))
     made = helm(found_programs, "template", "pj", CHART, EVERYTHING).stdout
     made += helm(found_programs, "template", "pj", CHART).stdout
     given = set(re.findall(r"^ +- (--[a-z-]+)", made, re.MULTILINE))
     assert given <= known
-    # Only for a run outside a cluster, or of the program itself.
-    assert known - given == {"--kubeconfig", "--context", "--help", "--version"}
+    # Only for a run outside a cluster, or by hand.
+    assert known - given == {"--kubeconfig", "--context", "--help", "--version", "--permissions"}

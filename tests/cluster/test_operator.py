@@ -1,6 +1,7 @@
 """The operator on a real control plane: children, status, permissions, deletion; no nodes."""
 
 import datetime
+import re
 import signal
 
 import pytest
@@ -59,6 +60,17 @@ def create(plane, space, job):
     name = job["metadata"]["name"]
     wait("a Job", lambda: worker_job(plane, space, name))
     wait("a status", lambda: status(plane, space, name).get("conditions"))
+
+
+def test_rules_and_dashboard_know_the_metrics(operator, pytestconfig):
+    """Each name that the chart's monitoring asks for is one that the operator has."""
+    chart = pytestconfig.rootpath / "charts/paralleljob"
+    asked = set(re.findall(r"paralleljob_[a-z_]+", "".join(
+        (chart / file).read_text(encoding="utf-8")
+        for file in ("templates/monitoring.yaml", "files/dashboard.json"))))
+    known = set(re.findall(r"^(?:# TYPE )?(paralleljob_[a-z_]+)", operator.get("/metrics"),
+                           re.MULTILINE))
+    assert len(asked) >= 8 and asked <= known
 
 
 def test_a_job_gets_its_children_and_a_status(plane, operator, space):

@@ -58,3 +58,10 @@ def test_it_makes_a_job_of_a_paralleljob(cluster, installed):
         "paralleljob", "score", "-n", NAMESPACE).get("status", {}).get("conditions"))
     cluster.kubectl("delete", "-n", NAMESPACE, "paralleljob/score", "--timeout=60s")
     enclosure.wait_until("no Job", 60, lambda: not made())
+
+
+def test_helm_test_passes(cluster, installed):
+    done = cluster.run("helm", "test", "pj", f"--namespace={NAMESPACE}", "--logs",
+                       "--timeout=60s")
+    assert "Phase:          Succeeded" in done.stdout
+    assert "ok    may create jobs.batch" in done.stdout and "FAIL" not in done.stdout

@@ -1,0 +1,39 @@
+#include "operator/permissions.h"
+
+#include "base/json.h"
+
+namespace pj::op {
+
+const std::vector<Permission>& NeededPermissions() {
+  static const std::vector<Permission> needed = {
+      {"paralleljob.dev", "paralleljobs", "", {"list", "watch"}},
+      {"paralleljob.dev", "paralleljobs", "status", {"update"}},
+      // Clusters that check owner references ask for this of whoever names an owner.
+      {"paralleljob.dev", "paralleljobs", "finalizers", {"update"}},
+      {"batch", "jobs", "", {"get", "list", "watch", "create", "update", "delete"}},
+      {"", "pods", "", {"get", "list", "watch", "delete"}},
+      {"", "pods", "status", {"update"}},
+      // Of these two a worker's Role is granted a part: nobody can grant what he has not.
+      {"", "configmaps", "", {"get", "list", "watch", "create", "update", "delete"}},
+      {"coordination.k8s.io", "leases", "", {"get", "list", "watch", "create", "update", "delete"}},
+      {"", "serviceaccounts", "", {"create", "delete"}},
+      {"rbac.authorization.k8s.io", "roles", "", {"create", "delete"}},
+      {"rbac.authorization.k8s.io", "rolebindings", "", {"create", "delete"}},
+      {"", "events", "", {"create"}},
+  };
+  return needed;
+}
+
+std::string PermissionRules() {
+  Json rules = Json::array();
+  for (const Permission& each : NeededPermissions()) {
+    const std::string resource =
+        each.subresource.empty() ? each.resource : each.resource + "/" + each.subresource;
+    rules.push_back({{"apiGroups", Json::array({each.group})},
+                     {"resources", Json::array({resource})},
+                     {"verbs", each.verbs}});
+  }
+  return DumpJson(rules);
+}
+
+}  // namespace pj::op
