@@ -80,6 +80,49 @@ def test_everything_is_taken_by_the_api_server(control_plane):
     control_plane.kubectl("delete", "namespace", "chart-dry", "--wait=false")
 
 
+def needed(definitions, name):
+    """A definition and all that it refers to."""
+    found, open_names = {}, [name]
+    while open_names:
+        one = open_names.pop()
+        if one not in found:
+            found[one] = definitions[one]
+            open_names += re.findall(r'"#/definitions/([^"]+)"', json.dumps(found[one]))
+    return found
+
+
+def schemas(control_plane, folder):
+    """The API server's own description of its kinds, as kubeconform reads schemas."""
+    described = json.loads(
+        control_plane.kubectl("get", "--raw=/openapi/v2").stdout,
+        object_hook=lambda each: {} if each.get("format") == "int-or-string" else each)
+    definitions = described["definitions"]
+    for name, schema in definitions.items():
+        for kind in schema.get("x-kubernetes-group-version-kind", []):
+            # Of the core group it takes the version for the name.
+            group = kind["group"] or kind["version"]
+            file = f"{group}_{kind['version']}_{kind['kind'].lower()}"
+            (folder / f"{file}.json").write_text(json.dumps(
+                {"$ref": f"#/definitions/{name}", "definitions": needed(definitions, name)}),
+                encoding="utf-8")
+    return f"{folder}/{{{{.Group}}}}_{{{{.ResourceAPIVersion}}}}_{{{{.ResourceKind}}}}.json"
+
+
+def test_kubeconform_accepts_it_and_refuses_a_mistake(control_plane, tmp_path):
+    location = schemas(control_plane, tmp_path)
+    made = helm(control_plane.programs, "template", "pj", CHART, EVERYTHING).stdout
+
+    def conform(given):
+        return control_plane.run("kubeconform", "-summary", f"-schema-location={location}", "-",
+                                 given=given, check=False)
+
+    good = conform(made)
+    assert good.returncode == 0, good.stdout
+    assert "Invalid: 0, Errors: 0, Skipped: 0" in good.stdout
+    bad = conform(made.replace("replicas: 2", "replicas: two"))
+    assert bad.returncode == 1 and "Deployment pj-operator is invalid" in bad.stdout
+
+
 def test_install_upgrade_uninstall(control_plane, installed):
     deployment = control_plane.get("deployment", "pj-operator", f"--namespace={installed}")
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"},
