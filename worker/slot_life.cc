@@ -216,6 +216,9 @@ void Dispatcher::CheckProcess(Slot* slot, Nanos now) {
                       std::chrono::duration_cast<Seconds>(options_.timeouts.init).count());
       Kill(&process, process.init_message);
       break;
+    case Phase::kNotStarted:
+      Kill(&process, process.init_message + " (and then it did not end)");
+      break;
     case Phase::kEnding:
       PJ_WARN("{} {}: shutdown() did not return within {} s: killed", options_.job.node,
               ProcessName(process.number()),
@@ -403,7 +406,8 @@ void Dispatcher::BeginShutdown() {
     if (!slot.process) continue;
     if (slot.process->phase == Phase::kReady) {
       EndProcess(&slot);
-    } else if (slot.process->phase == Phase::kInitialising) {
+    } else if (slot.process->phase == Phase::kInitialising ||
+               slot.process->phase == Phase::kNotStarted) {
       Kill(slot.process.get(), "no work is left");
     }
   }

@@ -20,6 +20,8 @@ namespace {
 constexpr double kFrameWorkNs = 1e6;  // about a millisecond of work to a frame
 constexpr double kSmoothing = 0.25;
 constexpr Nanos kEndGrace = Millis(500);  // from a closed socket to the exit status
+// After a failed start, for what is registered with atexit; threads of the script may never end.
+constexpr Nanos kNotStartedGrace = Seconds(1);
 // Rows, and what stands around them, of one message.
 constexpr uint64_t kBigBytes = limits::kRowsBytes + (64ULL << 20);
 
@@ -248,6 +250,9 @@ void Dispatcher::OnInitError(Slot* slot, std::string_view body) {
   process.init_category = TextOf(*error, "category");
   process.init_message = TextOf(*error, "message");
   process.init_traceback = TextOf(*error, "traceback");
+  if (process.phase != Phase::kInitialising) return;
+  process.phase = Phase::kNotStarted;
+  process.deadline = Now() + kNotStartedGrace;
 }
 
 void Dispatcher::OnNote(const Slot& slot, std::string_view body) {

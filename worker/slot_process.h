@@ -40,6 +40,7 @@ struct InFlight {
 enum class Phase : uint8_t {
   kSpare,         // forked, nothing of the user's loaded; waits for kStart
   kInitialising,  // asked for, or within import and init()
+  kNotStarted,    // said why it cannot start, and is about to end
   kReady,
   kEnding,  // shutdown() was asked for
   kClosed,  // its socket is gone or broken: waits for the exit status

@@ -115,6 +115,9 @@ NEVER = {  # scripts that never come up → words of the cause
     "import fails": ("import no_such_module\n" + FINE, "no_such_module"),
     "import exits": ("import os\nos._exit(3)\n" + FINE, "exited with code 3"),
     "init raises": ("def init():\n    raise OSError('no model')\n" + FINE, "no model"),
+    "init raises beside a thread": (
+        "import threading\ndef init():\n    threading.Thread(target=threading.Event().wait).start()\n"
+        "    raise OSError('no model')\n" + FINE, "no model"),
     "init hangs": ("import threading\ndef init():\n    threading.Event().wait()\n" + FINE,
                    "init() did not return within 1 s"),
     "init dies": ("import os\ndef init():\n    os._exit(7)\n" + FINE, "exited with code 7"),
@@ -125,7 +128,8 @@ NEVER = {  # scripts that never come up → words of the cause
 @pytest.mark.parametrize("name", NEVER)
 def test_a_script_that_never_comes_up_fails_the_job_with_its_cause(cli, name):
     text, words = NEVER[name]
-    ended = cli.run(cli.job(text, files=4, spec="initTimeoutSeconds: 1"),
+    limit = 1 if name == "init hangs" else 600
+    ended = cli.run(cli.job(text, files=4, spec=f"initTimeoutSeconds: {limit}"),
                     env={"MARK": str(cli.out)})
     assert ended.code == 1, ended
     assert ended.json["state"] == "Failed" and words in ended.json["message"], ended
