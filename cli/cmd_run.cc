@@ -3,6 +3,7 @@
 
 #include "api/validate.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exit_codes.h"
@@ -60,6 +61,18 @@ int Unfinished(const RunOptions& options, const RunOutcome& outcome) {
   return outcome.error ? kExitCouldNotRun : kExitInterrupted;
 }
 
+log::Level OwnLevel(api::LoggingLevel level) {
+  switch (level) {
+    case api::LoggingLevel::kDebug:
+      return log::Level::kDebug;
+    case api::LoggingLevel::kWarning:
+      return log::Level::kWarning;
+    case api::LoggingLevel::kInfo:
+      break;
+  }
+  return log::Level::kInfo;
+}
+
 // Each setting that this run will not use, once.
 void PrintNotes(const api::LoadedJob& job) {
   for (const std::string& field : api::ClusterOnlyFields(job.job)) {
@@ -83,6 +96,7 @@ int RunCommand(const RunOptions& options) {
     if (options.file.json) fmt::print("{}\n", NotStartedJson(here));
     return kExitBadInput;
   }
+  log::Init(OwnLevel(job->job.spec.logging_level.value));
   PrintNotes(*job);
   const std::string folder =
       options.output_dir.empty() ? "./" + job->job.name + "-output" : options.output_dir;

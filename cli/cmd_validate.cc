@@ -173,7 +173,11 @@ int ValidateCommand(const ValidateOptions& all) {
 int ConvertCommand(const ConvertOptions& options) {
   const std::optional<api::LoadedJob> job = LoadOne(options.file);
   if (!job) return kExitBadInput;
-  fmt::print("{}", api::ToManifest(job->job));
+  if (options.file.json) {
+    fmt::print("{}\n", api::ToManifestJson(job->job));
+  } else {
+    fmt::print("{}", api::ToManifest(job->job));
+  }
   return kExitDone;
 }
 
