@@ -9,7 +9,7 @@ RUN apt-get update -q \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
       ccache cmake g++ libcli11-dev libcpp-httplib-dev libfmt-dev libre2-dev libspdlog-dev \
       libsqlite3-dev libssl-dev libyaml-cpp-dev ninja-build nlohmann-json3-dev pkg-config \
-      pybind11-dev python3-dev \
+      pybind11-dev python3-dev zlib1g-dev \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
 # Folders and settings as ./dev has them: both hit the same compiler cache.
 ENV CCACHE_DIR=/ccache CCACHE_MAXSIZE=4G CCACHE_BASEDIR=/work CCACHE_NOHASHDIR=1

@@ -1,5 +1,5 @@
-// Finish: seal → verdict → publish → reports → result. Safe to repeat until the result object
-// exists.
+// Finish: a local run's end (worker/finish.h) in its folder, and the object that `run -o json`
+// prints.
 #pragma once
 
 #include <optional>
@@ -10,10 +10,9 @@
 #include "cli/job_dir.h"
 #include "cli/resolve.h"
 #include "cli/run_state.h"
-#include "kube/api.h"
-#include "plan/plan.h"
 #include "policy/verdict.h"
 #include "report/report.h"
+#include "worker/finish.h"
 
 namespace pj::cli {
 
@@ -22,7 +21,6 @@ struct FinishRequest {
   const JobDir* dir = nullptr;
   const ResolvedJob* resolved = nullptr;
   RunState* state = nullptr;
-  kube::Api* api = nullptr;
   PlanFacts plan;
   policy::Thresholds thresholds;
   std::string incarnation;
@@ -30,21 +28,12 @@ struct FinishRequest {
       failure;  // decided while running; else taken from the sealed ledger
 };
 
-
-// All committed attempts of a job's shards, in no particular order.
-report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
-                                 const std::string& segments_dir);
+using worker::AttemptsOf;
+using worker::HeaderLine;
+using worker::SummaryOf;
 
 // Since the first start.
 double SecondsSinceStart(const RunState& state);
-
-// Counters of a job that has not ended, for `status` and an interrupted run.
-report::JobSummary SummaryOf(const std::string& job, const PlanFacts& plan,
-                             const std::vector<ledger::ShardRecord>& shards);
-
-// The bytes before the first row: the header line of csv and of text DataFrames, or nothing.
-std::string HeaderLine(const std::vector<std::string>& columns, const std::string& format,
-                       bool header);
 
 // The published outcome, already stored.
 Result<StoredResult> FinishRun(const FinishRequest& request);

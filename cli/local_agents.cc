@@ -3,7 +3,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <thread>
 
 #include "base/log.h"
@@ -12,21 +11,10 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "job/rules.h"
+#include "worker/settings.h"
 
 namespace pj::cli {
 namespace {
-
-std::string LevelName(api::LoggingLevel level) {
-  switch (level) {
-    case api::LoggingLevel::kDebug:
-      return "DEBUG";
-    case api::LoggingLevel::kWarning:
-      return "WARNING";
-    case api::LoggingLevel::kInfo:
-      break;
-  }
-  return "INFO";
-}
 
 std::string NodeName(uint32_t ordinal) { return fmt::format("instance-{}", ordinal); }
 
@@ -43,43 +31,8 @@ policy::Verdict FailureFrom(const std::string& reason) {
 
 }  // namespace
 
-worker::SlotJob LocalRun::SlotJobFor(uint32_t ordinal) const {
-  const api::ParallelJobSpec& spec = job_.job.spec;
-  worker::SlotJob slot;
-  slot.python = python_;
-  slot.runtime_dir = runtime_dir_;
-  slot.code_dir = resolved_.code_dir;
-  slot.code_exclude = {dir_.root()};
-  slot.scratch_dir = scratch_;
-  slot.entry_script = spec.task.entry_script;
-  slot.argv = resolved_.argv;
-  slot.env = env_;
-  slot.env["PARALLELJOB_JOB_NAME"] = job_.job.name;
-  slot.env["PARALLELJOB_NODE"] = NodeName(ordinal);
-  slot.env["PARALLELJOB_LOG_DIR"] = dir_.Logs();
-  // More threads than cores, each spinning for its turn, made a nearest-neighbour job 2 × slower.
-  slot.env.try_emplace("OMP_NUM_THREADS", std::to_string(ThreadsPerSlot(spec)));
-  slot.job_name = job_.job.name;
-  if (!resolved_.append_file.empty()) {
-    slot.output_dir = std::filesystem::path(resolved_.append_file).parent_path().string();
-    slot.env["AZUREML_BI_OUTPUT_PATH"] = slot.output_dir;
-  }
-  slot.logs_dir = dir_.Logs();
-  slot.node = NodeName(ordinal);
-  slot.logging_level = LevelName(spec.logging_level.value);
-  slot.append_format = resolved_.append_format;
-  slot.header = resolved_.append_header;
-  slot.count_rows = resolved_.count_rows;
-  slot.table = plan_->schema();
-  slot.import_pandas = slot.table != nullptr;
-  slot.inputs = resolved_.inputs;
-  return slot;
-}
-
 worker::AgentOptions LocalRun::AgentOptionsFor(uint32_t ordinal) const {
-  const api::ParallelJobSpec& spec = job_.job.spec;
   worker::AgentOptions options;
-  options.core.job = job_.job.name;
   options.core.identity = state_->identity();
   options.core.ordinal = ordinal;
   options.core.holder = NodeName(ordinal);
@@ -87,15 +40,17 @@ worker::AgentOptions LocalRun::AgentOptionsFor(uint32_t ordinal) const {
   options.core.mini_batches = facts_.mini_batches;
   options.core.roots = facts_.roots;
   options.core.slots = slots_;
-  options.core.max_retries = spec.retry_settings.max_retries.value;
   options.core.tick = Millis(options_.tick_ms);
   options.core.local = true;
   options.core.seed = ordinal + 1;
   options.ns = kNamespace;
-  options.job = SlotJobFor(ordinal);
-  options.timeouts.run = Seconds(spec.retry_settings.timeout_seconds.value);
-  options.timeouts.overhead = Seconds(spec.task_overhead_timeout_seconds.value);
-  options.timeouts.init = Seconds(spec.init_timeout_seconds.value);
+  options.job.python = python_;
+  options.job.runtime_dir = runtime_dir_;
+  options.job.code_exclude = {dir_.root()};
+  options.job.scratch_dir = scratch_;
+  options.job.env = env_;
+  options.job.logs_dir = dir_.Logs();
+  options.job.node = NodeName(ordinal);
   options.plan = plan_.get();
   options.api = api_.get();
   options.guardian = guardian_.get();
@@ -105,6 +60,7 @@ worker::AgentOptions LocalRun::AgentOptionsFor(uint32_t ordinal) const {
     processed_->Add(record);
     live_->Add(record);
   };
+  worker::TakeSettings(job_.job, resolved_, ThreadsPerSlot(job_.job.spec), &options);
   return options;
 }
 
@@ -220,7 +176,6 @@ Result<RunOutcome> LocalRun::Finish(std::optional<policy::Verdict> failure) {
   request.dir = &dir_;
   request.resolved = &resolved_;
   request.state = state_.get();
-  request.api = api_.get();
   request.plan = facts_;
   request.thresholds = job::ThresholdsOf(job_.job.spec);
   request.incarnation = incarnation_ + "-seal";
@@ -250,7 +205,7 @@ RunOutcome LocalRun::Unfinished(std::optional<Error> error) {
 
 Result<RunOutcome> LocalRun::Conclude() {
   if (agents_.empty()) {  // the end of an earlier start
-    PJ_ASSIGN(std::optional<ledger::Control> control, state_->LoadControl());
+    PJ_ASSIGN(std::optional<ledger::Control> control, state_->store().LoadControl());
     const bool aborted = control && control->mode == ledger::Control::Mode::kAbort;
     return Finish(aborted ? std::optional(FailureFrom(control->reason)) : std::nullopt);
   }

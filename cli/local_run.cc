@@ -73,7 +73,7 @@ Result<RunOutcome> LocalRun::Execute() {
   PJ_TRY(OpenState());
   PJ_ASSIGN(std::optional<RunIdentity> known, state_->LoadJob());
   if (known) {
-    PJ_ASSIGN(std::optional<StoredResult> result, state_->LoadResult());
+    PJ_ASSIGN(std::optional<StoredResult> result, state_->store().LoadResult());
     if (result) {
       RunOutcome outcome;
       outcome.result = std::move(result);
@@ -160,7 +160,7 @@ Status LocalRun::PreparePlan() {
     PJ_ASSIGN(now.inputs_hash, plan::HashInputPaths(request));
     PJ_TRY(CheckUnchanged(now, *before));
     PJ_TRY(state_->UpdateSpec(job_.job));
-    PJ_ASSIGN(facts, state_->LoadPlan());
+    PJ_ASSIGN(facts, state_->store().LoadPlan());
   }
   if (facts) return OpenKnownPlan(*facts);
   PJ_ASSIGN(plan_, plan::BuildPlan(request, dir_.PlanFile()));
@@ -172,7 +172,7 @@ Status LocalRun::PreparePlan() {
                      .mini_batches = plan_->size(),
                      .roots = ledger::RootCount(plan_->size(), instances),
                      .items = plan_->total_items()};
-  PJ_TRY(state_->CreatePlan(facts_));
+  PJ_TRY(state_->store().CreatePlan(facts_));
   PJ_FAULT("after_plan");
   return {};
 }
@@ -181,13 +181,13 @@ Status LocalRun::PreparePlan() {
 Result<bool> LocalRun::ReadyToFinish() {
   PJ_ASSIGN(std::vector<ledger::ShardRecord> shards, state_->ListShards());
   done_at_start_ = policy::Sum(shards, facts_.mini_batches).done;
-  PJ_ASSIGN(std::optional<ledger::Control> control, state_->LoadControl());
+  PJ_ASSIGN(std::optional<ledger::Control> control, state_->store().LoadControl());
   bool sealed = false;
   for (const ledger::ShardRecord& shard : shards) sealed = sealed || shard.sealed;
   if (sealed || (control && control->mode == ledger::Control::Mode::kAbort)) return true;
   ledger::Control run;
   run.tick = Millis(options_.tick_ms);
-  PJ_TRY(state_->WriteControl(run));
+  PJ_TRY(state_->store().WriteControl(run));
   if (done_at_start_ > 0 && !options_.quiet) {
     PrintNote(fmt::format("resumed at {} of {} mini-batches", done_at_start_, facts_.mini_batches));
   }

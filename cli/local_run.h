@@ -52,7 +52,6 @@ class LocalRun {
   Status PrepareReports();
   Status MakeAgents();
   worker::AgentOptions AgentOptionsFor(uint32_t ordinal) const;
-  worker::SlotJob SlotJobFor(uint32_t ordinal) const;
   void RunAgents();
   void WaitForAgents();
   Result<RunOutcome> Conclude();

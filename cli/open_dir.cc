@@ -16,10 +16,10 @@ Result<OpenedDir> OpenDir(const std::string& path) {
   opened.state = std::make_unique<RunState>(opened.api.get(), opened.job);
   PJ_ASSIGN(std::optional<RunIdentity> identity, opened.state->LoadJob());
   if (!identity) return Fail(Code::kInternal, "the job vanished from the state file", dir.root());
-  PJ_ASSIGN(std::optional<PlanFacts> plan, opened.state->LoadPlan());
+  PJ_ASSIGN(std::optional<PlanFacts> plan, opened.state->store().LoadPlan());
   if (plan) opened.plan = *plan;
   PJ_ASSIGN(opened.shards, opened.state->ListShards());
-  PJ_ASSIGN(opened.result, opened.state->LoadResult());
+  PJ_ASSIGN(opened.result, opened.state->store().LoadResult());
   return opened;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "worker/input_copy.h"
 
 namespace pj::cli {
 namespace {
@@ -40,44 +41,14 @@ Result<std::string> InputPath(const api::Input& input) {
   return path;
 }
 
-// A copy that keeps modification times, so that fingerprints stay true; finished ones are reused.
-Status CopyTree(const std::string& from, const std::string& to) {
-  std::error_code error;
-  const std::string partial = to + ".partial";
-  fs::remove_all(partial, error);
-  fs::copy(from, partial, fs::copy_options::recursive | fs::copy_options::copy_symlinks, error);
-  if (error == std::errc::no_space_on_device) {
-    return FailWrite(error.value(), "cannot copy the input " + from, partial, 0);
-  }
-  if (error) return FailErrno(error.value(), "cannot copy the input", from + " -> " + partial);
-  if (fs::is_directory(from)) {
-    for (const auto& entry : fs::recursive_directory_iterator(partial)) {
-      if (!entry.is_regular_file() || entry.is_symlink()) continue;
-      const fs::path source = fs::path(from) / fs::relative(entry.path(), partial);
-      fs::last_write_time(entry.path(), fs::last_write_time(source), error);
-    }
-  } else {
-    fs::last_write_time(partial, fs::last_write_time(from), error);
-  }
-  fs::rename(partial, to, error);
-  if (error) return FailErrno(error.value(), "cannot finish the copy of the input", to);
-  return {};
-}
-
 Result<std::string> Download(const api::Input& input, const std::string& path, const JobDir& dir) {
-  const std::string folder = dir.Private() + "/inputs/" + input.name;
-  PJ_TRY(MakeDirs(folder));
-  const std::string copy = folder + "/" + fs::path(path).filename().string();
-  if (!fs::exists(copy)) PJ_TRY(CopyTree(path, copy));
-  return copy;
+  return worker::CopyInput(path, dir.Private() + "/inputs/" + input.name);
 }
-
-bool IsFolder(api::DataType type) { return type != api::DataType::kUriFile; }
 
 // outputs/<name>, for a uri_file with a base name in its path outputs/<name>/<base name>.
 Result<std::string> OutputPath(const api::Output& output, const std::string& folder) {
   const std::string place = folder + "/" + output.name;
-  if (IsFolder(output.type)) {
+  if (job::IsFolder(output.type)) {
     PJ_TRY(MakeDirs(place));
     return place;
   }
@@ -109,60 +80,6 @@ Result<std::string> PlaceOutput(const api::LoadedJob& loaded, const api::Output&
     return path;
   }
   return OutputPath(output, dir.Outputs());
-}
-
-std::string FormatByExtension(const std::string& path) {
-  const std::string extension = fs::path(path).extension().string();
-  if (extension == ".csv") return "csv";
-  if (extension == ".jsonl") return "jsonl";
-  return "text";
-}
-
-std::string FormatName(api::OutputFormat format) {
-  switch (format) {
-    case api::OutputFormat::kCsv:
-      return "csv";
-    case api::OutputFormat::kJsonl:
-      return "jsonl";
-    case api::OutputFormat::kParquet:
-      return "parquet";
-    case api::OutputFormat::kText:
-      break;
-  }
-  return "text";
-}
-
-void ResolveAppend(const api::ParallelJobSpec& spec, ResolvedJob* made) {
-  const api::Output* output = spec.FindOutput(spec.task.append_row_to);
-  if (output == nullptr) return;
-  const std::string& place = made->outputs[output->name];
-  made->append_file = IsFolder(output->type) ? place + "/parallel_run_step.txt" : place;
-  made->append_format =
-      output->format ? FormatName(*output->format) : FormatByExtension(made->append_file);
-  made->append_header = output->header.value_or(made->append_format == "csv");
-}
-
-bool CountsRows(const api::ParallelJobSpec& spec) {
-  switch (spec.success_policy.value) {
-    case api::SuccessPolicy::kRowCount:
-      return true;
-    case api::SuccessPolicy::kNoException:
-      return false;
-    case api::SuccessPolicy::kAuto:
-      break;
-  }
-  return !spec.task.append_row_to.empty() || spec.error_threshold.value >= 0;
-}
-
-std::vector<std::string> ScriptArguments(const api::ParallelJobSpec& spec,
-                                         const ResolvedJob& made) {
-  std::map<std::string, std::string> values;
-  for (const auto& [name, path] : made.inputs) values["inputs." + name] = path;
-  for (const auto& [name, path] : made.outputs) values["outputs." + name] = path;
-  api::ParallelJobSpec scratch = spec;
-  Diagnostics ignored;
-  return api::BindArguments(
-      api::SplitProgramArguments(spec.task.program_arguments, &scratch, {}, &ignored), values);
 }
 
 uint32_t Cores() {
@@ -206,9 +123,7 @@ Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir) 
   for (const api::Output& output : spec.outputs) {
     PJ_ASSIGN(made.outputs[output.name], PlaceOutput(loaded, output, dir));
   }
-  ResolveAppend(spec, &made);
-  made.count_rows = CountsRows(spec);
-  made.argv = ScriptArguments(spec, made);
+  job::ResolveTask(spec, &made);
   return made;
 }
 

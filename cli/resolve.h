@@ -3,24 +3,15 @@
 
 #include <map>
 #include <string>
-#include <vector>
 
 #include "api/load.h"
 #include "base/result.h"
 #include "cli/job_dir.h"
+#include "job/resolved_job.h"
 
 namespace pj::cli {
 
-struct ResolvedJob {
-  std::map<std::string, std::string> inputs;   // name → absolute path, or a literal's text
-  std::map<std::string, std::string> outputs;  // name → absolute path
-  std::vector<std::string> argv;               // the script's own arguments
-  std::string code_dir;
-  std::string append_file;    // final path of the appended rows; empty = none
-  std::string append_format;  // "", "text", "csv", "jsonl"
-  bool append_header = false;
-  bool count_rows = false;  // success policy
-};
+using job::ResolvedJob;
 
 // Creates the outputs' folders. Inputs in mode `download` are copied into the job's own folder
 // first.

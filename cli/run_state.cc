@@ -38,26 +38,6 @@ std::string Text(const std::map<std::string, std::string>& data, const std::stri
 
 }  // namespace
 
-job::JobObjects RunState::Objects() const { return {kNamespace, job_, identity_}; }
-
-Result<std::optional<kube::ConfigMap>> RunState::Get(const std::string& what) {
-  kube::Request request{.verb = kube::Verb::kGet, .type = kube::ConfigMaps(), .ns = kNamespace};
-  request.name = Objects().Name(what);
-  PJ_ASSIGN(kube::Response response, api_->Do(request));
-  if (response.code == 404) return std::optional<kube::ConfigMap>();
-  if (!response.ok()) return std::unexpected(FromResponse(response, request.name));
-  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(response.body));
-  return std::optional<kube::ConfigMap>(std::move(map));
-}
-
-Status RunState::Create(const kube::ConfigMap& map) {
-  kube::Request request{.verb = kube::Verb::kCreate, .type = kube::ConfigMaps(), .ns = kNamespace};
-  request.body = kube::Encode(map);
-  PJ_ASSIGN(kube::Response response, api_->Do(request));
-  if (!response.ok()) return std::unexpected(FromResponse(response, map.meta.name));
-  return {};
-}
-
 Result<std::optional<std::string>> RunState::GetJob() {
   kube::Request request{.verb = kube::Verb::kGet, .type = kube::ParallelJobs(), .ns = kNamespace};
   request.name = job_;
@@ -114,36 +94,6 @@ Status RunState::UpdateSpec(const api::ParallelJob& job) {
   return {};
 }
 
-Result<std::optional<PlanFacts>> RunState::LoadPlan() {
-  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("plan"));
-  if (!map) return std::optional<PlanFacts>();
-  return job::DecodePlan(*map);
-}
-
-Status RunState::CreatePlan(const PlanFacts& facts) {
-  return Create(job::EncodePlan(Objects(), facts));
-}
-
-Result<std::optional<ledger::Control>> RunState::LoadControl() {
-  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("ctl"));
-  if (!map) return std::optional<ledger::Control>();
-  PJ_ASSIGN(ledger::Control control, job::DecodeControlMap(*map));
-  return std::optional<ledger::Control>(std::move(control));
-}
-
-Status RunState::WriteControl(const ledger::Control& control) {
-  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("ctl"));
-  kube::ConfigMap wanted = job::EncodeControlMap(Objects(), control);
-  if (!map) return Create(wanted);
-  wanted.meta.resource_version = map->meta.resource_version;
-  kube::Request request{.verb = kube::Verb::kUpdate, .type = kube::ConfigMaps(), .ns = kNamespace};
-  request.name = wanted.meta.name;
-  request.body = kube::Encode(wanted);
-  PJ_ASSIGN(kube::Response response, api_->Do(request));
-  if (!response.ok()) return std::unexpected(FromResponse(response, wanted.meta.name));
-  return {};
-}
-
 Result<std::vector<ledger::ShardRecord>> RunState::ListShards() {
   kube::Request request{.verb = kube::Verb::kList, .type = kube::ConfigMaps(), .ns = kNamespace};
   PJ_ASSIGN(kube::Response response, api_->Do(request));
@@ -159,28 +109,6 @@ Result<std::vector<ledger::ShardRecord>> RunState::ListShards() {
   }
   std::sort(shards.begin(), shards.end(), [](const auto& a, const auto& b) { return a.lo < b.lo; });
   return shards;
-}
-
-Result<std::vector<std::string>> RunState::LoadColumns() {
-  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("schema"));
-  std::vector<std::string> columns;
-  if (!map) return columns;
-  PJ_ASSIGN(Json names, ParseJson(Text(map->data, "columns"), "schema"));
-  for (const Json& name : names) {
-    if (!name.is_string()) return Fail(Code::kCorrupt, "LedgerCorrupt: column name is no string");
-    columns.push_back(name.get<std::string>());
-  }
-  return columns;
-}
-
-Result<std::optional<StoredResult>> RunState::LoadResult() {
-  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("result"));
-  if (!map) return std::optional<StoredResult>();
-  return job::DecodeResult(*map);
-}
-
-Status RunState::CreateResult(const StoredResult& result) {
-  return Create(job::EncodeResult(Objects(), result));
 }
 
 Result<std::string> FindJobName(kube::Api* api, const std::string& dir) {

@@ -8,7 +8,7 @@
 
 #include "api/parallel_job.h"
 #include "base/result.h"
-#include "job/job_objects.h"
+#include "job/run_store.h"
 #include "kube/api.h"
 #include "ledger/record.h"
 
@@ -43,23 +43,12 @@ class RunState {
   // When the job object was created (nanoseconds since the epoch).
   int64_t created_wall_ns() const { return created_wall_ns_; }
 
-  Result<std::optional<PlanFacts>> LoadPlan();
-  Status CreatePlan(const PlanFacts& facts);
-  Result<std::optional<ledger::Control>> LoadControl();
-  Status WriteControl(const ledger::Control& control);
+  // Plan, control, columns and result: valid as identity() is.
+  job::RunStore store() const { return {api_, {kNamespace, job_, identity_}}; }
   Result<std::vector<ledger::ShardRecord>> ListShards();
-  // Column names of the appended csv rows, as the `schema` object fixed them; empty when there are
-  // none.
-  Result<std::vector<std::string>> LoadColumns();
-  Result<std::optional<StoredResult>> LoadResult();
-  // By create: the first writer wins.
-  Status CreateResult(const StoredResult& result);
 
  private:
   Result<std::optional<std::string>> GetJob();
-  Result<std::optional<kube::ConfigMap>> Get(const std::string& what);
-  Status Create(const kube::ConfigMap& map);
-  job::JobObjects Objects() const;
 
   kube::Api* api_;
   std::string job_;

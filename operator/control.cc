@@ -13,15 +13,17 @@ using Mode = ledger::Control::Mode;
 
 constexpr size_t kHints = 8;
 
-// A worker that lives and holds no unfinished shard.
+// A worker that lives and holds no unfinished shard. A shard's holder is the worker's name, which
+// its Lease ends with.
 bool SomeoneIdles(const JobWorld& world) {
-  std::set<std::string> busy;
+  const job::JobObjects objects = world.job.objects();
+  std::set<std::string> busy;  // names of Leases
   for (const ledger::ShardRecord& shard : world.shards) {
-    if (shard.Left() > 0) busy.insert(shard.holder);
+    if (shard.Left() > 0) busy.insert(objects.Name(shard.holder));
   }
   return std::any_of(world.leases.begin(), world.leases.end(), [&](const WorkerLeaseView& lease) {
-    const std::string pod = lease.holder.substr(0, lease.holder.find('/'));
-    return !pod.empty() && lease.state.environment_ready && !busy.contains(pod);
+    return !lease.holder.empty() && lease.state.environment_ready &&
+           lease.state.lost_reason.empty() && !busy.contains(lease.meta.name);
   });
 }
 

@@ -70,6 +70,16 @@ void Wake(Turn* turn, const Decision& decision) {
 
 }  // namespace
 
+const job::WorkerState* Troubled(const JobWorld& world, const std::string& reason) {
+  if (world.result) return nullptr;
+  for (const WorkerLeaseView& lease : world.leases) {
+    const std::string& its = lease.state.trouble_reason;
+    if (lease.holder.empty() || its.empty()) continue;
+    if (reason.empty() || reason == its) return &lease.state;
+  }
+  return nullptr;
+}
+
 policy::Verdict VerdictOf(const job::StoredResult& result) {
   const Result<Json> summary = ParseJson(result.summary_json, "result");
   policy::Verdict verdict;
@@ -92,6 +102,11 @@ Decision Decide(Turn* turn) {
   if (!world.damage.empty() && !world.result) {
     decision.stalled_reason = "LedgerCorrupt";
     decision.stalled_message = world.damage;
+    return decision;
+  }
+  if (const job::WorkerState* worker = Troubled(world, "LedgerCorrupt")) {
+    decision.stalled_reason = worker->trouble_reason;
+    decision.stalled_message = worker->trouble_message;
     return decision;
   }
   decision.sums = policy::Sum(world.shards, world.plan ? world.plan->mini_batches : 0);

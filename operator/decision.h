@@ -28,6 +28,10 @@ struct Decision {
 // completion, lost slots, deadline, timeouts.
 Decision Decide(Turn* turn);
 
+// The first living worker that says of itself that it does not get on (for `reason`, if given);
+// null when there is none.
+const job::WorkerState* Troubled(const JobWorld& world, const std::string& reason = {});
+
 // The outcome that `result` tells.
 policy::Verdict VerdictOf(const job::StoredResult& result);
 

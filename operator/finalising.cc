@@ -93,6 +93,7 @@ Status ExpireChildren(Turn* turn) {
   }
   PJ_TRY(DeleteAll(turn, Jobs(), world.jobs));
   PJ_TRY(DeleteAll(turn, kube::Leases(), world.leases));
+  PJ_TRY(DeleteAll(turn, kube::Leases(), world.other_leases));
   for (const std::string& name : world.maps) {
     PJ_TRY(turn->writer.Delete(kube::ConfigMaps(), world.job.meta.ns, name, ""));
   }

@@ -168,6 +168,7 @@ class Builder {
     env.push_back(Value(job::kEnvRun, fmt::format("{}", job_.run)));
     env.push_back(FieldValue(job::kEnvPodName, "metadata.name"));
     env.push_back(FieldValue(job::kEnvPodUid, "metadata.uid"));
+    env.push_back(FieldValue(job::kEnvPodIp, "status.podIP"));
     env.push_back(FieldValue(job::kEnvNodeName, "spec.nodeName"));
     env.push_back(FieldValue(job::kEnvOrdinal,
                              "metadata.annotations['batch.kubernetes.io/job-completion-index']"));

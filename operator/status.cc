@@ -201,6 +201,9 @@ class Builder {
 
 Condition Progress(const Turn& turn, const Decision& decision) {
   const JobWorld& world = turn.world;
+  if (const job::WorkerState* worker = Troubled(world)) {
+    return {"Reconciling", true, worker->trouble_reason, worker->trouble_message};
+  }
   if (decision.Decided()) {
     return {"Reconciling", true, "Finishing",
             world.result ? "waiting for the last pods to end" : "sealing and publishing"};

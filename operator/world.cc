@@ -69,7 +69,9 @@ void Place(const RunMapView& map, JobWorld* world) {
 }
 
 void Place(const WorkerLeaseView& lease, JobWorld* world) {
-  if (BelongsTo(lease.meta, world->job)) world->leases.push_back(lease);
+  if (!BelongsTo(lease.meta, world->job)) return;
+  const bool workers = lease.meta.name.starts_with(world->job.objects().Name("w-"));
+  (workers ? world->leases : world->other_leases).push_back(lease);
 }
 
 void Place(const WorkerJobView& job, JobWorld* world) {

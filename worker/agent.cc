@@ -25,11 +25,6 @@ constexpr int kEvents = 64;
 constexpr int kRounds = 8;  // of filling before events are looked at again
 constexpr Nanos kLongestWait = Seconds(10);
 
-std::string AddressOf(const SlotJob& job) {
-  const auto given = job.env.find("PARALLELJOB_POD_IP");
-  return given == job.env.end() ? "127.0.0.1" : given->second;
-}
-
 class AgentLoop : public Agent, private WorkSink {
  public:
   explicit AgentLoop(AgentOptions options)
@@ -44,7 +39,7 @@ class AgentLoop : public Agent, private WorkSink {
                .holder = options_.core.holder,
                .incarnation = options_.core.incarnation,
                .node = options_.job.node,
-               .address = AddressOf(options_.job),
+               .address = options_.address,
                .on_committed = options_.on_committed},
               &io_),
         dispatcher_({.job = options_.job,
@@ -80,6 +75,7 @@ class AgentLoop : public Agent, private WorkSink {
   void Step(const ledger::Event& event);
   void RunEffects();
   void RunEffect(const ledger::Effect& effect);
+  void PostCall(ledger::Call call);
   void OnFinished(const ledger::Finished& finished);
   void OnUndecided(Error error);
   void Finish(const EndedAttempt& attempt);
@@ -247,7 +243,7 @@ void AgentLoop::RunEffects() {
 
 void AgentLoop::RunEffect(const ledger::Effect& effect) {
   if (const auto* call = std::get_if<ledger::Call>(&effect)) {
-    io_.PostCall(*call);
+    PostCall(*call);
   } else if (const auto* open = std::get_if<ledger::OpenSegment>(&effect)) {
     if (Status opened = book_.Open(*open); !opened) StopForStorage(opened.error());
   } else if (const auto* sync = std::get_if<ledger::SyncOutput>(&effect)) {
@@ -265,6 +261,24 @@ void AgentLoop::RunEffect(const ledger::Effect& effect) {
     const bool corrupt = stalled->error.code == Code::kCorrupt;
     Stop(AgentEnd::kError, corrupt ? "LedgerCorrupt" : "LedgerStalled", stalled->error);
   }
+}
+
+// With a sign of life goes how this worker stands.
+void AgentLoop::PostCall(ledger::Call call) {
+  using Op = ledger::Call::Op;
+  if (call.op == Op::kCreateLease || call.op == Op::kPutLease) {
+    job::WorkerState state{.environment_ready = stats_.environment_ready.load(),
+                           .initialising = stats_.initialising.load(),
+                           .started = stats_.started.load(),
+                           .progress = stats_.started.load(),
+                           .slots = options_.core.slots};
+    if (draining_for_ending_) {
+      state.lost_reason = result_.reason;
+      if (result_.error) state.lost_message = result_.error->ToString();
+    }
+    call.note = job::EncodeWorkerState(state);
+  }
+  io_.PostCall(std::move(call));
 }
 
 void AgentLoop::OnFinished(const ledger::Finished& finished) {

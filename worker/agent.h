@@ -61,6 +61,7 @@ struct AgentOptions {
   kube::Api* api = nullptr;  // thread-safe
   Guardian* guardian = nullptr;
   std::string segments_dir;
+  std::string address = "127.0.0.1";  // of this instance, for reports
   const Clock* clock = nullptr;
   // Called on the agent's threads, must be quick: a committed attempt (for
   // processed_mini-batches.csv).

@@ -75,6 +75,7 @@ kube::ConfigMap EncodePlan(const JobObjects& objects, const PlanFacts& facts) {
     map.data["fileBytes"] = Digits(facts.file_bytes);
     map.data["fileSha256"] = facts.file_sha256;
   }
+  if (facts.started_wall_ns != 0) map.data["startedWallNs"] = Digits(facts.started_wall_ns);
   return map;
 }
 
@@ -86,7 +87,8 @@ PlanFacts DecodePlan(const kube::ConfigMap& map) {
           .inline_table = Text(map.binary_data, "table"),
           .file = Text(map.data, "file"),
           .file_bytes = Number(map.data, "fileBytes"),
-          .file_sha256 = Text(map.data, "fileSha256")};
+          .file_sha256 = Text(map.data, "fileSha256"),
+          .started_wall_ns = static_cast<int64_t>(Number(map.data, "startedWallNs"))};
 }
 
 kube::ConfigMap EncodeControlMap(const JobObjects& objects, const ledger::Control& control) {
@@ -132,6 +134,9 @@ std::string EncodeWorkerState(const WorkerState& state) {
   if (!state.lost_reason.empty()) {
     json["lost"] = {{"reason", state.lost_reason}, {"message", state.lost_message}};
   }
+  if (!state.trouble_reason.empty()) {
+    json["trouble"] = {{"reason", state.trouble_reason}, {"message", state.trouble_message}};
+  }
   return DumpJson(json);
 }
 
@@ -147,6 +152,10 @@ Result<WorkerState> DecodeWorkerState(std::string_view text) {
   if (const auto lost = json.find("lost"); lost != json.end() && lost->is_object()) {
     state.lost_reason = String(*lost, "reason");
     state.lost_message = String(*lost, "message");
+  }
+  if (const auto trouble = json.find("trouble"); trouble != json.end() && trouble->is_object()) {
+    state.trouble_reason = String(*trouble, "reason");
+    state.trouble_message = String(*trouble, "message");
   }
   return state;
 }

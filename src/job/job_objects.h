@@ -39,6 +39,7 @@ struct PlanFacts {
   std::string file = {};
   uint64_t file_bytes = 0;
   std::string file_sha256 = {};
+  int64_t started_wall_ns = 0;  // when the planner began; 0: not known
 };
 kube::ConfigMap EncodePlan(const JobObjects& objects, const PlanFacts& facts);
 PlanFacts DecodePlan(const kube::ConfigMap& map);
@@ -73,6 +74,9 @@ struct WorkerState {
   uint32_t slots = 0;
   std::string lost_reason = {};  // every slot retired: EntryScriptFailed, InitFailed …
   std::string lost_message = {};
+  // Why the worker does not get on, though it tries again by itself: NoSpace, LedgerCorrupt …
+  std::string trouble_reason = {};
+  std::string trouble_message = {};
   bool operator==(const WorkerState&) const = default;
 };
 inline constexpr char kWorkerStateNote[] = "paralleljob.dev/worker-state";

@@ -82,6 +82,7 @@ inline constexpr char kEnvRun[] = "PARALLELJOB_RUN";          // run number, fro
 inline constexpr char kEnvOrdinal[] = "PARALLELJOB_ORDINAL";  // the pod's completion index
 inline constexpr char kEnvPodName[] = "PARALLELJOB_POD_NAME";
 inline constexpr char kEnvPodUid[] = "PARALLELJOB_POD_UID";  // holder in Leases and shards
+inline constexpr char kEnvPodIp[] = "PARALLELJOB_POD_IP";
 inline constexpr char kEnvNodeName[] = "PARALLELJOB_NODE_NAME";
 inline constexpr char kEnvGpus[] = "PARALLELJOB_GPUS";             // of `user`; absent: none
 inline constexpr char kEnvLogLevel[] = "PARALLELJOB_LOG_LEVEL";    // of the agent: debug, info …

@@ -115,6 +115,7 @@ bool LeaderElection::Create() {
   Lease lease{.holder = options_.identity,
               .duration_seconds = options_.lease.count(),
               .renew_time = FormatRfc3339(clock_.Wall())};
+  lease.meta = options_.meta;
   lease.meta.name = options_.name;
   lease.meta.ns = options_.ns;
   auto answer =

@@ -22,6 +22,7 @@ struct LeaderOptions {
   Seconds lease{15};  // others wait so long after the last change that they saw
   Seconds renew{10};  // we lead no longer than this without a renewal
   Seconds retry{2};
+  Meta meta = {};  // labels and owner of the Lease, should we be the one who makes it
 };
 
 enum class LeaderState { kWaiting, kLeading, kLost };

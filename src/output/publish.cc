@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/fault_point.h"
 #include "output/file_ops.h"
 #include "output/row_copier.h"
@@ -18,6 +19,15 @@ namespace pj::output {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Process numbers are no names: two pods that publish at a time may have the same.
+std::string UniqueSuffix() {
+  uint64_t number = 0;
+  if (::getentropy(&number, sizeof number) != 0) {
+    number = static_cast<uint64_t>(SystemClock().Wall().time_since_epoch().count());
+  }
+  return fmt::format("{}-{:016x}", ::getpid(), number);
+}
 
 // A file that is not yet the destination. Locked while its maker lives, so that the next publisher
 // can tell what a killed one left; removed on destruction unless it was renamed.
@@ -29,8 +39,8 @@ class Draft {
     draft.dir_ = path.has_parent_path() ? path.parent_path().string() : ".";
     const std::string prefix = "." + path.filename().string() + ".publishing-";
     RemoveLeftovers(draft.dir_, prefix);
-    draft.path_ = fmt::format("{}/{}{}", draft.dir_, prefix, ::getpid());
-    PJ_ASSIGN(draft.fd_, OpenPath(files, draft.path_, O_RDWR | O_CREAT | O_TRUNC));
+    draft.path_ = fmt::format("{}/{}{}", draft.dir_, prefix, UniqueSuffix());
+    PJ_ASSIGN(draft.fd_, OpenPath(files, draft.path_, O_RDWR | O_CREAT | O_EXCL));
     if (::flock(draft.fd_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
       draft.path_.clear();  // not ours to remove
       return Fail(Code::kUnavailable, "another publisher is at work", destination);

@@ -71,10 +71,10 @@ TEST_F(RunStateTest, ChangedMutableFieldsAreTakenOver) {
 TEST_F(RunStateTest, DeletingTheJobRemovesAllOfIt) {
   RunState state(api_.get(), "small");
   ASSERT_TRUE(state.CreateJob(SmallJob(), {}));
-  ASSERT_TRUE(state.CreatePlan({.hash = "h", .mini_batches = 9, .roots = 1, .items = 9}));
-  ASSERT_TRUE(state.WriteControl({}));
-  ASSERT_TRUE(state.WriteControl({}));  // an update must not lose the owner either
-  ASSERT_TRUE(state.CreateResult({}));
+  ASSERT_TRUE(state.store().CreatePlan({.hash = "h", .mini_batches = 9, .roots = 1, .items = 9}));
+  ASSERT_TRUE(state.store().WriteControl({}));
+  ASSERT_TRUE(state.store().WriteControl({}));  // an update must not lose the owner either
+  ASSERT_TRUE(state.store().CreateResult({}));
   const job::JobObjects objects{kNamespace, "small", state.identity()};
   ASSERT_EQ(worker::SchemaGate(api_.get(), objects).Check("[\"a\"]").value(), "");
   const worker::StoreClient store(api_.get(), objects);

@@ -145,7 +145,7 @@ class OperatorTest : public testing::Test {
   }
   ledger::ShardRecord Shard(uint64_t mini_batches, uint64_t done) {
     ledger::ShardRecord shard{.job = objects_.identity, .lo = 0, .hi = mini_batches};
-    shard.holder = "pod-0";
+    shard.holder = "w-0";
     shard.horizon = shard.low_water = done;
     shard.progress = shard.counters.items_ok = done;
     return shard;

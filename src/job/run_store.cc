@@ -1,0 +1,112 @@
+#include "job/run_store.h"
+
+#include <fmt/core.h>
+
+#include "base/json.h"
+
+namespace pj::job {
+namespace {
+
+Code CodeOf(int http) {
+  switch (http) {
+    case 400:
+    case 422:
+      return Code::kInvalid;
+    case 401:
+    case 403:
+      return Code::kForbidden;
+    case 404:
+      return Code::kNotFound;
+    case 409:
+      return Code::kConflict;
+    case 413:
+      return Code::kTooLarge;
+    default:
+      return http >= 500 || http == 429 ? Code::kUnavailable : Code::kIo;
+  }
+}
+
+Error FromResponse(const kube::Response& response, const std::string& name) {
+  const std::string& said = response.message.empty() ? response.reason : response.message;
+  return Error{CodeOf(response.code), fmt::format("{} ({})", said, response.code), name, ""};
+}
+
+}  // namespace
+
+Result<std::optional<kube::ConfigMap>> RunStore::Get(const std::string& what) const {
+  kube::Request request{.verb = kube::Verb::kGet, .type = kube::ConfigMaps(), .ns = objects_.ns};
+  request.name = objects_.Name(what);
+  PJ_ASSIGN(kube::Response response, api_->Do(request));
+  if (response.code == 404) return std::optional<kube::ConfigMap>();
+  if (!response.ok()) return std::unexpected(FromResponse(response, request.name));
+  PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(response.body));
+  return std::optional<kube::ConfigMap>(std::move(map));
+}
+
+Result<bool> RunStore::Create(const kube::ConfigMap& map) const {
+  kube::Request request{.verb = kube::Verb::kCreate, .type = kube::ConfigMaps(), .ns = objects_.ns};
+  request.body = kube::Encode(map);
+  PJ_ASSIGN(const kube::Response response, api_->Do(request));
+  if (response.code == 409) return false;
+  if (!response.ok()) return std::unexpected(FromResponse(response, map.meta.name));
+  return true;
+}
+
+Result<std::optional<PlanFacts>> RunStore::LoadPlan() const {
+  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("plan"));
+  if (!map) return std::optional<PlanFacts>();
+  return DecodePlan(*map);
+}
+
+Result<bool> RunStore::CreatePlan(const PlanFacts& facts) const {
+  return Create(EncodePlan(objects_, facts));
+}
+
+Result<std::optional<ledger::Control>> RunStore::LoadControl() const {
+  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("ctl"));
+  if (!map) return std::optional<ledger::Control>();
+  PJ_ASSIGN(ledger::Control control, DecodeControlMap(*map));
+  return std::optional<ledger::Control>(std::move(control));
+}
+
+Status RunStore::WriteControl(const ledger::Control& control) const {
+  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("ctl"));
+  kube::ConfigMap wanted = EncodeControlMap(objects_, control);
+  if (!map) {
+    PJ_ASSIGN(const bool made, Create(wanted));
+    if (made) return {};
+    return Fail(Code::kConflict, "somebody else wrote the control object", wanted.meta.name);
+  }
+  wanted.meta.resource_version = map->meta.resource_version;
+  kube::Request request{.verb = kube::Verb::kUpdate, .type = kube::ConfigMaps(), .ns = objects_.ns};
+  request.name = wanted.meta.name;
+  request.body = kube::Encode(wanted);
+  PJ_ASSIGN(const kube::Response response, api_->Do(request));
+  if (!response.ok()) return std::unexpected(FromResponse(response, wanted.meta.name));
+  return {};
+}
+
+Result<std::vector<std::string>> RunStore::LoadColumns() const {
+  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("schema"));
+  std::vector<std::string> columns;
+  if (!map) return columns;
+  const auto text = map->data.find("columns");
+  PJ_ASSIGN(Json names, ParseJson(text == map->data.end() ? "" : text->second, "schema"));
+  for (const Json& name : names) {
+    if (!name.is_string()) return Fail(Code::kCorrupt, "LedgerCorrupt: column name is no string");
+    columns.push_back(name.get<std::string>());
+  }
+  return columns;
+}
+
+Result<std::optional<StoredResult>> RunStore::LoadResult() const {
+  PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("result"));
+  if (!map) return std::optional<StoredResult>();
+  return DecodeResult(*map);
+}
+
+Result<bool> RunStore::CreateResult(const StoredResult& result) const {
+  return Create(EncodeResult(objects_, result));
+}
+
+}  // namespace pj::job

@@ -1,0 +1,200 @@
+// PodAgent: the turn: result, control, work.
+#include "worker/pod_agent.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "ledger/record.h"
+#include "worker/pod_agent_impl.h"
+#include "worker/pod_job.h"
+
+namespace pj::worker {
+namespace {
+
+constexpr Nanos kShortestPoll = Millis(500);
+constexpr double kPollsPerSecond = 100;  // of all pods of a job together
+
+StoreClient StoreOf(const PodAgentOptions& options) {
+  return {options.api, options.config.objects};
+}
+
+}  // namespace
+
+std::unique_ptr<PodAgent> PodAgent::Create(PodAgentOptions options) {
+  return std::make_unique<PodAgentImpl>(std::move(options));
+}
+
+PodAgentImpl::PodAgentImpl(PodAgentOptions options)
+    : options_(std::move(options)),
+      store_(options_.api, options_.config.objects),
+      backoff_(Millis(200), Seconds(30), Crc32c(options_.config.pod_uid)),
+      lease_(StoreOf(options_),
+             options_.config.objects.Name(ledger::WorkerName(options_.config.ordinal))) {}
+
+PodAgentImpl::~PodAgentImpl() { watch_.reset(); }
+
+Result<int> PodAgentImpl::Run() {
+  incarnation_ = NextIncarnation();
+  PJ_ASSIGN(job_, LoadPodManifest(options_.folders.manifest));
+  PJ_ASSIGN(resolved_, ResolvePodJob(job_, options_.folders));
+  watch_ = ControlWatch::Start(options_.api, options_.config.objects,
+                               [this](const ledger::Control* control) { OnControl(control); });
+  Result<int> code = Loop();
+  lease_.Release();
+  return code;
+}
+
+void PodAgentImpl::OnControl(const ledger::Control* control) {
+  const std::lock_guard lock(mutex_);
+  ++changes_;
+  changed_.notify_all();
+  gone_ = control == nullptr;
+  if (control == nullptr) return;
+  control_ = *control;
+  lease_.SetTick(control->tick);
+  // Whoever is on the way out hears only that it is over.
+  if (running_ != nullptr && (!stopped_ || control->mode == Mode::kAbort)) {
+    running_->SetControl(*control);
+  }
+}
+
+void PodAgentImpl::Stop() {
+  const std::lock_guard lock(mutex_);
+  if (stopped_) return;
+  stopped_ = true;
+  ++changes_;
+  kill_at_ = SystemClock().Monotonic() + options_.grace;
+  changed_.notify_all();
+  if (running_ == nullptr) return;
+  ledger::Control drain = control_.value_or(ledger::Control{});
+  drain.mode = Mode::kDrain;
+  running_->SetControl(drain);
+}
+
+std::optional<ledger::Control> PodAgentImpl::Control() {
+  const std::lock_guard lock(mutex_);
+  changes_seen_ = changes_;
+  return control_;
+}
+
+bool PodAgentImpl::Stopped() {
+  const std::lock_guard lock(mutex_);
+  return stopped_;
+}
+
+bool PodAgentImpl::WaitForChange(Nanos most) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, most, [this] { return stopped_ || changes_ != changes_seen_; });
+  return stopped_;
+}
+
+bool PodAgentImpl::WaitStopped(Nanos most) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, most, [this] { return stopped_; });
+  return stopped_;
+}
+
+// Thousands of pods wait for one object: together they ask as often as few do.
+Nanos PodAgentImpl::PollInterval() {
+  const double share = static_cast<double>(job_.spec.instance_count.value) / kPollsPerSecond;
+  return std::max(kShortestPoll, Nanos(static_cast<int64_t>(share * 1e9)));
+}
+
+void PodAgentImpl::Hold(const job::WorkerState& state) { lease_.Hold(incarnation_, state); }
+
+void PodAgentImpl::InTrouble(const std::string& reason, const Error& error) {
+  PJ_ERROR("{}: {}", reason, error.ToString());
+  Hold({.slots = Slots(), .trouble_reason = reason, .trouble_message = error.ToString()});
+}
+
+bool PodAgentImpl::CheckResult() {
+  Result<std::optional<job::StoredResult>> known = store_.LoadResult();
+  if (!known) {
+    PJ_WARN("{}", known.error().ToString());
+    return false;
+  }
+  if (*known) result_ = std::move(**known);
+  return result_.has_value();
+}
+
+Result<int> PodAgentImpl::Loop() {
+  while (!Stopped()) {
+    if (result_ || CheckResult()) {
+      PJ_INFO("the job has ended: {}", result_->exit_code == 0 ? "Complete" : "Failed");
+      return 0;
+    }
+    const std::optional<ledger::Control> control = Control();
+    bool gone = false;
+    {
+      const std::lock_guard lock(mutex_);
+      gone = gone_;
+    }
+    if (gone) {
+      PJ_WARN("the job's control object was deleted: the job is gone");
+      return job::kExitGone;
+    }
+    if (!control) {
+      WaitForChange(PollInterval());
+    } else if (Status done = Turn(*control); !done) {
+      InTrouble(std::string(CodeName(done.error().code)), done.error());
+      WaitStopped(backoff_.Next());
+    }
+  }
+  PJ_INFO("asked to stop");
+  return job::kExitGone;
+}
+
+Status PodAgentImpl::Turn(const ledger::Control& control) {
+  if (decided_) {
+    EndTheJob();
+    return {};
+  }
+  switch (control.mode) {
+    case Mode::kAbort:
+      EndTheJob();
+      return {};
+    case Mode::kDrain:
+      lease_.Release();
+      WaitForChange(PollInterval());
+      return {};
+    case Mode::kRun:
+      break;
+  }
+  if (lost_) {  // only the operator, or others' success, can end this
+    Hold(*lost_);
+    WaitForChange(PollInterval());
+    return {};
+  }
+  PJ_ASSIGN(const bool planned, EnsurePlan());
+  if (result_) return {};
+  if (!planned) {
+    WaitForChange(PollInterval());
+    return {};
+  }
+  return Work();
+}
+
+PodEndOptions PodAgentImpl::EndOptions() const {
+  return {.store = &store_,
+          .job = &job_,
+          .folders = &options_.folders,
+          .incarnation = incarnation_};
+}
+
+void PodAgentImpl::EndTheJob() {
+  decided_ = true;
+  Hold({.environment_ready = true, .slots = Slots()});
+  EndTurn turn;
+  turn.tick = Control().value_or(ledger::Control{.tick = Seconds(5)}).tick;
+  turn.poll = PollInterval();
+  turn.wait_stopped = [this](Nanos most) { return WaitStopped(most); };
+  turn.trouble = [this](const Error& error) {
+    InTrouble(error.code == Code::kCorrupt ? "LedgerCorrupt" : std::string(CodeName(error.code)),
+              error);
+  };
+  result_ = EndTogether(EndOptions(), turn);
+}
+
+}  // namespace pj::worker

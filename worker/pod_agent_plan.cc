@@ -1,0 +1,124 @@
+// PodAgent: the plan: ordinal 0 makes it, the others wait for it (protocol §1).
+#include <utility>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "ledger/record.h"
+#include "worker/planning.h"
+#include "worker/pod_agent_impl.h"
+#include "worker/pod_job.h"
+
+namespace pj::worker {
+namespace {
+
+constexpr int kLeaseTicks = 3;  // without a sign for so long: gone
+
+// Nothing that waiting mends: the job itself, or its data, cannot be used.
+bool IsFinal(const Error& error) {
+  return error.code == Code::kInvalid || error.code == Code::kNotFound ||
+         error.code == Code::kTooLarge;
+}
+
+// "EmptyInput: no files …" → EmptyInput.
+policy::Verdict FailureOf(const Error& error) {
+  policy::Verdict verdict{policy::JobState::kFailed, "PlanningFailed", error.ToString()};
+  const size_t colon = error.message.find(": ");
+  const bool named = colon != std::string::npos && colon > 0 &&
+                     error.message.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == colon;
+  if (named) {
+    verdict.reason = error.message.substr(0, colon);
+    verdict.message.erase(0, colon + 2);
+  } else if (error.code == Code::kNotFound) {
+    verdict.reason = "InputNotFound";
+  }
+  return verdict;
+}
+
+}  // namespace
+
+PlanPlaces PodAgentImpl::Places() const {
+  std::string unique = incarnation_;
+  for (char& c : unique) {
+    if (c == '/') c = '.';
+  }
+  return {.plans = options_.folders.plans,
+          .shared = SharesWork(job_.spec),
+          .tmp = options_.folders.tmp,
+          .unique = std::move(unique)};
+}
+
+Status PodAgentImpl::CannotRun(const Error& error) {
+  if (!IsFinal(error)) return std::unexpected(error);
+  const policy::Verdict verdict = FailureOf(error);
+  PJ_ERROR("{}: {}", verdict.reason, verdict.message);
+  PJ_ASSIGN(result_, FailJob(EndOptions(), verdict));
+  return {};
+}
+
+// True: there is a plan, and its inputs are here.
+Result<bool> PodAgentImpl::EnsurePlan() {
+  if (plan_) return true;
+  Hold({.slots = Slots()});
+  PJ_ASSIGN(std::optional<job::PlanFacts> facts, store_.LoadPlan());
+  if (!facts && !MayPlan()) return false;
+  if (!fetched_) {
+    if (Status there = FetchInputs(job_, options_.folders, &resolved_); !there) {
+      PJ_TRY(CannotRun(there.error()));
+      return false;
+    }
+    fetched_ = true;
+  }
+  if (facts) {
+    PJ_TRY(TakePlan(*facts));
+    return true;
+  }
+  if (Status made = MakePlan(); !made) PJ_TRY(CannotRun(made.error()));
+  return false;  // taken in the next turn, whoever's it is
+}
+
+// Ordinal 0, and others once its Lease has run out on our own clock.
+bool PodAgentImpl::MayPlan() {
+  if (options_.config.ordinal == 0) return true;
+  const StoreClient client(options_.api, options_.config.objects);
+  const Result<ledger::Reply> seen =
+      client.Do({.op = ledger::Call::Op::kGetLease,
+                 .name = options_.config.objects.Name(ledger::WorkerName(0))});
+  using Outcome = ledger::Reply::Outcome;
+  if (!seen || (seen->outcome != Outcome::kOk && seen->outcome != Outcome::kNotFound)) {
+    planner_since_.reset();  // nothing is known
+    return false;
+  }
+  const Nanos now = SystemClock().Monotonic();
+  if (!planner_since_ || seen->version != planner_sign_) {
+    planner_since_ = now;
+    planner_sign_ = seen->version;
+  }
+  const ledger::Control control = Control().value_or(ledger::Control{.tick = Seconds(5)});
+  return now - *planner_since_ >= kLeaseTicks * control.tick;
+}
+
+Status PodAgentImpl::MakePlan() {
+  const int64_t began = SystemClock().Wall().time_since_epoch().count();
+  std::vector<std::string> warnings;
+  PJ_ASSIGN(plan::PlanRequest request,
+            MakePlanRequest(job_.spec, resolved_.inputs, {}, &warnings));
+  for (const std::string& warning : warnings) PJ_WARN("{}", warning);
+  request.sort_dir = options_.folders.tmp;
+  PJ_ASSIGN(job::PlanFacts facts,
+            BuildPodPlan(request, static_cast<uint64_t>(job_.spec.instance_count.value), Places()));
+  facts.started_wall_ns = began;
+  PJ_ASSIGN(const bool ours, store_.CreatePlan(facts));
+  PJ_INFO("planned {} mini-batches of {} items{}", facts.mini_batches, facts.items,
+          ours ? "" : ", but somebody was first");
+  return {};
+}
+
+Status PodAgentImpl::TakePlan(const job::PlanFacts& facts) {
+  PJ_ASSIGN(plan_, OpenPodPlan(facts, Places()));
+  facts_ = facts;
+  PJ_INFO("{} mini-batches of {} items", facts.mini_batches, facts.items);
+  return {};
+}
+
+}  // namespace pj::worker

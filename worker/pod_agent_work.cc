@@ -1,0 +1,149 @@
+// PodAgent: the agent while it works, and what its end means.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "report/report.h"
+#include "worker/pod_agent_impl.h"
+#include "worker/settings.h"
+
+namespace pj::worker {
+
+std::string PodAgentImpl::NextIncarnation() {
+  unsigned char raw[6] = {};
+  if (::getentropy(raw, sizeof raw) != 0) {
+    PJ_WARN("no randomness: the time names this incarnation");
+    return fmt::format("{}/{:x}", options_.config.pod_uid,
+                       SystemClock().Wall().time_since_epoch().count());
+  }
+  std::string nonce;
+  for (const unsigned char byte : raw) nonce += fmt::format("{:02x}", byte);
+  return options_.config.pod_uid + "/" + nonce;
+}
+
+uint32_t PodAgentImpl::Slots() const {
+  if (job_.spec.max_concurrency_per_instance) {
+    return static_cast<uint32_t>(*job_.spec.max_concurrency_per_instance);
+  }
+  return options_.config.gpus > 0 ? 1 : std::max(1U, options_.slots.cores);
+}
+
+AgentOptions PodAgentImpl::OptionsFor(const ledger::Control& control) {
+  const PodConfig& config = options_.config;
+  AgentOptions options;
+  options.core.identity = config.objects.identity;
+  options.core.ordinal = config.ordinal;
+  options.core.holder = ledger::WorkerName(config.ordinal);
+  options.core.incarnation = incarnation_;
+  options.core.mini_batches = facts_->mini_batches;
+  options.core.roots = facts_->roots;
+  options.core.slots = Slots();
+  options.core.tick = control.tick;
+  options.core.local = false;
+  options.core.seed = config.ordinal + 1;
+  options.ns = config.objects.ns;
+  options.job.python = options_.slots.python;
+  options.job.runtime_dir = options_.slots.runtime_dir;
+  options.job.scratch_dir = options_.slots.scratch_dir;
+  options.job.env = options_.slots.env;
+  options.job.logs_dir = options_.folders.logs;
+  options.job.node = config.Node();
+  options.address = config.pod_ip;
+  options.plan = plan_.get();
+  options.api = options_.api;
+  options.guardian = options_.slots.guardian;
+  options.segments_dir = options_.folders.segments;
+  options.clock = &SystemClock();
+  TakeSettings(job_, resolved_, std::max(1U, options_.slots.cores / Slots()), &options);
+  return options;
+}
+
+Status PodAgentImpl::Work() {
+  incarnation_ = NextIncarnation();
+  PJ_INFO("working as {} with {} slots", incarnation_, Slots());
+  lease_.Rest();
+  const AgentResult end = RunAgent();
+  AfterWork(end);
+  return {};
+}
+
+// The agent runs on a thread of its own, so that this one can cut a drain short.
+AgentResult PodAgentImpl::RunAgent() {
+  const std::optional<ledger::Control> control = Control();
+  const std::unique_ptr<Agent> agent = Agent::Create(OptionsFor(*control));
+  std::unique_ptr<report::ResourceMonitor> monitor;
+  const Seconds interval(job_.spec.resource_monitor_interval_seconds.value);
+  if (interval.count() > 0) {
+    monitor = report::ResourceMonitor::Start(
+        options_.folders.logs, options_.config.Node(), interval,
+        [this, &agent] {
+          return options_.slots.same_processes ? agent->Processes()
+                                               : std::vector<std::pair<int, int>>();
+        });
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = agent.get();
+    ledger::Control now = *control_;
+    if (stopped_) now.mode = Mode::kDrain;
+    running_->SetControl(now);
+  }
+  AgentResult end;
+  bool over = false;
+  std::jthread thread([&] {
+    AgentResult got = agent->Run();
+    const std::lock_guard lock(mutex_);
+    end = std::move(got);
+    over = true;
+    changed_.notify_all();
+  });
+  std::unique_lock lock(mutex_);
+  while (!over) {
+    if (!stopped_ || !kill_at_) {
+      changed_.wait(lock, [&] { return over || (stopped_ && kill_at_); });
+      continue;
+    }
+    if (changed_.wait_for(lock, *kill_at_ - SystemClock().Monotonic(), [&] { return over; })) break;
+    kill_at_.reset();
+    PJ_WARN("running calls did not end in time: they are killed");
+    ledger::Control abort = *control_;
+    abort.mode = Mode::kAbort;
+    running_->SetControl(abort);
+  }
+  running_ = nullptr;
+  return end;
+}
+
+void PodAgentImpl::AfterWork(const AgentResult& end) {
+  switch (end.end) {
+    case AgentEnd::kComplete:
+      backoff_.Reset();
+      return EndTheJob();
+    case AgentEnd::kAborted:
+      if (!Stopped()) EndTheJob();
+      return;
+    case AgentEnd::kDrained:
+      backoff_.Reset();
+      return;
+    case AgentEnd::kSlotsLost: {
+      const std::string message = end.error ? end.error->ToString() : "";
+      PJ_ERROR("no slot is left: {}: {}", end.reason, message);
+      lost_ = {.environment_ready = true,
+               .slots = Slots(),
+               .lost_reason = end.reason,
+               .lost_message = message};
+      return Hold(*lost_);
+    }
+    case AgentEnd::kError:
+      InTrouble(end.reason, end.error.value_or(Error{}));
+      WaitStopped(backoff_.Next());
+      return;
+  }
+}
+
+}  // namespace pj::worker

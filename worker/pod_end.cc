@@ -1,0 +1,113 @@
+#include "worker/pod_end.h"
+
+#include <utility>
+
+#include "base/backoff.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "job/rules.h"
+#include "kube/leader_election.h"
+#include "worker/finish.h"
+#include "worker/pod_job.h"
+
+namespace pj::worker {
+namespace {
+
+using policy::JobState;
+
+// What is said when the ledger was sealed early and nobody says why.
+const policy::Verdict& SealedEarly() {
+  static const policy::Verdict verdict{JobState::kFailed, "Aborted",
+                                       "the job was ended before all mini-batches were done"};
+  return verdict;
+}
+
+policy::Verdict FailureFrom(const std::optional<ledger::Control>& control) {
+  const bool aborted = control && control->mode == ledger::Control::Mode::kAbort;
+  return aborted ? policy::FromAbortReason(control->reason) : SealedEarly();
+}
+
+kube::LeaderOptions Election(const PodEndOptions& options, Nanos tick) {
+  const job::JobObjects& objects = options.store->objects();
+  const Seconds step = std::max(Seconds(1), std::chrono::ceil<Seconds>(tick));
+  kube::LeaderOptions made{.ns = objects.ns,
+                           .name = objects.Name("fin"),
+                           .identity = options.incarnation,
+                           .seed = Crc32c(options.incarnation)};
+  made.lease = 3 * step;
+  made.renew = 2 * step;
+  made.retry = step;
+  made.meta = objects.Meta(made.name);
+  return made;
+}
+
+Result<job::StoredResult> EndNow(const PodEndOptions& options) {
+  PJ_ASSIGN(const std::optional<ledger::Control> control, options.store->LoadControl());
+  return EndJob(options, control);
+}
+
+}  // namespace
+
+Result<job::StoredResult> EndJob(const PodEndOptions& options,
+                                 const std::optional<ledger::Control>& control) {
+  PJ_ASSIGN(const std::optional<job::PlanFacts> plan, options.store->LoadPlan());
+  if (!plan) return FailJob(options, FailureFrom(control));
+  PJ_ASSIGN(const job::ResolvedJob resolved, ResolvePodJob(*options.job, *options.folders));
+  FinishRequest request;
+  request.store = options.store;
+  request.resolved = &resolved;
+  request.append_output = options.job->spec.task.append_row_to;
+  request.segments_dir = options.folders->segments;
+  request.logs_dir = options.folders->logs;
+  request.plan = *plan;
+  request.thresholds = job::ThresholdsOf(options.job->spec);
+  request.incarnation = options.incarnation + "/seal";
+  request.started_wall_ns = plan->started_wall_ns;
+  request.failure = FailureFrom(control);
+  request.ledger_first = true;
+  request.processed_csv = true;
+  return FinishRun(request);
+}
+
+Result<job::StoredResult> FailJob(const PodEndOptions& options, const policy::Verdict& verdict) {
+  report::JobSummary summary;
+  summary.job = options.store->objects().job;
+  summary.state = "Failed";
+  summary.reason = verdict.reason;
+  summary.message = verdict.message;
+  summary.logs = options.folders->logs;
+  const report::AttemptSource none =
+      [](const std::function<void(const output::AttemptRecord&)>&) -> Status { return {}; };
+  if (Status logged = report::WriteReports(summary.logs, summary, none); !logged) {
+    summary.message += " · " + logged.error().ToString();
+  }
+  job::StoredResult result{.exit_code = 1, .summary_json = report::SummaryJson(summary)};
+  PJ_ASSIGN(const bool ours, options.store->CreateResult(result));
+  if (ours) return result;
+  PJ_ASSIGN(std::optional<job::StoredResult> first, options.store->LoadResult());
+  if (first) return std::move(*first);
+  return Fail(Code::kConflict, "the result exists and is not there",
+              options.store->objects().Name("result"));
+}
+
+std::optional<job::StoredResult> EndTogether(const PodEndOptions& options, const EndTurn& turn) {
+  kube::LeaderElection election(*options.store->api(), Election(options, turn.tick));
+  const kube::LeaderThread thread(election);
+  Backoff backoff(Seconds(1), Seconds(30), Crc32c(options.incarnation));
+  while (true) {
+    const Result<std::optional<job::StoredResult>> known = options.store->LoadResult();
+    if (known && *known) return **known;
+    Nanos pause = turn.poll;
+    const kube::LeaderState state = election.state();
+    if (state == kube::LeaderState::kLost) return std::nullopt;  // begin anew
+    if (known && state == kube::LeaderState::kLeading) {
+      Result<job::StoredResult> ended = EndNow(options);
+      if (ended) return std::move(*ended);
+      turn.trouble(ended.error());
+      pause = std::max(pause, backoff.Next());
+    }
+    if (turn.wait_stopped(pause)) return std::nullopt;
+  }
+}
+
+}  // namespace pj::worker

@@ -1,0 +1,43 @@
+// PodEnd: how a job in a cluster comes to its `result` (protocol rule 10): an agent that finds the
+// job decided, or the finaliser pod when no agent lives, seals, publishes and reports.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "api/parallel_job.h"
+#include "job/run_store.h"
+#include "ledger/record.h"
+#include "policy/verdict.h"
+#include "worker/pod_config.h"
+
+namespace pj::worker {
+
+struct PodEndOptions {
+  const job::RunStore* store = nullptr;
+  const api::ParallelJob* job = nullptr;
+  const PodFolders* folders = nullptr;
+  std::string incarnation;  // who seals
+};
+
+// Seals, publishes, reports, creates `result`; safe to repeat, and if two do it at a time. `control`
+// tells why the job was stopped, if it was. A job without a plan has nothing to seal.
+Result<job::StoredResult> EndJob(const PodEndOptions& options,
+                                 const std::optional<ledger::Control>& control);
+
+// The result of a job that cannot run at all: its input is empty, or not there.
+Result<job::StoredResult> FailJob(const PodEndOptions& options, const policy::Verdict& verdict);
+
+// Of all that may end the job one does it, agreed on by the Lease `fin`. Returns when `result` is
+// there, or nothing when `stopped` says so (asked each `poll`). Errors of EndJob are told to
+// `trouble`, and it is tried again.
+struct EndTurn {
+  Nanos tick{Seconds(5)};
+  Nanos poll{Millis(500)};
+  std::function<bool(Nanos)> wait_stopped;  // waits so long; true: to stop
+  std::function<void(const Error&)> trouble;
+};
+std::optional<job::StoredResult> EndTogether(const PodEndOptions& options, const EndTurn& turn);
+
+}  // namespace pj::worker

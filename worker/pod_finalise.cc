@@ -1,0 +1,42 @@
+#include "worker/pod_finalise.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "worker/pod_end.h"
+#include "worker/pod_job.h"
+
+namespace pj::worker {
+
+Finaliser::Finaliser(PodConfig config, PodFolders folders, kube::Api* api)
+    : config_(std::move(config)), folders_(std::move(folders)), api_(api) {}
+
+Result<int> Finaliser::Run() {
+  PJ_ASSIGN(const api::ParallelJob job, LoadPodManifest(folders_.manifest));
+  const job::RunStore store(api_, config_.objects);
+  const PodEndOptions options{
+      .store = &store, .job = &job, .folders = &folders_, .incarnation = config_.pod_uid + "/fin"};
+  EndTurn turn;
+  turn.wait_stopped = [this](Nanos most) { return WaitStopped(most); };
+  turn.trouble = [](const Error& error) { PJ_ERROR("{}", error.ToString()); };
+  while (!WaitStopped(Nanos(0))) {
+    if (const std::optional<job::StoredResult> result = EndTogether(options, turn)) {
+      PJ_INFO("the job has ended: {}", result->exit_code == 0 ? "Complete" : "Failed");
+      return 0;
+    }
+  }
+  return job::kExitGone;
+}
+
+void Finaliser::Stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  wake_.notify_all();
+}
+
+bool Finaliser::WaitStopped(Nanos most) {
+  std::unique_lock lock(mutex_);
+  return wake_.wait_for(lock, most, [this] { return stopped_; });
+}
+
+}  // namespace pj::worker

@@ -1,0 +1,23 @@
+// SlotSide: where an agent's slots run, kept alive: the user container of its pod, or this
+// process's own children.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "worker/guardian.h"
+#include "worker/pod_agent.h"
+#include "worker/pod_config.h"
+
+namespace pj::worker {
+
+struct SlotSide {
+  std::unique_ptr<Guardian> guardian;
+  SlotPlace place;
+};
+
+// As in a local run: Python is python3 of PATH, or PARALLELJOB_PYTHON; the runtime lies in
+// PARALLELJOB_RUNTIME. Forks: call it before any thread exists.
+Result<std::unique_ptr<SlotSide>> OwnSlots(const PodFolders& folders);
+
+}  // namespace pj::worker
