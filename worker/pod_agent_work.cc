@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "report/report.h"
 #include "worker/pod_agent_impl.h"
@@ -64,6 +65,7 @@ AgentOptions PodAgentImpl::OptionsFor(const ledger::Control& control) {
 }
 
 Status PodAgentImpl::Work() {
+  PJ_TRY(MakeDirs(options_.folders.segments));
   incarnation_ = NextIncarnation();
   PJ_INFO("working as {} with {} slots", incarnation_, Slots());
   lease_.Rest();

@@ -1,0 +1,202 @@
+"""A worker pod's agent as processes of this machine, beside a control plane without nodes.
+
+Stands in for kubelet and supervisor: reads the pod that the Job controller made, lays its volumes
+out below a root of its own, gives the container its environment and a token of the pod's account,
+and tells the API how the pod stands.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import control_plane
+import enclosure
+
+PROGRAM = "worker/paralleljob-worker"
+INDEX = "batch.kubernetes.io/job-completion-index"
+
+# $1 the new root, $2 the pod's folder, then the command. mounts: a line "source<tab>target" each.
+ENTER = """set -eu
+root=$1 pod=$2; shift 2
+mount --make-rprivate /
+mount -t tmpfs -o mode=0755 tmpfs "$root"
+for entry in /*; do
+  name=$(basename "$entry")
+  case $name in tmp | run | paralleljob) continue ;; esac
+  if [ -L "$entry" ]; then cp -P "$entry" "$root/$name"; continue; fi
+  [ -d "$entry" ] || continue
+  mkdir "$root/$name"
+  mount --rbind "$entry" "$root/$name"
+done
+mkdir "$root/run" "$root/tmp" "$root/paralleljob"
+while IFS="$(printf '\\t')" read -r source target; do
+  case $target in /var/run/*) target=${target#/var} ;; esac
+  mkdir -p "$root$target"
+  mount --bind "$source" "$root$target"
+done <"$pod/mounts"
+cd /
+exec chroot "$root" "$@"
+"""
+
+
+class Pods:
+    """The pods of one job. `claims`: claim name → folder of this machine."""
+
+    def __init__(self, plane, space, folder, claims):
+        self.plane, self.space, self.claims = plane, space, claims
+        self.folder = pathlib.Path(folder)
+        self.agents = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for agent in self.agents:
+            agent.kill()
+
+    def find(self, job, ordinal, component="worker"):
+        """The pod of that index, once the Job controller has made one that is not over."""
+        selector = (f"--selector=paralleljob.dev/job={job},"
+                    f"app.kubernetes.io/component={component}")
+
+        def pod():
+            for item in self.plane.get("pods", "-n", self.space, selector)["items"]:
+                over = item["status"].get("phase") in ("Succeeded", "Failed")
+                going = "deletionTimestamp" in item["metadata"]
+                if not over and not going and \
+                        item["metadata"]["annotations"][INDEX] == str(ordinal):
+                    return item
+            return None
+
+        return enclosure.wait_until(f"pod {ordinal} of {job}", 60, pod)
+
+    def start(self, job, ordinal, component="worker"):
+        """A running agent (or finaliser) in that pod."""
+        pod = self.find(job, ordinal, component)
+        agent = Agent(self, pod).start()
+        self.agents.append(agent)
+        return agent
+
+    def tell(self, pod, phase):
+        """What a kubelet would say of the pod."""
+        name = pod["metadata"]["name"]
+        ready = "True" if phase == "Running" else "False"
+        status = {"status": {"phase": phase, "conditions": [{"type": "Ready", "status": ready}]}}
+        self.plane.kubectl("patch", "pod", name, "-n", self.space, "--subresource=status",
+                           "--type=merge", f"--patch={json.dumps(status)}")
+
+
+class Agent:
+    """The main container of one pod; start() again is a new incarnation."""
+
+    def __init__(self, pods, pod):
+        self.pods, self.pod = pods, pod
+        self.name = pod["metadata"]["name"]
+        self.folder = pods.folder / self.name
+        self.process = None
+        self.log = None
+        (self.folder / "root").mkdir(parents=True)
+        self._lay_out()
+
+    def start(self):
+        program = pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM
+        command = self._container()["command"][1]
+        command = "agent" if command == "supervise" else command
+        self.log = (self.folder / "log").open("a", encoding="utf-8")
+        self.process = self.pods.plane.popen(
+            "unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder / "root"),
+            str(self.folder), "env", "-i", *self._environment(), str(program), command,
+            stdout=subprocess.DEVNULL, stderr=self.log)
+        self.pods.tell(self.pod, "Running")
+        return self
+
+    def kill(self, number=signal.SIGKILL):
+        """Ends the process; its exit code. The pod stays."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(60)
+
+    def wait(self, seconds=60):
+        """Its exit code; tells the API how the pod ended."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self.name} goes on: {self.text()[-3000:]}") from None
+        self.pods.tell(self.pod, "Succeeded" if code == 0 else "Failed")
+        return code
+
+    def text(self):
+        return (self.folder / "log").read_text(encoding="utf-8")
+
+    def _container(self):
+        return next(c for c in self.pod["spec"]["containers"] if c["name"] == "agent")
+
+    def _environment(self):
+        """As the template says, and what a kubelet adds; slots are the agent's own children."""
+        values = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8",
+                  "KUBERNETES_SERVICE_HOST": control_plane.SERVICE_ADDRESS,
+                  "KUBERNETES_SERVICE_PORT": "443",
+                  "PARALLELJOB_RUNTIME": os.environ["PJ_PYTHON_RUNTIME"],
+                  "PARALLELJOB_PYTHON": sys.executable}
+        for entry in self._container()["env"]:
+            values[entry["name"]] = entry.get("value") or self._field(entry)
+        return [f"{name}={value}" for name, value in values.items()]
+
+    def _field(self, entry):
+        path = entry["valueFrom"]["fieldRef"]["fieldPath"]
+        meta = self.pod["metadata"]
+        return {"metadata.name": meta["name"], "metadata.uid": meta["uid"],
+                "spec.nodeName": "this-machine", "status.podIP": "10.0.0.7",
+                f"metadata.labels['{INDEX}']": meta["annotations"][INDEX],
+                f"metadata.annotations['{INDEX}']": meta["annotations"][INDEX]}[path]
+
+    # --- Volumes ---------------------------------------------------------------------------------
+
+    def _lay_out(self):
+        """Writes `mounts`: what lies where. The user container's mounts, too, for our own slots."""
+        volumes = {volume["name"]: volume for volume in self.pod["spec"]["volumes"]}
+        spec = self.pod["spec"]
+        places = {}
+        for container in spec.get("initContainers", []) + spec["containers"]:
+            if container["name"] == "install":
+                continue
+            for mount in container["volumeMounts"]:
+                source = self._source(volumes[mount["name"]]) / mount.get("subPath", "")
+                source.mkdir(parents=True, exist_ok=True)
+                places[mount["mountPath"]] = source  # the agent's own win: they come last
+        lines = [f"{places[place]}\t{place}\n" for place in sorted(places, key=len)]
+        (self.folder / "mounts").write_text("".join(lines), encoding="utf-8")
+
+    def _source(self, volume):
+        folder = self.folder / "volumes" / volume["name"]
+        if "persistentVolumeClaim" in volume:
+            return pathlib.Path(self.pods.claims[volume["persistentVolumeClaim"]["claimName"]])
+        if folder.exists():
+            return folder
+        folder.mkdir(parents=True)
+        if "configMap" in volume:
+            self._write_map(volume["configMap"]["name"], folder)
+        if "projected" in volume:
+            self._write_account(folder)
+        return folder
+
+    def _write_map(self, name, folder):
+        found = self.pods.plane.get("configmap", name, "-n", self.pods.space)
+        for key, text in found.get("data", {}).items():
+            (folder / key).write_text(text, encoding="utf-8")
+        for key, text in found.get("binaryData", {}).items():
+            (folder / key).write_bytes(base64.b64decode(text))
+
+    def _write_account(self, folder):
+        plane, space = self.pods.plane, self.pods.space
+        token = plane.kubectl("create", "token", self.pod["spec"]["serviceAccountName"], "-n",
+                              space, "--bound-object-kind=Pod", f"--bound-object-name={self.name}",
+                              f"--bound-object-uid={self.pod['metadata']['uid']}")
+        (folder / "token").write_text(token.stdout.strip(), encoding="utf-8")
+        (folder / "namespace").write_text(space, encoding="utf-8")
+        authority = plane.get("configmap", "kube-root-ca.crt", "-n", space)
+        (folder / "ca.crt").write_text(authority["data"]["ca.crt"], encoding="utf-8")
