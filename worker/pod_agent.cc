@@ -36,7 +36,7 @@ PodAgentImpl::PodAgentImpl(PodAgentOptions options)
 PodAgentImpl::~PodAgentImpl() { watch_.reset(); }
 
 Result<int> PodAgentImpl::Run() {
-  incarnation_ = NextIncarnation();
+  incarnation_ = NewIncarnation(options_.config);
   PJ_ASSIGN(job_, LoadPodManifest(options_.folders.manifest));
   PJ_ASSIGN(resolved_, ResolvePodJob(job_, options_.folders));
   watch_ = ControlWatch::Start(options_.api, options_.config.objects,

@@ -59,7 +59,6 @@ class PodAgentImpl : public PodAgent {
   AgentResult RunAgent();
   void AfterWork(const AgentResult& end);
   uint32_t Slots() const;
-  std::string NextIncarnation();
 
   const PodAgentOptions options_;
   const job::RunStore store_;
@@ -68,7 +67,7 @@ class PodAgentImpl : public PodAgent {
   bool fetched_ = false;  // inputs are there
   std::optional<job::PlanFacts> facts_;
   std::unique_ptr<plan::Plan> plan_;
-  std::string incarnation_;  // of the agent that works, or worked last
+  std::string incarnation_;   // of the agent that works, or worked last
   std::string planner_sign_;  // ordinal 0's Lease as last seen, and since when
   std::optional<Nanos> planner_since_;
   Backoff backoff_;

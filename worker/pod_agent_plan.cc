@@ -69,12 +69,16 @@ Result<bool> PodAgentImpl::EnsurePlan() {
     }
     fetched_ = true;
   }
-  if (facts) {
-    PJ_TRY(TakePlan(*facts));
-    return true;
+  if (!facts) {
+    if (Status made = MakePlan(); !made) {
+      PJ_TRY(CannotRun(made.error()));
+      return false;
+    }
+    PJ_ASSIGN(facts, store_.LoadPlan());  // ours, or that of who was first
   }
-  if (Status made = MakePlan(); !made) PJ_TRY(CannotRun(made.error()));
-  return false;  // taken in the next turn, whoever's it is
+  if (!facts) return false;
+  PJ_TRY(TakePlan(*facts));
+  return true;
 }
 
 // Ordinal 0, and others once its Lease has run out on our own clock.

@@ -1,7 +1,4 @@
 // PodAgent: the agent while it works, and what its end means.
-#include <fmt/core.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -14,18 +11,6 @@
 #include "worker/settings.h"
 
 namespace pj::worker {
-
-std::string PodAgentImpl::NextIncarnation() {
-  unsigned char raw[6] = {};
-  if (::getentropy(raw, sizeof raw) != 0) {
-    PJ_WARN("no randomness: the time names this incarnation");
-    return fmt::format("{}/{:x}", options_.config.pod_uid,
-                       SystemClock().Wall().time_since_epoch().count());
-  }
-  std::string nonce;
-  for (const unsigned char byte : raw) nonce += fmt::format("{:02x}", byte);
-  return options_.config.pod_uid + "/" + nonce;
-}
 
 uint32_t PodAgentImpl::Slots() const {
   if (job_.spec.max_concurrency_per_instance) {
@@ -66,7 +51,7 @@ AgentOptions PodAgentImpl::OptionsFor(const ledger::Control& control) {
 
 Status PodAgentImpl::Work() {
   PJ_TRY(MakeDirs(options_.folders.segments));
-  incarnation_ = NextIncarnation();
+  incarnation_ = NewIncarnation(options_.config);
   PJ_INFO("working as {} with {} slots", incarnation_, Slots());
   lease_.Rest();
   const AgentResult end = RunAgent();

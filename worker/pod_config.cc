@@ -1,8 +1,11 @@
 #include "worker/pod_config.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <charconv>
+
+#include "base/clock.h"
 
 namespace pj::worker {
 namespace {
@@ -41,6 +44,14 @@ class Reader {
 }  // namespace
 
 std::string PodConfig::Node() const { return fmt::format("instance-{}", ordinal); }
+
+std::string NewIncarnation(const PodConfig& config) {
+  uint64_t nonce = 0;
+  if (::getentropy(&nonce, sizeof nonce) != 0) {
+    nonce = static_cast<uint64_t>(SystemClock().Wall().time_since_epoch().count());
+  }
+  return fmt::format("{}/{:016x}", config.pod_uid, nonce);
+}
 
 Result<PodConfig> ReadPodConfig(const std::function<std::string(const char*)>& lookup) {
   Reader reader(lookup);

@@ -27,6 +27,9 @@ struct PodConfig {
 // `lookup` gives an environment variable's value, or "". An error names the variable.
 Result<PodConfig> ReadPodConfig(const std::function<std::string(const char*)>& lookup);
 
+// "<pod UID>/<nonce>": the holder of Leases, unique for each start of an agent or finaliser.
+std::string NewIncarnation(const PodConfig& config);
+
 // Folders of the pod; tests put them elsewhere.
 struct PodFolders {
   std::string run = job::kRunDir;

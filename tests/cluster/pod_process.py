@@ -81,6 +81,18 @@ class Pods:
         self.agents.append(agent)
         return agent
 
+    def work(self, job):
+        """The run's folder on the work volume."""
+        return next(self.claims["shared"].glob(f"paralleljob/{job}-*"))
+
+    def lease(self, job, ordinal):
+        """Who holds that worker's Lease; empty: nobody."""
+        for item in self.plane.get("leases", "-n", self.space,
+                                   f"--selector=paralleljob.dev/job={job}")["items"]:
+            if item["metadata"]["name"].endswith(f"-w-{ordinal}"):
+                return item["spec"].get("holderIdentity", "")
+        return None
+
     def tell(self, pod, phase):
         """What a kubelet would say of the pod."""
         name = pod["metadata"]["name"]
@@ -119,6 +131,10 @@ class Agent:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(60)
+
+    def stop(self):
+        """As a kubelet when its pod is deleted: SIGTERM, then the exit code."""
+        return self.kill(signal.SIGTERM)
 
     def wait(self, seconds=60):
         """Its exit code; tells the API how the pod ended."""
