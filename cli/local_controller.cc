@@ -43,7 +43,8 @@ void LocalController::Send(ledger::Control::Mode mode, const std::string& reason
   control.reason = reason;
   control.tick = options_.tick;
   // Written before it is obeyed: a program that dies in between finds the same decision again.
-  if (Status written = options_.state->store().WriteControl(control); !written) Remember(written.error());
+  if (Status written = options_.state->store().WriteControl(control); !written)
+    Remember(written.error());
   for (worker::Agent* agent : options_.agents) agent->SetControl(control);
 }
 

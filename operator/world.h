@@ -27,11 +27,11 @@ struct JobWorld {
   std::string control_version;  // resourceVersion
   std::vector<ledger::ShardRecord> shards;
   std::optional<job::StoredResult> result;
-  std::string damage;                   // the first object of the ledger that cannot be read
-  std::vector<std::string> maps;        // names of all ConfigMaps of the run
-  std::vector<WorkerLeaseView> leases;  // by name: the workers'
+  std::string damage;                         // the first object of the ledger that cannot be read
+  std::vector<std::string> maps;              // names of all ConfigMaps of the run
+  std::vector<WorkerLeaseView> leases;        // by name: the workers'
   std::vector<WorkerLeaseView> other_leases;  // of who finalises
-  std::vector<WorkerJobView> jobs;      // by name: generations of workers, the finaliser
+  std::vector<WorkerJobView> jobs;            // by name: generations of workers, the finaliser
   std::vector<WorkerPodView> pods;
 };
 

@@ -13,9 +13,9 @@ Result<std::string> Deflate(std::string_view bytes) {
   uLongf size = ::compressBound(bytes.size());
   std::string out(sizeof length + size, '\0');
   std::memcpy(out.data(), &length, sizeof length);
-  const int code = ::compress2(reinterpret_cast<Bytef*>(out.data()) + sizeof length, &size,
-                               reinterpret_cast<const Bytef*>(bytes.data()), bytes.size(),
-                               Z_BEST_COMPRESSION);
+  const int code =
+      ::compress2(reinterpret_cast<Bytef*>(out.data()) + sizeof length, &size,
+                  reinterpret_cast<const Bytef*>(bytes.data()), bytes.size(), Z_BEST_COMPRESSION);
   if (code != Z_OK) return Fail(Code::kInternal, fmt::format("zlib failed with {}", code));
   out.resize(sizeof length + size);
   return out;
@@ -30,9 +30,9 @@ Result<std::string> Inflate(std::string_view deflated, size_t most) {
   }
   std::string out(length, '\0');
   uLongf size = length;
-  const int code = ::uncompress(
-      reinterpret_cast<Bytef*>(out.data()), &size,
-      reinterpret_cast<const Bytef*>(deflated.data()) + sizeof length, deflated.size() - sizeof length);
+  const int code = ::uncompress(reinterpret_cast<Bytef*>(out.data()), &size,
+                                reinterpret_cast<const Bytef*>(deflated.data()) + sizeof length,
+                                deflated.size() - sizeof length);
   if (code != Z_OK || size != length) {
     return Fail(Code::kCorrupt, fmt::format("deflated bytes are damaged (zlib: {})", code));
   }

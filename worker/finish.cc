@@ -193,8 +193,7 @@ Result<job::StoredResult> FinishRun(const FinishRequest& request) {
   WriteLogs(request, attempts, &summary);
   job::StoredResult result;
   result.exit_code = complete ? 0 : 1;
-  result.summary_json =
-      request.to_json ? request.to_json(summary) : report::SummaryJson(summary);
+  result.summary_json = request.to_json ? request.to_json(summary) : report::SummaryJson(summary);
   if (rows) {
     result.published_path = rows->published.path;
     result.published_bytes = rows->published.bytes;

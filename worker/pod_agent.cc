@@ -177,10 +177,8 @@ Status PodAgentImpl::Turn(const ledger::Control& control) {
 }
 
 PodEndOptions PodAgentImpl::EndOptions() const {
-  return {.store = &store_,
-          .job = &job_,
-          .folders = &options_.folders,
-          .incarnation = incarnation_};
+  return {
+      .store = &store_, .job = &job_, .folders = &options_.folders, .incarnation = incarnation_};
 }
 
 void PodAgentImpl::EndTheJob() {

@@ -28,7 +28,7 @@ struct PodAgentOptions {
   PodConfig config;
   PodFolders folders;
   SlotPlace slots;
-  kube::Api* api = nullptr;  // thread-safe
+  kube::Api* api = nullptr;                  // thread-safe
   Nanos grace{Seconds(job::kGraceSeconds)};  // from Stop() to killing what still runs
 };
 

@@ -73,7 +73,7 @@ class PodAgentImpl : public PodAgent {
   Backoff backoff_;
   WorkerLease lease_;
   std::optional<job::StoredResult> result_;
-  bool decided_ = false;  // nothing is left to run: only the end is
+  bool decided_ = false;                  // nothing is left to run: only the end is
   std::optional<job::WorkerState> lost_;  // the slots are gone for good: what the Lease says
 
   std::mutex mutex_;
@@ -81,7 +81,7 @@ class PodAgentImpl : public PodAgent {
   std::optional<ledger::Control> control_;  // guarded by mutex_, as the rest
   uint64_t changes_ = 0;
   uint64_t changes_seen_ = 0;
-  bool gone_ = false;     // the control object was deleted
+  bool gone_ = false;  // the control object was deleted
   bool stopped_ = false;
   std::optional<Nanos> kill_at_;
   Agent* running_ = nullptr;

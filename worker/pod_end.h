@@ -21,8 +21,8 @@ struct PodEndOptions {
   std::string incarnation;  // who seals
 };
 
-// Seals, publishes, reports, creates `result`; safe to repeat, and if two do it at a time. `control`
-// tells why the job was stopped, if it was. A job without a plan has nothing to seal.
+// Seals, publishes, reports, creates `result`; safe to repeat, and if two do it at a time.
+// `control` tells why the job was stopped, if it was. A job without a plan has nothing to seal.
 Result<job::StoredResult> EndJob(const PodEndOptions& options,
                                  const std::optional<ledger::Control>& control);
 

@@ -14,10 +14,8 @@ Finaliser::Finaliser(PodConfig config, PodFolders folders, kube::Api* api)
 Result<int> Finaliser::Run() {
   PJ_ASSIGN(const api::ParallelJob job, LoadPodManifest(folders_.manifest));
   const job::RunStore store(api_, config_.objects);
-  const PodEndOptions options{.store = &store,
-                              .job = &job,
-                              .folders = &folders_,
-                              .incarnation = NewIncarnation(config_)};
+  const PodEndOptions options{
+      .store = &store, .job = &job, .folders = &folders_, .incarnation = NewIncarnation(config_)};
   EndTurn turn;
   turn.wait_stopped = [this](Nanos most) { return WaitStopped(most); };
   turn.trouble = [](const Error& error) { PJ_ERROR("{}", error.ToString()); };

@@ -54,8 +54,7 @@ Result<job::ResolvedJob> ResolvePodJob(const api::ParallelJob& job, const PodFol
   return made;
 }
 
-Status FetchInputs(const api::ParallelJob& job, const PodFolders& folders,
-                   job::ResolvedJob* made) {
+Status FetchInputs(const api::ParallelJob& job, const PodFolders& folders, job::ResolvedJob* made) {
   for (const api::Input& input : job.spec.inputs) {
     if (input.type == api::DataType::kLiteral) continue;
     std::string& path = made->inputs[input.name];

@@ -13,9 +13,9 @@
 namespace pj::worker {
 
 struct PlanPlaces {
-  std::string plans;  // folder that all pods share
+  std::string plans;   // folder that all pods share
   bool shared = true;  // false: there is none, so that the plan has to fit into the object
-  std::string tmp;    // of this pod alone
+  std::string tmp;     // of this pod alone
   std::string unique;  // no other process's file has this name
 };
 

@@ -89,8 +89,7 @@ int Report(const Result<int>& code) {
 Result<int> RunAgent(const FindSlots& find_slots, const sigset_t& signals) {
   PodAgentOptions options;
   PJ_ASSIGN(options.config, ReadPodConfig(Variable));
-  PJ_ASSIGN(const std::unique_ptr<SlotSide> slots,
-            find_slots(options.folders));
+  PJ_ASSIGN(const std::unique_ptr<SlotSide> slots, find_slots(options.folders));
   options.slots = slots->place;
   PJ_ASSIGN(const std::unique_ptr<kube::HttpApi> api, OpenApi());
   options.api = api.get();

@@ -91,8 +91,8 @@ bool WorkerLease::Write(const std::string& holder, const std::string& note) {
       version_ = reply->version;
       return true;
     }
-    const bool again = reply->outcome == Reply::Outcome::kConflict ||
-                       reply->outcome == Reply::Outcome::kExists;
+    const bool again =
+        reply->outcome == Reply::Outcome::kConflict || reply->outcome == Reply::Outcome::kExists;
     if (!again) {
       PJ_DEBUG("the lease {}: {}", name_, reply->message);
       return false;

@@ -172,7 +172,7 @@ def test_iris_is_what_a_local_run_gives_though_an_agent_dies(plane, operator, sp
 
 # Mini-batch 0 waits for the file `gate` beside the appended one; each call leaves its mark.
 GATED = """\
-import os, pathlib, time
+import os, pathlib, threading
 
 def init():
     global folder
@@ -182,7 +182,7 @@ def run(mini_batch):
     if any(path.endswith("/0.txt") for path in mini_batch):
         (folder / "waiting").touch()
         while not (folder / "gate").exists():
-            time.sleep(0.01)
+            threading.Event().wait(0.01)
     return [pathlib.Path(path).read_text() for path in mini_batch]
 """
 EXPECTED = b"".join(b"row %d\n" % number for number in range(8))

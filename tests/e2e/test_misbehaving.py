@@ -116,7 +116,8 @@ NEVER = {  # scripts that never come up → words of the cause
     "import exits": ("import os\nos._exit(3)\n" + FINE, "exited with code 3"),
     "init raises": ("def init():\n    raise OSError('no model')\n" + FINE, "no model"),
     "init raises beside a thread": (
-        "import threading\ndef init():\n    threading.Thread(target=threading.Event().wait).start()\n"
+        "import threading\ndef init():\n"
+        "    threading.Thread(target=threading.Event().wait).start()\n"
         "    raise OSError('no model')\n" + FINE, "no model"),
     "init hangs": ("import threading\ndef init():\n    threading.Event().wait()\n" + FINE,
                    "init() did not return within 1 s"),

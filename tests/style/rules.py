@@ -23,7 +23,7 @@ KNOWS = {
     'job': {'base', 'api', 'kube', 'ledger', 'policy'},
     'output': {'base', 'ledger'},
     'report': {'base', 'ledger', 'output'},
-    'worker': {'base', 'api', 'kube', 'job', 'plan', 'ledger', 'output', 'report'},
+    'worker': {'base', 'api', 'kube', 'job', 'plan', 'ledger', 'policy', 'output', 'report'},
     'operator': {'base', 'api', 'kube', 'job', 'plan', 'ledger', 'policy', 'output', 'report'},
     'cli': {'base', 'api', 'kube', 'job', 'plan', 'ledger', 'policy', 'output', 'report', 'worker'},
     'python': {'base', 'worker'},
