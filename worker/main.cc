@@ -1,14 +1,80 @@
-// paralleljob-worker: the programs of worker pods.
-#include <cstdio>
-#include <string_view>
+// paralleljob-worker: the programs of worker pods, one subcommand each (job/pod_contract.h).
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
 
+#include "base/log.h"
+#include "base/process.h"
 #include "job/pod_contract.h"
+#include "worker/install.h"
 #include "worker/pod_program.h"
+#include "worker/supervise.h"
+
+namespace {
+
+namespace job = pj::job;
+namespace worker = pj::worker;
+
+void InitLog() {
+  using pj::log::Level;
+  const std::string name = pj::GetEnv(job::kEnvLogLevel);
+  Level level = Level::kInfo;
+  if (name == "debug") level = Level::kDebug;
+  if (name == "warning") level = Level::kWarning;
+  if (name == "error") level = Level::kError;
+  pj::log::Init(level, pj::GetEnv(job::kEnvLogFormat) == "json" ? pj::log::Format::kJson
+                                                                : pj::log::Format::kText);
+}
+
+int Install(const std::string& dir) {
+  if (pj::Status done = worker::InstallRuntime(dir); !done) {
+    PJ_ERROR("{}", done.error().ToString());
+    return 1;
+  }
+  return 0;
+}
+
+void AddInstall(CLI::App* app, std::string* dir) {
+  CLI::App* command = app->add_subcommand(
+      job::kInstallCommand, "copy the slot host and the Python runtime into a folder");
+  command->add_option("DIR", *dir, "the runtime volume")->capture_default_str();
+}
+
+void AddSupervise(CLI::App* app, std::vector<std::string>* program) {
+  CLI::App* command = app->add_subcommand(job::kSuperviseCommand,
+                                          "run the agent, and start it again whenever it dies");
+  command->add_option("PROGRAM", *program, "what to run, after --; else the agent");
+  command->footer("Ends with 0 when the agent does, with 42 when its pod is not wanted any more.");
+}
+
+void AddAgent(CLI::App* app, bool* own_slots) {
+  CLI::App* command =
+      app->add_subcommand(job::kAgentCommand, "work on the pod's job: one incarnation of its agent");
+  command->add_flag("--own-slots", *own_slots,
+                    "run the entry script below this process: for tests without a user container");
+  app->add_subcommand(job::kFinaliseCommand, "end a job of which no agent lives");
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  const std::string_view command = argc > 1 ? argv[1] : "";
-  if (command == pj::job::kAgentCommand) return pj::worker::AgentMain(pj::worker::OwnSlots);
-  if (command == pj::job::kFinaliseCommand) return pj::worker::FinaliseMain();
-  std::fputs("usage: paralleljob-worker agent | finalise\n", stderr);
-  return 2;
+  CLI::App app("The programs of paralleljob's worker pods.", "paralleljob-worker");
+  app.set_version_flag("--version", PJ_VERSION);
+  app.require_subcommand(1);
+  std::string dir = job::kRuntimeDir;
+  std::error_code ignored;
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  std::vector<std::string> program = {self, job::kAgentCommand};
+  AddInstall(&app, &dir);
+  AddSupervise(&app, &program);
+  bool own_slots = false;
+  AddAgent(&app, &own_slots);
+  CLI11_PARSE(app, argc, argv);
+  InitLog();
+  if (app.got_subcommand(job::kInstallCommand)) return Install(dir);
+  if (app.got_subcommand(job::kAgentCommand)) return worker::AgentMain(own_slots);
+  if (app.got_subcommand(job::kFinaliseCommand)) return worker::FinaliseMain();
+  return worker::Supervise({.argv = program});
 }

@@ -7,6 +7,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -19,22 +21,12 @@
 #include "kube/kubeconfig.h"
 #include "worker/pod_agent.h"
 #include "worker/pod_finalise.h"
+#include "worker/slot_place.h"
 
 namespace pj::worker {
 namespace {
 
 constexpr int kExitFailed = 1;
-
-log::Level LevelOf(const std::string& name) {
-  if (name == "debug") return log::Level::kDebug;
-  if (name == "warning") return log::Level::kWarning;
-  return name == "error" ? log::Level::kError : log::Level::kInfo;
-}
-
-void InitLog() {
-  const bool json = GetEnv(job::kEnvLogFormat) == "json";
-  log::Init(LevelOf(GetEnv(job::kEnvLogLevel)), json ? log::Format::kJson : log::Format::kText);
-}
 
 std::string Variable(const char* name) { return GetEnv(name); }
 
@@ -86,10 +78,14 @@ int Report(const Result<int>& code) {
   return kExitFailed;
 }
 
-Result<int> RunAgent(const FindSlots& find_slots, const sigset_t& signals) {
+Result<int> RunAgent(bool own_slots, const sigset_t& signals) {
   PodAgentOptions options;
   PJ_ASSIGN(options.config, ReadPodConfig(Variable));
-  PJ_ASSIGN(const std::unique_ptr<SlotSide> slots, find_slots(options.folders));
+  if (!own_slots) {
+    return Fail(Code::kInvalid, "slots in a user container are not there yet", "agent",
+                "say --own-slots");
+  }
+  PJ_ASSIGN(const std::unique_ptr<SlotSide> slots, OwnSlots(options.folders));
   options.slots = slots->place;
   PJ_ASSIGN(const std::unique_ptr<kube::HttpApi> api, OpenApi());
   options.api = api.get();
@@ -111,16 +107,14 @@ Result<int> RunFinaliser(const sigset_t& signals) {
 
 }  // namespace
 
-int AgentMain(const FindSlots& slots) {
+int AgentMain(bool own_slots) {
   ::signal(SIGPIPE, SIG_IGN);
-  InitLog();
   const sigset_t signals = StopSignal::Block();
-  return Report(RunAgent(slots, signals));
+  return Report(RunAgent(own_slots, signals));
 }
 
 int FinaliseMain() {
   ::signal(SIGPIPE, SIG_IGN);
-  InitLog();
   const sigset_t signals = StopSignal::Block();
   return Report(RunFinaliser(signals));
 }

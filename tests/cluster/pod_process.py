@@ -116,12 +116,12 @@ class Agent:
 
     def start(self):
         program = pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM
-        command = self._container()["command"][1]
-        command = "agent" if command == "supervise" else command
+        command = self._container()["command"][1:]
+        command = ["agent", "--own-slots"] if command == ["supervise"] else command
         self.log = (self.folder / "log").open("a", encoding="utf-8")
         self.process = self.pods.plane.popen(
             "unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder / "root"),
-            str(self.folder), "env", "-i", *self._environment(), str(program), command,
+            str(self.folder), "env", "-i", *self._environment(), str(program), *command,
             stdout=subprocess.DEVNULL, stderr=self.log)
         self.pods.tell(self.pod, "Running")
         return self
