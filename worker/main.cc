@@ -50,8 +50,8 @@ void AddSupervise(CLI::App* app, std::vector<std::string>* program) {
 }
 
 void AddAgent(CLI::App* app, bool* own_slots) {
-  CLI::App* command =
-      app->add_subcommand(job::kAgentCommand, "work on the pod's job: one incarnation of its agent");
+  CLI::App* command = app->add_subcommand(job::kAgentCommand,
+                                          "work on the pod's job: one incarnation of its agent");
   command->add_flag("--own-slots", *own_slots,
                     "run the entry script below this process: for tests without a user container");
   app->add_subcommand(job::kFinaliseCommand, "end a job of which no agent lives");

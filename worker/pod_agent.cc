@@ -16,6 +16,11 @@ namespace {
 constexpr Nanos kShortestPoll = Millis(500);
 constexpr double kPollsPerSecond = 100;  // of all pods of a job together
 
+// A condition's reason.
+std::string TroubleOf(const Error& error) {
+  return error.code == Code::kCorrupt ? "LedgerCorrupt" : std::string(CodeName(error.code));
+}
+
 StoreClient StoreOf(const PodAgentOptions& options) {
   return {options.api, options.config.objects};
 }
@@ -29,6 +34,7 @@ std::unique_ptr<PodAgent> PodAgent::Create(PodAgentOptions options) {
 PodAgentImpl::PodAgentImpl(PodAgentOptions options)
     : options_(std::move(options)),
       store_(options_.api, options_.config.objects),
+      folders_(options_.folders),
       backoff_(Millis(200), Seconds(30), Crc32c(options_.config.pod_uid)),
       lease_(StoreOf(options_),
              options_.config.objects.Name(ledger::WorkerName(options_.config.ordinal))) {}
@@ -37,13 +43,24 @@ PodAgentImpl::~PodAgentImpl() { watch_.reset(); }
 
 Result<int> PodAgentImpl::Run() {
   incarnation_ = NewIncarnation(options_.config);
-  PJ_ASSIGN(job_, LoadPodManifest(options_.folders.manifest));
-  PJ_ASSIGN(resolved_, ResolvePodJob(job_, options_.folders));
+  Result<api::ParallelJob> job = LoadPodManifest(folders_.manifest);
+  if (!job) return CannotBegin(job.error());
+  job_ = std::move(*job);
+  folders_ = FoldersFor(job_.spec, std::move(folders_));
+  PJ_ASSIGN(resolved_, ResolvePodJob(job_, folders_));
   watch_ = ControlWatch::Start(options_.api, options_.config.objects,
                                [this](const ledger::Control* control) { OnControl(control); });
   Result<int> code = Loop();
   lease_.Release();
   return code;
+}
+
+// All pods of the job have this manifest: none can run it, and nobody but us would say so.
+Result<int> PodAgentImpl::CannotBegin(const Error& error) {
+  if (error.code != Code::kInvalid) return std::unexpected(error);
+  PJ_ERROR("{}", error.ToString());
+  PJ_TRY(FailJob(EndOptions(), {policy::JobState::kFailed, "InvalidManifest", error.ToString()}));
+  return 0;
 }
 
 void PodAgentImpl::OnControl(const ledger::Control* control) {
@@ -138,7 +155,7 @@ Result<int> PodAgentImpl::Loop() {
     if (!control) {
       WaitForChange(PollInterval());
     } else if (Status done = Turn(*control); !done) {
-      InTrouble(std::string(CodeName(done.error().code)), done.error());
+      InTrouble(TroubleOf(done.error()), done.error());
       WaitStopped(backoff_.Next());
     }
   }
@@ -157,14 +174,14 @@ Status PodAgentImpl::Turn(const ledger::Control& control) {
       return {};
     case Mode::kDrain:
       lease_.Release();
-      WaitForChange(PollInterval());
+      WaitForChange(control.tick);
       return {};
     case Mode::kRun:
       break;
   }
   if (lost_) {  // only the operator, or others' success, can end this
     Hold(*lost_);
-    WaitForChange(PollInterval());
+    WaitForChange(control.tick);
     return {};
   }
   PJ_ASSIGN(const bool planned, EnsurePlan());
@@ -177,8 +194,7 @@ Status PodAgentImpl::Turn(const ledger::Control& control) {
 }
 
 PodEndOptions PodAgentImpl::EndOptions() const {
-  return {
-      .store = &store_, .job = &job_, .folders = &options_.folders, .incarnation = incarnation_};
+  return {.store = &store_, .job = &job_, .folders = &folders_, .incarnation = incarnation_};
 }
 
 void PodAgentImpl::EndTheJob() {
@@ -188,10 +204,7 @@ void PodAgentImpl::EndTheJob() {
   turn.tick = Control().value_or(ledger::Control{.tick = Seconds(5)}).tick;
   turn.poll = PollInterval();
   turn.wait_stopped = [this](Nanos most) { return WaitStopped(most); };
-  turn.trouble = [this](const Error& error) {
-    InTrouble(error.code == Code::kCorrupt ? "LedgerCorrupt" : std::string(CodeName(error.code)),
-              error);
-  };
+  turn.trouble = [this](const Error& error) { InTrouble(TroubleOf(error), error); };
   result_ = EndTogether(EndOptions(), turn);
 }
 

@@ -31,6 +31,7 @@ class PodAgentImpl : public PodAgent {
 
   // pod_agent.cc: what to do next
   Result<int> Loop();
+  Result<int> CannotBegin(const Error& error);
   Status Turn(const ledger::Control& control);
   bool CheckResult();
   void OnControl(const ledger::Control* control);
@@ -62,6 +63,7 @@ class PodAgentImpl : public PodAgent {
 
   const PodAgentOptions options_;
   const job::RunStore store_;
+  PodFolders folders_;
   api::ParallelJob job_;
   job::ResolvedJob resolved_;
   bool fetched_ = false;  // inputs are there

@@ -1,4 +1,5 @@
 // PodAgent: the plan: ordinal 0 makes it, the others wait for it (protocol §1).
+#include <filesystem>
 #include <utility>
 
 #include "base/fs.h"
@@ -42,9 +43,9 @@ PlanPlaces PodAgentImpl::Places() const {
   for (char& c : unique) {
     if (c == '/') c = '.';
   }
-  return {.plans = options_.folders.plans,
+  return {.plans = folders_.plans,
           .shared = SharesWork(job_.spec),
-          .tmp = options_.folders.tmp,
+          .tmp = folders_.tmp,
           .unique = std::move(unique)};
 }
 
@@ -63,7 +64,7 @@ Result<bool> PodAgentImpl::EnsurePlan() {
   PJ_ASSIGN(std::optional<job::PlanFacts> facts, store_.LoadPlan());
   if (!facts && !MayPlan()) return false;
   if (!fetched_) {
-    if (Status there = FetchInputs(job_, options_.folders, &resolved_); !there) {
+    if (Status there = FetchInputs(job_, folders_, &resolved_); !there) {
       PJ_TRY(CannotRun(there.error()));
       return false;
     }
@@ -107,11 +108,15 @@ Status PodAgentImpl::MakePlan() {
   std::vector<std::string> warnings;
   PJ_ASSIGN(plan::PlanRequest request, MakePlanRequest(job_.spec, resolved_.inputs, {}, &warnings));
   for (const std::string& warning : warnings) PJ_WARN("{}", warning);
-  request.sort_dir = options_.folders.tmp;
+  request.sort_dir = folders_.tmp;
   PJ_ASSIGN(job::PlanFacts facts,
             BuildPodPlan(request, static_cast<uint64_t>(job_.spec.instance_count.value), Places()));
   facts.started_wall_ns = began;
   PJ_ASSIGN(const bool ours, store_.CreatePlan(facts));
+  std::error_code ignored;
+  if (!ours && !facts.file.empty()) {
+    std::filesystem::remove(folders_.plans + "/" + facts.file, ignored);
+  }
   PJ_INFO("planned {} mini-batches of {} items{}", facts.mini_batches, facts.items,
           ours ? "" : ", but somebody was first");
   return {};

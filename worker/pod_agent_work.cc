@@ -37,20 +37,20 @@ AgentOptions PodAgentImpl::OptionsFor(const ledger::Control& control) {
   options.job.runtime_dir = options_.slots.runtime_dir;
   options.job.scratch_dir = options_.slots.scratch_dir;
   options.job.env = options_.slots.env;
-  options.job.logs_dir = options_.folders.logs;
+  options.job.logs_dir = folders_.logs;
   options.job.node = config.Node();
   options.address = config.pod_ip;
   options.plan = plan_.get();
   options.api = options_.api;
   options.guardian = options_.slots.guardian;
-  options.segments_dir = options_.folders.segments;
+  options.segments_dir = folders_.segments;
   options.clock = &SystemClock();
   TakeSettings(job_, resolved_, std::max(1U, options_.slots.cores / Slots()), &options);
   return options;
 }
 
 Status PodAgentImpl::Work() {
-  PJ_TRY(MakeDirs(options_.folders.segments));
+  PJ_TRY(MakeDirs(folders_.segments));
   incarnation_ = NewIncarnation(options_.config);
   PJ_INFO("working as {} with {} slots", incarnation_, Slots());
   lease_.Rest();
@@ -67,7 +67,12 @@ AgentResult PodAgentImpl::RunAgent() {
   const Seconds interval(job_.spec.resource_monitor_interval_seconds.value);
   if (interval.count() > 0) {
     monitor = report::ResourceMonitor::Start(
+<<<<<<< HEAD
         options_.folders.logs, options_.config.Node(), interval, [this, &agent] {
+=======
+        folders_.logs, options_.config.Node(), interval,
+        [this, &agent] {
+>>>>>>> 70772db (tests: agents of worker pods and the operator's reconciler on the embedded API)
           return options_.slots.same_processes ? agent->Processes()
                                                : std::vector<std::pair<int, int>>();
         });

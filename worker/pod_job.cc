@@ -71,6 +71,11 @@ Status FetchInputs(const api::ParallelJob& job, const PodFolders& folders, job::
   return {};
 }
 
+PodFolders FoldersFor(const api::ParallelJobSpec& spec, PodFolders folders) {
+  if (spec.logs == api::LogsPolicy::kNone) folders.logs = folders.tmp + "/logs";
+  return folders;
+}
+
 bool SharesWork(const api::ParallelJobSpec& spec) {
   return !spec.work_volume.empty() || !spec.outputs.empty();
 }

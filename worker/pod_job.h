@@ -21,6 +21,9 @@ Result<job::ResolvedJob> ResolvePodJob(const api::ParallelJob& job, const PodFol
 // lie on the pod's own storage below PodFolders::run, which both containers see.
 Status FetchInputs(const api::ParallelJob& job, const PodFolders& folders, job::ResolvedJob* made);
 
+// Where logs go when the job keeps none: the pod's own storage.
+PodFolders FoldersFor(const api::ParallelJobSpec& spec, PodFolders folders);
+
 // True when the folder of plans and segments is one that all pods of the job see.
 bool SharesWork(const api::ParallelJobSpec& spec);
 

@@ -32,16 +32,21 @@ void WorkerLease::Rest() {
     holding_ = due_ = false;
   }
   const std::lock_guard wait_for_write(write_mutex_);
-  version_.clear();  // somebody else writes now
+  version_.clear();  // somebody else may write now
+  released_ = false;
 }
 
 void WorkerLease::Release() {
-  Rest();
-  const std::lock_guard lock(write_mutex_);
-  if (!Write("", job::EncodeWorkerState({}))) {
-    PJ_WARN("the lease {} is not released; others see it run out", name_);
+  {
+    const std::lock_guard lock(mutex_);
+    holding_ = due_ = false;
   }
+  const std::lock_guard lock(write_mutex_);
+  if (released_) return;
   version_.clear();
+  released_ = Write("", job::EncodeWorkerState({}));
+  version_.clear();
+  if (!released_) PJ_WARN("the lease {} is not released; others see it run out", name_);
 }
 
 void WorkerLease::SetTick(Nanos tick) {
@@ -64,6 +69,7 @@ void WorkerLease::Loop(const std::stop_token& stop) {
       holder = holder_;
       note = note_;
     }
+    released_ = false;
     if (!stop.stop_requested()) Write(holder, note);
   }
 }

@@ -23,9 +23,9 @@ class WorkerLease {
   // From now on renews the Lease each tick, under this holder. Writes at once when either differs
   // from what was written last.
   void Hold(const std::string& holder, const job::WorkerState& state);
-  // Leaves the Lease alone: somebody else writes it.
+  // Leaves the Lease alone: somebody else writes it from now on.
   void Rest();
-  // Rests, and says that nobody holds it.
+  // Rests, and says that nobody holds it; once, until somebody holds it again.
   void Release();
   void SetTick(Nanos tick);
 
@@ -38,6 +38,7 @@ class WorkerLease {
   const std::string name_;
   std::mutex write_mutex_;  // one write at a time
   std::string version_;     // guarded by write_mutex_; empty: not known
+  bool released_ = false;   // likewise
 
   std::mutex mutex_;
   std::condition_variable_any wake_;

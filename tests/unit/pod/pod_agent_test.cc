@@ -1,0 +1,239 @@
+// Agents of worker pods and the operator's reconciler, together on the embedded API.
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "base/fs.h"
+#include "pod_world.h"
+#include "worker/pod_job.h"
+
+namespace pj::worker {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kEcho[] = R"(
+def run(mini_batch):
+    return [open(path).read() for path in mini_batch]
+)";
+
+// The first mini-batch waits for the file `gate` beside the appended one.
+constexpr char kGated[] = R"(
+import os, time
+def run(mini_batch):
+    gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
+    if mini_batch[0].endswith("/000.txt"):
+        open(gate + ".reached", "w").close()
+        while not os.path.exists(gate):
+            time.sleep(0.005)
+    return [open(path).read() for path in mini_batch]
+)";
+
+std::string RowsOf(int files) {
+  std::string rows;
+  for (int i = 0; i < files; ++i) rows += fmt::format("{}\n", i);
+  return rows;
+}
+
+void OpenGate(const PodWorld& world) {
+  ASSERT_TRUE(WriteFileAtomic(world.dir() + "/outputs/rows/gate", ""));
+}
+
+bool GateReached(const PodWorld& world) {
+  return ReadFile(world.dir() + "/outputs/rows/gate.reached").has_value();
+}
+
+TEST(PodAgent, TwoAgentsAndTheOperatorBringAJobToItsEnd) {
+  PodWorld world(40, kEcho);
+  world.StartOperator();
+  world.StartAgent(0);
+  world.StartAgent(1);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Join(1), 0);
+  world.WaitUntil("Complete", [&] { return world.State() == "Complete"; });
+  EXPECT_EQ(world.Rows(), RowsOf(40));
+  EXPECT_EQ(world.Holder(0), "");
+  EXPECT_EQ(world.Holder(1), "");
+}
+
+// Only what the agents ask meets faults: the operator is away, the test asks when they are done.
+TEST(PodAgent, LostRequestsAndAnswersChangeNothing) {
+  PodWorld world(40, kEcho);
+  world.StartOperator();
+  world.StopOperator();
+  world.StartAgent(0);
+  world.StartAgent(1);
+  std::atomic<uint32_t> count{0};
+  world.api().SetFaultHook([&count](const kube::Request& request) {
+    if (request.type.plural == "pods") return kube::Fault::kNone;
+    switch (count.fetch_add(1) % 11) {
+      case 3:
+        return kube::Fault::kLoseRequest;
+      case 6:
+        return kube::Fault::kLoseResponse;
+      case 9:
+        return kube::Fault::kServerError;
+      default:
+        return kube::Fault::kNone;
+    }
+  });
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Join(1), 0);
+  world.api().SetFaultHook({});
+  EXPECT_EQ(world.Rows(), RowsOf(40));
+}
+
+TEST(PodAgent, AJobEndsWhileItsOperatorIsAway) {
+  PodWorld world(10, kEcho);
+  world.StartOperator();
+  world.StopOperator();
+  world.StartAgent(0);
+  world.StartAgent(1);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Join(1), 0);
+  EXPECT_EQ(world.Rows(), RowsOf(10));
+  world.StartOperator();
+  world.WaitUntil("Complete", [&] { return world.State() == "Complete"; });
+}
+
+TEST(PodAgent, EmptyInputReachesTheStatus) {
+  PodWorld world(0, kEcho);
+  world.StartOperator();
+  world.StartAgent(0);
+  world.StartAgent(1);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Join(1), 0);
+  world.WaitUntil("Failed", [&] { return world.State() == "Failed"; });
+  EXPECT_EQ(world.Condition("Failed"), "EmptyInput");
+}
+
+TEST(PodAgent, AnAbortBeforeThePlanIsEndedByAnAgent) {
+  PodWorld world(3, kEcho);
+  world.StartOperator();
+  world.StopOperator();
+  ASSERT_TRUE(world.store().WriteControl(
+      {.mode = ledger::Control::Mode::kAbort, .reason = "DeadlineExceeded: too long"}));
+  world.StartAgent(1);
+  EXPECT_EQ(world.Join(1), 0);
+  world.StartOperator();
+  world.WaitUntil("Failed", [&] { return world.State() == "Failed"; });
+  EXPECT_EQ(world.Condition("Failed"), "DeadlineExceeded");
+}
+
+TEST(PodAgent, ThresholdsEndTheJobWithWhatWasCommitted) {
+  PodWorld world(6, R"(
+def run(mini_batch):
+    if mini_batch[0].endswith(("/001.txt", "/002.txt")):
+        raise ValueError("bad row")
+    return [open(path).read() for path in mini_batch]
+)",
+                 {{"miniBatchErrorThreshold", 1}, {"retrySettings", {{"maxRetries", 0}}}});
+  world.StartOperator();
+  world.StartAgent(0);
+  world.StartAgent(1);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Join(1), 0);
+  world.WaitUntil("Failed", [&] { return world.State() == "Failed"; });
+  EXPECT_EQ(world.Condition("Failed"), "MiniBatchErrorThresholdExceeded");
+  EXPECT_EQ(world.Rows(), "");
+  EXPECT_THAT(ReadFile(world.dir() + "/work/logs/user/error.txt").value_or(""),
+              HasSubstr("bad row"));
+}
+
+TEST(PodAgent, SlotsThatNeverComeUpEndTheJob) {
+  PodWorld world(6, "def init():\n    raise RuntimeError('no model')\ndef run(m):\n    return m\n");
+  world.StartOperator();
+  world.StartAgent(0);
+  world.StartAgent(1);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Join(1), 0);
+  world.WaitUntil("Failed", [&] { return world.State() == "Failed"; });
+  EXPECT_EQ(world.Condition("Failed"), "InitFailed");
+}
+
+TEST(PodAgent, OneThatWasStoppedCommitsAndAnotherGoesOn) {
+  PodWorld world(6, kGated, {{"instanceCount", 1}});
+  world.StartOperator();
+  world.StartAgent(0);
+  world.WaitUntil("a running call", [&] { return GateReached(world); });
+  world.StopAgent(0);
+  OpenGate(world);
+  EXPECT_EQ(world.Join(0), job::kExitGone);
+  EXPECT_EQ(world.Holder(0), "");
+  EXPECT_FALSE(world.Outcome());
+  world.StartAgent(0);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Rows(), RowsOf(6));
+}
+
+TEST(PodAgent, ACallThatOutlastsTheGraceIsKilledAndDoneAgain) {
+  PodWorld world(6, kGated, {{"instanceCount", 1}});
+  world.StartOperator();
+  world.StartAgent(0);
+  world.WaitUntil("a running call", [&] { return GateReached(world); });
+  world.StopAgent(0);
+  EXPECT_EQ(world.Join(0), job::kExitGone);
+  OpenGate(world);
+  world.StartAgent(0);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Rows(), RowsOf(6));
+}
+
+TEST(PodAgent, SuspendReleasesAndResumeGoesOnInTheSamePod) {
+  PodWorld world(6, kGated, {{"instanceCount", 1}});
+  world.StartOperator();
+  world.StartAgent(0);
+  world.WaitUntil("a running call", [&] { return GateReached(world); });
+  world.PatchSpec({{"suspend", true}});
+  OpenGate(world);
+  world.WaitUntil("Suspended", [&] { return world.State() == "Suspended"; });
+  world.WaitUntil("a released Lease", [&] { return world.Holder(0).empty(); });
+  world.PatchSpec({{"suspend", false}});
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Rows(), RowsOf(6));
+}
+
+// Whoever comes to the end at the same time writes the same file, and one result stands.
+TEST(PodEnd, FourFinalisersAtATimeAgree) {
+  PodWorld world(30, kGated, {{"instanceCount", 1}});
+  world.StartOperator();
+  world.StartAgent(0);
+  world.WaitUntil("a running call", [&] { return GateReached(world); });
+  world.StopOperator();
+  const api::ParallelJob job = LoadPodManifest(world.FoldersOf(0).manifest).value();
+  const PodFolders folders = world.FoldersOf(0);
+  const job::RunStore store = world.store();
+  const ledger::Control abort{.mode = ledger::Control::Mode::kAbort, .reason = "Cancelled: by us"};
+  std::vector<Result<job::StoredResult>> results(4, Fail(Code::kInternal, "not run"));
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < results.size(); ++i) {
+      threads.emplace_back([&, i] {
+        results[i] = EndJob({.store = &store,
+                             .job = &job,
+                             .folders = &folders,
+                             .incarnation = fmt::format("uid-9/{}", i)},
+                            abort);
+      });
+    }
+  }
+  OpenGate(world);
+  EXPECT_EQ(world.Join(0), 0);  // fenced by the seal, it reads the result
+  const job::StoredResult stands = world.Outcome().value();
+  EXPECT_EQ(stands.exit_code, 1);
+  EXPECT_THAT(stands.summary_json, HasSubstr("Cancelled"));
+  for (const Result<job::StoredResult>& result : results) {
+    // Two that publish at a time may get into each other's way; then the next try finds the result.
+    if (result) {
+      EXPECT_EQ(result->summary_json, stands.summary_json);
+      EXPECT_EQ(result->published_crc, stands.published_crc);
+    } else {
+      EXPECT_TRUE(result.error().Retryable()) << result.error().ToString();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pj::worker
