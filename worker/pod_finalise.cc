@@ -15,13 +15,8 @@ Result<int> Finaliser::Run() {
   PJ_ASSIGN(const api::ParallelJob job, LoadPodManifest(folders_.manifest));
   const PodFolders folders = FoldersFor(job.spec, folders_);
   const job::RunStore store(api_, config_.objects);
-<<<<<<< HEAD
-  const PodEndOptions options{
-      .store = &store, .job = &job, .folders = &folders_, .incarnation = NewIncarnation(config_)};
-=======
   const PodEndOptions options{
       .store = &store, .job = &job, .folders = &folders, .incarnation = NewIncarnation(config_)};
->>>>>>> 70772db (tests: agents of worker pods and the operator's reconciler on the embedded API)
   EndTurn turn;
   turn.wait_stopped = [this](Nanos most) { return WaitStopped(most); };
   turn.trouble = [](const Error& error) { PJ_ERROR("{}", error.ToString()); };

@@ -21,13 +21,13 @@ def run(mini_batch):
 
 // The first mini-batch waits for the file `gate` beside the appended one.
 constexpr char kGated[] = R"(
-import os, time
+import os, threading
 def run(mini_batch):
     gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
     if mini_batch[0].endswith("/000.txt"):
         open(gate + ".reached", "w").close()
         while not os.path.exists(gate):
-            time.sleep(0.005)
+            threading.Event().wait(0.005)
     return [open(path).read() for path in mini_batch]
 )";
 
