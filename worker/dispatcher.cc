@@ -211,6 +211,7 @@ void Dispatcher::UpdateStats() {
   uint32_t ready = 0;
   bool initialising = false;
   for (const Slot& slot : slots_) {
+    initialising = initialising || slot.copying.valid();
     if (!slot.process) continue;
     if (slot.process->live() > 0) ++busy;
     if (slot.process->phase == Phase::kReady) ++ready;

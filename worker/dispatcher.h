@@ -61,7 +61,7 @@ struct DispatcherOptions {
 };
 
 // Tags of epoll events: kind in the upper half, number in the lower.
-enum class Tag : uint32_t { kAgent = 0, kZygote = 1, kProcess = 2 };
+enum class Tag : uint32_t { kAgent = 0, kZygote = 1, kProcess = 2, kCode = 3 };
 inline uint64_t MakeTag(Tag kind, uint32_t number) {
   return static_cast<uint64_t>(kind) << 32 | number;
 }
@@ -96,7 +96,8 @@ class Dispatcher {
   struct Slot {
     int index = 0;
     std::string cwd;
-    std::unique_ptr<SlotProcess> process;  // none: retired, or waiting for a zygote
+    UniqueFd copying;  // the code is being copied to `cwd`: a pipe that will say how it went
+    std::unique_ptr<SlotProcess> process;  // none: retired, waiting for a zygote or for the code
     bool retired = false;
     bool replace = false;   // to end when idle: a fresh process is wanted
     int failed_starts = 0;  // in a row: init() failed, or died without doing anything
@@ -119,13 +120,20 @@ class Dispatcher {
   void Rebalance();
   Slot* BusiestFor(Nanos now, bool* look_again);
 
-  // slot_life.cc: processes
+  // slot_host_side.cc: what the slots' machine or container must give
+  Status Watch(int fd, uint64_t tag);
   Status StartZygote();
+  Status StartZygoteNow();
+  void TryStartZygote();
+  bool HasCode(Slot* slot);
+  void OnCodeCopied(Slot* slot);
+  bool OutOfMemoryAgain();
+
+  // slot_life.cc: processes
   Status MakeProcess(int slot, bool user, std::unique_ptr<SlotProcess>* out);
   void StartProcess(Slot* slot);
   void MakeSpare();
   bool AdoptSpare(Slot* slot);
-  Status EnsureCwd(const Slot& slot);
   void EndProcess(Slot* slot);
   void Kill(SlotProcess* process, std::string why);
   void CheckProcess(Slot* slot, Nanos now);
@@ -163,7 +171,10 @@ class Dispatcher {
   std::unique_ptr<ZygoteClient> zygote_;
   uint32_t zygotes_ = 0;  // started so far
   bool hello_ = false;
-  bool host_lost_ = false;  // to be handled at the top of the next round
+  bool host_lost_ = false;      // to be handled at the top of the next round
+  bool zygote_wanted_ = false;  // as soon as the guardian is there
+  Nanos look_for_guardian_at_{0};
+  HostFacts facts_;  // when the zygote was started; oom_kills: as last seen
   int losses_in_a_row_ = 0;
   std::vector<Slot> slots_;
   std::unique_ptr<SlotProcess> spare_;
@@ -173,7 +184,6 @@ class Dispatcher {
   bool failed_ = false;
   std::deque<ledger::Assignment> fresh_waiting_;
   Nanos rebalance_at_{Nanos::max()};
-  uint64_t oom_kills_ = 0;
   RunFrame frame_;
   std::vector<ledger::Assignment> picked_;
   std::vector<char> buffer_;

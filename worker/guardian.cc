@@ -1,95 +1,84 @@
 #include "worker/guardian.h"
 
-#include <fmt/core.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
-#include <mutex>
 
-#include "base/byte_io.h"
 #include "worker/fd_passing.h"
+#include "worker/guardian_client.h"
 #include "worker/guardian_process.h"
 
 namespace pj::worker {
 namespace {
 
-std::string EncodeSpawn(const SpawnRequest& request) {
-  ByteWriter out;
-  out.Varint(request.argv.size());
-  for (const std::string& word : request.argv) out.Bytes(word);
-  out.Varint(request.env.size());
-  for (const auto& [name, value] : request.env) out.Bytes(name + "=" + value);
-  out.Bytes(request.cwd);
-  out.Bytes(request.stdout_path);
-  out.Bytes(request.stderr_path);
-  return std::move(out.str());
-}
-
-std::string_view AsBytes(const GuardianRequest& request) {
-  return {reinterpret_cast<const char*>(&request), sizeof request};
-}
-
-class GuardianClient : public Guardian {
+class LocalGuardian final : public GuardianClient {
  public:
-  GuardianClient(UniqueFd socket, int pid) : socket_(std::move(socket)), pid_(pid) {}
-
-  Result<int> Spawn(const SpawnRequest& request) override {
-    if (request.argv.empty()) return Fail(Code::kInternal, "nothing to start");
-    const std::string body = EncodeSpawn(request);
-    PJ_ASSIGN(UniqueFd memory, MemfdOf(body, "pj-spawn"));
-    std::vector<int> fds{memory.get()};
-    fds.insert(fds.end(), request.fds.begin(), request.fds.end());
-    GuardianRequest message;
-    message.op = GuardianRequest::kSpawn;
-    message.bytes = static_cast<uint32_t>(body.size());
-    PJ_ASSIGN(GuardianReply reply, Ask(message, fds));
-    if (reply.error != 0) {
-      return FailErrno(reply.error, fmt::format("cannot start a process ({})", reply.stage),
-                       request.argv[0]);
-    }
-    return reply.pid;
-  }
-
-  Status Kill(int pid) override {
-    GuardianRequest message;
-    message.op = GuardianRequest::kKill;
-    message.pid = pid;
-    PJ_ASSIGN(GuardianReply reply, Ask(message, {}));
-    if (reply.error != 0) return FailErrno(reply.error, fmt::format("cannot kill process {}", pid));
-    return {};
-  }
-
-  void Sweep() override {
-    GuardianRequest message;
-    message.op = GuardianRequest::kSweep;
-    std::lock_guard lock(mutex_);
-    // A lost nudge only costs time: the guardian looks by itself every second.
-    static_cast<void>(SendMessage(socket_.get(), AsBytes(message)));
-  }
-
-  int pid() const override { return pid_; }
+  explicit LocalGuardian(UniqueFd socket) { socket_ = std::move(socket); }
+  bool Ready() override { return true; }
 
  private:
-  Result<GuardianReply> Ask(const GuardianRequest& request, const std::vector<int>& fds) {
-    std::lock_guard lock(mutex_);
-    if (Status sent = SendMessage(socket_.get(), AsBytes(request), fds); !sent) return Gone();
-    GuardianReply reply;
-    const Received got =
-        ReceiveMessage(socket_.get(), reinterpret_cast<char*>(&reply), sizeof reply, 0);
-    if (got.size != sizeof reply) return Gone();
-    return reply;
-  }
-
-  static std::unexpected<Error> Gone() {
+  std::unexpected<Error> Gone() override {
     return Fail(Code::kInternal, "the guardian process is gone, and all slots with it", {},
                 "start the run again: it goes on where it stopped");
   }
+};
 
-  std::mutex mutex_;
-  const UniqueFd socket_;
-  const int pid_;
+// The slot host greets when it is ours alone; until then the connection waits in `coming_`.
+class RemoteGuardian final : public GuardianClient {
+ public:
+  explicit RemoteGuardian(std::string path) : path_(std::move(path)) {}
+
+  bool Ready() override {
+    std::lock_guard lock(mutex_);
+    if (socket_.valid() && StillThere()) return true;
+    socket_.Reset();
+    if (!coming_.valid() && !Connect()) return false;
+    GuardianReply hello;
+    const Received got =
+        ReceiveMessage(coming_.get(), reinterpret_cast<char*>(&hello), sizeof hello, MSG_DONTWAIT);
+    if (got.size < 0 && (got.error == EAGAIN || got.error == EWOULDBLOCK)) return false;
+    UniqueFd fresh = std::move(coming_);
+    if (got.size != sizeof hello) return false;  // refused, or gone again
+    ::fcntl(fresh.get(), F_SETFL, 0);            // from now on it is waited for, but not for long
+    const timeval limit{.tv_sec = kAnswerSeconds, .tv_usec = 0};
+    for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+      ::setsockopt(fresh.get(), SOL_SOCKET, option, &limit, sizeof limit);
+    }
+    socket_ = std::move(fresh);
+    return true;
+  }
+
+ private:
+  // It says nothing unasked: what can be read is the end.
+  bool StillThere() const {
+    char byte = 0;
+    return ::recv(socket_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK);
+  }
+
+  bool Connect() {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    if (path_.size() >= sizeof address.sun_path) return false;
+    path_.copy(address.sun_path, path_.size());
+    UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd.valid() ||
+        ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+      return false;
+    }
+    coming_ = std::move(fd);
+    return true;
+  }
+
+  std::unexpected<Error> Gone() override {
+    return Fail(Code::kUnavailable, "there is no slot host", path_,
+                "the kubelet starts the container `user` again: see its state and its log");
+  }
+
+  const std::string path_;
+  UniqueFd coming_;  // guarded by mutex_
 };
 
 }  // namespace
@@ -102,7 +91,11 @@ Result<std::unique_ptr<Guardian>> Guardian::Start() {
     pair.first.Reset();
     RunGuardian(std::move(pair.second));
   }
-  return std::unique_ptr<Guardian>(new GuardianClient(std::move(pair.first), pid));
+  return std::unique_ptr<Guardian>(new LocalGuardian(std::move(pair.first)));
+}
+
+std::unique_ptr<Guardian> Guardian::Remote(const std::string& path) {
+  return std::make_unique<RemoteGuardian>(path);
 }
 
 }  // namespace pj::worker

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <sstream>
@@ -76,6 +77,14 @@ std::string OwnCgroup(const std::string& controller) {
   return "/";
 }
 
+// `name` in our cgroup of a controller. Inside a container the path may be the host's, which is not
+// mounted there: then our cgroup is the root of what is.
+std::string CgroupFile(const std::string& controller, const std::string& name) {
+  const std::string root = "/sys/fs/cgroup" + (controller.empty() ? "" : "/" + controller);
+  const std::string own = root + OwnCgroup(controller) + "/" + name;
+  return ::access(own.c_str(), R_OK) == 0 ? own : root + "/" + name;
+}
+
 }  // namespace
 
 std::vector<int> ChildrenOf(int pid) {
@@ -100,9 +109,28 @@ std::string DescribeExit(int status) {
 }
 
 uint64_t OutOfMemoryKills() {
-  const std::string root = "/sys/fs/cgroup";
-  return CountIn(root + OwnCgroup("") + "/memory.events", "oom_kill") +
-         CountIn(root + "/memory" + OwnCgroup("memory") + "/memory.oom_control", "oom_kill");
+  return CountIn(CgroupFile("", "memory.events"), "oom_kill") +
+         CountIn(CgroupFile("memory", "memory.oom_control"), "oom_kill");
+}
+
+CpuLimit OwnCpuLimit() {
+  std::istringstream v2(ReadFile(CgroupFile("", "cpu.max"), kProcFileBytes).value_or(""));
+  CpuLimit limit;
+  if (v2 >> limit.quota >> limit.period) return limit;  // "max 100000" is no number
+  limit = {};
+  std::istringstream quota(
+      ReadFile(CgroupFile("cpu", "cpu.cfs_quota_us"), kProcFileBytes).value_or(""));
+  std::istringstream period(
+      ReadFile(CgroupFile("cpu", "cpu.cfs_period_us"), kProcFileBytes).value_or(""));
+  if (!(quota >> limit.quota) || !(period >> limit.period) || limit.quota < 0) return {};
+  return limit;
+}
+
+bool IsBelow(int pid, int ancestor) {
+  for (; pid > 0; pid = ParentOf(pid)) {
+    if (pid == ancestor) return true;
+  }
+  return false;
 }
 
 }  // namespace pj::worker

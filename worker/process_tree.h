@@ -1,5 +1,5 @@
-// What the kernel says about processes: children, exit status in words, kills by the memory
-// controller.
+// What the kernel says about processes: children, exit status in words, limits of and kills by the
+// control group.
 #pragma once
 
 #include <cstdint>
@@ -17,5 +17,15 @@ std::string DescribeExit(int status);
 // How often the kernel has killed a process of our own memory cgroup so far (v2 memory.events, v1
 // memory.oom_control); 0 where it cannot be read.
 uint64_t OutOfMemoryKills();
+
+// The CPU quota of our own cgroup, in microseconds for each period (v2 cpu.max, v1 cpu.cfs_*);
+// quota 0: none.
+struct CpuLimit {
+  int64_t quota = 0, period = 0;
+};
+CpuLimit OwnCpuLimit();
+
+// True when `pid` is `ancestor` or has it above itself.
+bool IsBelow(int pid, int ancestor);
 
 }  // namespace pj::worker

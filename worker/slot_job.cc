@@ -1,14 +1,11 @@
 #include "worker/slot_job.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 
-#include <filesystem>
 #include <sstream>
 #include <string_view>
 #include <vector>
 
-#include "base/fs.h"
 #include "base/json.h"
 
 namespace pj::worker {
@@ -69,18 +66,13 @@ Json Table(const plan::TableSchema& schema) {
           {"path_pattern", schema.path_pattern}};
 }
 
-// The GPUs of this node: what CUDA_VISIBLE_DEVICES already allows, else the device files.
-std::vector<std::string> Gpus(const SlotJob& job) {
+// What the job's own CUDA_VISIBLE_DEVICES allows, else all that there are.
+std::vector<std::string> AllowedGpus(const SlotJob& job, const std::vector<std::string>& gpus) {
+  const auto given = job.env.find("CUDA_VISIBLE_DEVICES");
+  if (given == job.env.end()) return gpus;
   std::vector<std::string> out;
-  if (auto given = job.env.find("CUDA_VISIBLE_DEVICES"); given != job.env.end()) {
-    std::istringstream list(given->second);
-    for (std::string device; std::getline(list, device, ',');) out.push_back(device);
-    return out;
-  }
-  std::error_code ignored;
-  while (std::filesystem::exists(fmt::format("/dev/nvidia{}", out.size()), ignored)) {
-    out.push_back(std::to_string(out.size()));
-  }
+  std::istringstream list(given->second);
+  for (std::string device; std::getline(list, device, ',');) out.push_back(device);
   return out;
 }
 
@@ -109,17 +101,13 @@ std::string EncodeSlotJob(const SlotJob& job) {
   return DumpJson(out);
 }
 
-Status WriteSlotJob(const SlotJob& job, const std::string& path) {
-  PJ_ASSIGN(UniqueFd fd, OpenFile(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
-  return WriteAll(fd.get(), EncodeSlotJob(job), path);
-}
-
-std::map<std::string, std::string> SlotEnvironment(const SlotJob& job, int slot) {
+std::map<std::string, std::string> SlotEnvironment(const SlotJob& job, int slot,
+                                                   const std::vector<std::string>& all_gpus) {
   std::map<std::string, std::string> out = {{"PARALLELJOB_JOB", job.job_name},
                                             {"PARALLELJOB_NODE", job.node},
                                             {"PARALLELJOB_SLOT", std::to_string(slot)}};
   if (!job.output_dir.empty()) out["AZUREML_BI_OUTPUT_PATH"] = job.output_dir;
-  const std::vector<std::string> gpus = Gpus(job);
+  const std::vector<std::string> gpus = AllowedGpus(job, all_gpus);
   if (!gpus.empty()) out["CUDA_VISIBLE_DEVICES"] = gpus[static_cast<size_t>(slot) % gpus.size()];
   return out;
 }

@@ -1,11 +1,10 @@
-// The job description that the zygote reads: SlotJob as a JSON file, and what each slot gets on
-// top.
+// The job description that the zygote reads: SlotJob as JSON, and what each slot gets on top.
 #pragma once
 
 #include <map>
 #include <string>
+#include <vector>
 
-#include "base/result.h"
 #include "worker/agent.h"
 
 namespace pj::worker {
@@ -14,11 +13,11 @@ namespace pj::worker {
 // {delimiter, header, support_multi_line, empty_as_string, include_path_column, infer_column_types,
 // encoding, columns: [{name, type}], headers: [[{name, type}]], path_columns}.
 std::string EncodeSlotJob(const SlotJob& job);
-Status WriteSlotJob(const SlotJob& job, const std::string& path);
 
 // Environment of one slot on top of SlotJob::env: its number, the node, one GPU when there are
 // some.
-std::map<std::string, std::string> SlotEnvironment(const SlotJob& job, int slot);
+std::map<std::string, std::string> SlotEnvironment(const SlotJob& job, int slot,
+                                                   const std::vector<std::string>& all_gpus);
 
 // `python -c …` that starts the zygote (wire.h), as arguments.
 std::string ZygoteProgram(const std::string& runtime_dir);

@@ -3,17 +3,14 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/json.h"
 #include "base/log.h"
-#include "worker/code_copy.h"
 #include "worker/dispatcher.h"
 #include "worker/process_logs.h"
 #include "worker/process_tree.h"
@@ -28,16 +25,6 @@ constexpr int kZygoteTries = 3;            // before it ever said hello
 constexpr int kHostLosses = 20;            // in a row, without any attempt's end between
 constexpr Nanos kKillGrace = Seconds(10);  // from SIGKILL to the exit status
 constexpr size_t kTailBytes = 2000;
-
-Status Register(int epoll, int fd, uint64_t tag) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = tag;
-  if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-    return FailErrno(errno, "cannot watch a slot's socket");
-  }
-  return {};
-}
 
 // The end of a log, for an error that has nothing better to show.
 std::string TailOf(const std::string& path) {
@@ -63,32 +50,7 @@ bool IsKill(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGK
 Status Dispatcher::Start() {
   MakeLogFolders(options_.job.logs_dir, options_.job.node);
   PJ_TRY(MakeDirs(options_.job.scratch_dir));
-  oom_kills_ = OutOfMemoryKills();
   return StartZygote();
-}
-
-Status Dispatcher::StartZygote() {
-  const SlotJob& job = options_.job;
-  const std::string file = fmt::format("{}/{}-job.json", job.scratch_dir, job.node);
-  PJ_TRY(WriteSlotJob(job, file));
-  PJ_ASSIGN(zygote_, ZygoteClient::Start(options_.guardian, job, file,
-                                         SystemLogPath(job.logs_dir, job.node, "zygote")));
-  hello_ = false;
-  PJ_TRY(Register(options_.epoll, zygote_->socket(), MakeTag(Tag::kZygote, ++zygotes_)));
-  // The copies are made while Python starts; the requests wait in the socket.
-  for (Slot& slot : slots_) {
-    if (!slot.retired) StartProcess(&slot);
-  }
-  MakeSpare();
-  return {};
-}
-
-Status Dispatcher::EnsureCwd(const Slot& slot) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(slot.cwd, ignored)) return {};
-  std::vector<std::string> exclude = options_.job.code_exclude;
-  exclude.push_back(options_.job.scratch_dir);
-  return CopyCode(options_.job.code_dir, slot.cwd, exclude);
 }
 
 Status Dispatcher::MakeProcess(int index, bool user, std::unique_ptr<SlotProcess>* out) {
@@ -105,15 +67,14 @@ Status Dispatcher::MakeProcess(int index, bool user, std::unique_ptr<SlotProcess
       .process = number,
       .user = user,
       .cwd = user ? slots_[static_cast<size_t>(index)].cwd : "",
-      .env = user ? SlotEnvironment(job, index) : std::map<std::string, std::string>(),
+      .env = user ? SlotEnvironment(job, index, facts_.gpus) : std::map<std::string, std::string>(),
       .socket = pair.second.get(),
       .page = page.fd(),
       .out = logs.out.get(),
       .err = logs.err.get(),
       .log = logs.log.get()};
   PJ_TRY(zygote_->Spawn(request));
-  PJ_TRY(Register(options_.epoll, pair.first.get(),
-                  MakeTag(Tag::kProcess, static_cast<uint32_t>(number))));
+  PJ_TRY(Watch(pair.first.get(), MakeTag(Tag::kProcess, static_cast<uint32_t>(number))));
   *out = std::make_unique<SlotProcess>(number, std::move(pair.first), std::move(page));
   return {};
 }
@@ -125,9 +86,7 @@ void Dispatcher::StartProcess(Slot* slot) {
     slot->cwd =
         fmt::format("{}/{}-slot{}", options_.job.scratch_dir, options_.job.node, slot->index);
   }
-  if (Status ready = EnsureCwd(*slot); !ready) {
-    return Fail(AgentEnd::kError, "CodeUnreadable", ready.error());
-  }
+  if (!HasCode(slot)) return;  // or when the copy is there
   if (!AdoptSpare(slot)) {
     if (Status made = MakeProcess(slot->index, /*user=*/true, &slot->process); !made) {
       if (made.error().code == Code::kGone || made.error().code == Code::kUnavailable) {
@@ -156,10 +115,11 @@ void Dispatcher::MakeSpare() {
 
 bool Dispatcher::AdoptSpare(Slot* slot) {
   if (!spare_) return false;
-  const std::string message = EncodeHeader({.type = wire::Type::kStart}) +
-                              DumpJson(Json{{"slot", slot->index},
-                                            {"cwd", slot->cwd},
-                                            {"env", SlotEnvironment(options_.job, slot->index)}});
+  const std::string message =
+      EncodeHeader({.type = wire::Type::kStart}) +
+      DumpJson(Json{{"slot", slot->index},
+                    {"cwd", slot->cwd},
+                    {"env", SlotEnvironment(options_.job, slot->index, facts_.gpus)}});
   if (!SendFrame(spare_->socket(), message)) return false;
   slot->process = std::move(spare_);
   return true;
@@ -187,6 +147,7 @@ void Dispatcher::Kill(SlotProcess* process, std::string why) {
 
 Nanos Dispatcher::NextCheck() const {
   Nanos next = host_lost_ ? Nanos(0) : rebalance_at_;
+  if (zygote_wanted_) next = std::min(next, look_for_guardian_at_);
   for (const Slot& slot : slots_) {
     if (slot.process) next = std::min({next, slot.process->deadline, slot.process->check_at});
   }
@@ -195,6 +156,7 @@ Nanos Dispatcher::NextCheck() const {
 
 void Dispatcher::CheckTimes() {
   const Nanos now = Now();
+  if (zygote_wanted_ && now >= look_for_guardian_at_) TryStartZygote();
   for (Slot& slot : slots_) {
     if (slot.process) CheckProcess(&slot, now);
   }
@@ -257,11 +219,7 @@ void Dispatcher::OnEnd(Slot* slot, int status) {
   const bool ours = process->phase == Phase::kKilled;
   const bool foreign = IsKill(status) && !ours;
   std::string cause = ours ? process->killed_why : DescribeEnd(status);
-  if (foreign) {
-    const uint64_t kills = OutOfMemoryKills();
-    if (kills > oom_kills_) cause += ": out of memory?";
-    oom_kills_ = kills;
-  }
+  if (foreign && OutOfMemoryAgain()) cause += ": out of memory?";
   LogLine(*process, fmt::format("ended: {}", DescribeExit(status)));
   SlotProcess::Remains remains = process->Bury(foreign);
   for (const ledger::Assignment& assignment : remains.innocent) {
@@ -360,6 +318,7 @@ void Dispatcher::HandleHostLoss() {
   host_lost_ = false;
   PJ_WARN("{}: the slot host is gone, and its processes with it", options_.job.node);
   for (Slot& slot : slots_) {
+    slot.copying.Reset();
     if (!slot.process) continue;
     while (ReceiveOne(&slot) == Got::kHandled) {
     }
@@ -385,13 +344,12 @@ void Dispatcher::HandleHostLoss() {
         {Code::kInternal, fmt::format("the slot host ended {} times:\n{}", limit, TailOf(log)),
          options_.job.python, "see " + log});
   }
-  if (Status started = StartZygote(); !started) {
-    Fail(AgentEnd::kError, "PythonFailed", started.error());
-  }
+  TryStartZygote();
 }
 
 void Dispatcher::KillAll() {
   mode_ = Mode::kStopping;
+  zygote_wanted_ = false;
   fresh_waiting_.clear();
   for (Slot& slot : slots_) {
     if (slot.process) Kill(slot.process.get(), "the job was stopped");
@@ -402,6 +360,7 @@ void Dispatcher::KillAll() {
 void Dispatcher::BeginShutdown() {
   if (mode_ == Mode::kStopping) return;
   mode_ = Mode::kStopping;
+  zygote_wanted_ = false;
   for (Slot& slot : slots_) {
     if (!slot.process) continue;
     if (slot.process->phase == Phase::kReady) {
@@ -415,7 +374,10 @@ void Dispatcher::BeginShutdown() {
 }
 
 void Dispatcher::Close() {
-  for (Slot& slot : slots_) slot.process.reset();
+  for (Slot& slot : slots_) {
+    slot.process.reset();
+    slot.copying.Reset();
+  }
   spare_.reset();
   zygote_.reset();
   std::lock_guard lock(pids_mutex_);

@@ -71,6 +71,9 @@ EndedAttempt AttemptOf(const ResultView& result, const InFlight& entry, int proc
 void Dispatcher::Handle(uint64_t tag) {
   const auto number = static_cast<uint32_t>(tag);
   if (tag == MakeTag(Tag::kZygote, zygotes_)) return OnZygote();
+  if (tag >> 32 == static_cast<uint64_t>(Tag::kCode) && number < slots_.size()) {
+    return OnCodeCopied(&slots_[number]);
+  }
   if (tag >> 32 != static_cast<uint64_t>(Tag::kProcess)) return;
   for (Slot& slot : slots_) {
     if (slot.process && static_cast<uint32_t>(slot.process->number()) == number) {
@@ -134,7 +137,8 @@ Dispatcher::Got Dispatcher::ReceiveOne(Slot* slot) {
     return got.error == EAGAIN || got.error == EWOULDBLOCK ? Got::kNothing : Got::kGone;
   }
   if (got.size == 0) return Got::kGone;
-  if (process.pid != 0 && got.sender != process.pid) {
+  // 0: from another container, where only the slot itself can watch its forks, and does.
+  if (process.pid != 0 && got.sender != process.pid && got.sender != 0) {
     PJ_WARN("{} {}: a message of process {} is ignored: a forked child does not speak for it",
             options_.job.node, ProcessName(process.number()), got.sender);
     return Got::kHandled;

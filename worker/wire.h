@@ -101,6 +101,7 @@ inline constexpr size_t kPageBytes = kPageEntries * sizeof(PageEntry);
 //                   {"op":"spawned","process":1,"pid":N}
 //                   {"op":"exited","pid":N,"status":W}                                waitpid's
 //                   status word
-// The zygote reads its job description (see python/paralleljob/job.py) from the path in argv[1].
+// The zygote reads its job description (see python/paralleljob/job.py) from the path in argv[1],
+// which is that of its descriptor 4.
 
 }  // namespace pj::worker::wire

@@ -16,6 +16,7 @@ namespace pj::worker {
 namespace {
 
 constexpr size_t kMessageBytes = 64 << 10;
+constexpr char kDescription[] = "/proc/self/fd/4";  // the second descriptor of the zygote
 
 int IntOf(const Json& message, const char* key) {
   const auto it = message.find(key);
@@ -45,14 +46,15 @@ void Dispatch(const Json& message, const ZygoteClient::Handler& handler) {
 }  // namespace
 
 Result<std::unique_ptr<ZygoteClient>> ZygoteClient::Start(Guardian* guardian, const SlotJob& job,
-                                                          const std::string& job_file,
                                                           const std::string& log) {
   PJ_ASSIGN(auto pair, SeqpacketPair());
+  // Not as a file: in a pod there is no folder that both sides see and user code does not.
+  PJ_ASSIGN(const UniqueFd description, MemfdOf(EncodeSlotJob(job), "pj-job"));
   SpawnRequest request;
-  request.argv = {job.python, "-c", ZygoteProgram(job.runtime_dir), job_file};
+  request.argv = {job.python, "-c", ZygoteProgram(job.runtime_dir), kDescription};
   request.env = job.env;
   request.cwd = job.scratch_dir;
-  request.fds = {pair.second.get()};
+  request.fds = {pair.second.get(), description.get()};
   request.stdout_path = request.stderr_path = log;
   PJ_ASSIGN(const int pid, guardian->Spawn(request));
   // Never wait for a zygote that has stopped reading.

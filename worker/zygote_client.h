@@ -39,9 +39,8 @@ class ZygoteClient {
     std::function<void(int pid, int status)> exited;
   };
 
-  // `job_file`: the job description that it reads. `log`: where its own output goes.
+  // `log`: where its own output goes.
   static Result<std::unique_ptr<ZygoteClient>> Start(Guardian* guardian, const SlotJob& job,
-                                                     const std::string& job_file,
                                                      const std::string& log);
   ~ZygoteClient();
 

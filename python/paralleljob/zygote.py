@@ -17,6 +17,7 @@ import _socket
 from . import channel, job, slot, system, transport
 
 _CONTROL_FD = 3
+_DESCRIPTION_FD = 4
 _SPAWN_FDS = 5
 
 
@@ -207,6 +208,8 @@ def _import_runtime(description):
 
 def main():
     description = job.load(sys.argv[1])
+    if sys.argv[1] == "/proc/self/fd/%d" % _DESCRIPTION_FD:
+        os.close(_DESCRIPTION_FD)
     _import_runtime(description)
     zygote = Zygote(description)
     gc.collect()

@@ -109,7 +109,7 @@ TEST_F(GuardianTest, KillingAnUnknownProcessIsRefused) {
 TEST_F(GuardianTest, ClosingTheSocketEndsEverything) {
   const int pid = Run("setsid sleep 1000 & echo $! >&3; exec sleep 1000");
   const int daemon = std::stoi(Receive());
-  const int guardian = guardian_->pid();
+  const int guardian = guardian_->Facts()->pid;
   guardian_.reset();
   EXPECT_TRUE(WaitFor([&] { return !Alive(pid) && !Alive(daemon); }));
   EXPECT_TRUE(WaitFor([&] { return ::waitpid(guardian, nullptr, WNOHANG) == guardian; }));
@@ -118,7 +118,7 @@ TEST_F(GuardianTest, ClosingTheSocketEndsEverything) {
 TEST_F(GuardianTest, AKilledGuardianTakesItsChildrenAlong) {
   const int pid = Run("echo up >&3; exec sleep 1000");
   EXPECT_EQ(Receive(), "up\n");
-  ::kill(guardian_->pid(), SIGKILL);
+  ::kill(guardian_->Facts()->pid, SIGKILL);
   EXPECT_TRUE(WaitFor([&] { return !Alive(pid); }));
   auto next = guardian_->Spawn(Shell("exit 0"));
   ASSERT_FALSE(next);

@@ -170,9 +170,9 @@ TEST_F(FolderTest, MissingCodeIsAnErrorThatNamesIt) {
 TEST(SlotJob, OneGpuToASlot) {
   SlotJob job;
   job.env["CUDA_VISIBLE_DEVICES"] = "4,7";
-  EXPECT_EQ(SlotEnvironment(job, 0).at("CUDA_VISIBLE_DEVICES"), "4");
-  EXPECT_EQ(SlotEnvironment(job, 1).at("CUDA_VISIBLE_DEVICES"), "7");
-  EXPECT_EQ(SlotEnvironment(job, 2).at("CUDA_VISIBLE_DEVICES"), "4");
+  EXPECT_EQ(SlotEnvironment(job, 0, {"0"}).at("CUDA_VISIBLE_DEVICES"), "4");
+  EXPECT_EQ(SlotEnvironment(job, 1, {"0"}).at("CUDA_VISIBLE_DEVICES"), "7");
+  EXPECT_EQ(SlotEnvironment(job, 2, {"0"}).at("CUDA_VISIBLE_DEVICES"), "4");
 }
 
 TEST(ProcessTree, ExitsAreSaidInWords) {
