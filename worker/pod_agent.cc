@@ -15,6 +15,18 @@ namespace {
 
 constexpr Nanos kShortestPoll = Millis(500);
 constexpr double kPollsPerSecond = 100;  // of all pods of a job together
+constexpr Nanos kShortestIdlePoll = Seconds(1);
+constexpr double kIdlePollsPerSecond = 20;
+
+Nanos SharedInterval(const api::ParallelJob& job, double per_second) {
+  const double seconds = static_cast<double>(job.spec.instance_count.value) / per_second;
+  return Nanos(static_cast<int64_t>(seconds * 1e9));
+}
+
+const char* ModeName(ledger::Control::Mode mode) {
+  using Mode = ledger::Control::Mode;
+  return mode == Mode::kRun ? "run" : mode == Mode::kDrain ? "drain" : "end";
+}
 
 // A condition's reason.
 std::string TroubleOf(const Error& error) {
@@ -69,12 +81,14 @@ void PodAgentImpl::OnControl(const ledger::Control* control) {
   changed_.notify_all();
   gone_ = control == nullptr;
   if (control == nullptr) return;
+  const bool news = control_ && control_->mode != control->mode;
   control_ = *control;
   lease_.SetTick(control->tick);
   // Whoever is on the way out hears only that it is over.
   if (running_ != nullptr && (!stopped_ || control->mode == Mode::kAbort)) {
     running_->SetControl(*control);
   }
+  if (news) PJ_INFO("told to {} {}", ModeName(control->mode), control->reason);
 }
 
 void PodAgentImpl::Stop() {
@@ -114,9 +128,12 @@ bool PodAgentImpl::WaitStopped(Nanos most) {
 }
 
 // Thousands of pods wait for one object: together they ask as often as few do.
-Nanos PodAgentImpl::PollInterval() {
-  const double share = static_cast<double>(job_.spec.instance_count.value) / kPollsPerSecond;
-  return std::max(kShortestPoll, Nanos(static_cast<int64_t>(share * 1e9)));
+Nanos PodAgentImpl::PollInterval() const {
+  return std::max(kShortestPoll, SharedInterval(job_, kPollsPerSecond));
+}
+
+Nanos PodAgentImpl::IdlePollInterval() const {
+  return std::max(kShortestIdlePoll, SharedInterval(job_, kIdlePollsPerSecond));
 }
 
 void PodAgentImpl::Hold(const job::WorkerState& state) { lease_.Hold(incarnation_, state); }

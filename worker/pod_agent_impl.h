@@ -40,7 +40,8 @@ class PodAgentImpl : public PodAgent {
   // Waits until something changed, or so long. True: asked to stop.
   bool WaitForChange(Nanos most);
   bool WaitStopped(Nanos most);
-  Nanos PollInterval();
+  Nanos PollInterval() const;
+  Nanos IdlePollInterval() const;
   void Hold(const job::WorkerState& state);
   void InTrouble(const std::string& reason, const Error& error);
   void EndTheJob();
@@ -58,6 +59,8 @@ class PodAgentImpl : public PodAgent {
   Status Work();
   AgentOptions OptionsFor(const ledger::Control& control);
   AgentResult RunAgent();
+  void WatchAgent(const bool* over);
+  void WatchIdleness(std::unique_lock<std::mutex>* lock, const bool* over);
   void AfterWork(const AgentResult& end);
   uint32_t Slots() const;
 

@@ -59,7 +59,7 @@ Status PodAgentImpl::Work() {
   return {};
 }
 
-// The agent runs on a thread of its own, so that this one can cut a drain short.
+// The agent runs on a thread of its own; this one watches it.
 AgentResult PodAgentImpl::RunAgent() {
   const std::optional<ledger::Control> control = Control();
   const std::unique_ptr<Agent> agent = Agent::Create(OptionsFor(*control));
@@ -88,21 +88,44 @@ AgentResult PodAgentImpl::RunAgent() {
     over = true;
     changed_.notify_all();
   });
+  WatchAgent(&over);
+  return end;
+}
+
+// Until it is `over` (guarded by mutex_): cuts a drain short, and looks for the end of a job of
+// which nothing is left to do here.
+void PodAgentImpl::WatchAgent(const bool* over) {
   std::unique_lock lock(mutex_);
-  while (!over) {
-    if (!stopped_ || !kill_at_) {
-      changed_.wait(lock, [&] { return over || (stopped_ && kill_at_); });
+  while (!*over) {
+    if (!stopped_) {
+      const auto woken = [&] { return *over || stopped_; };
+      if (!changed_.wait_for(lock, IdlePollInterval(), woken)) WatchIdleness(&lock, over);
       continue;
     }
-    if (changed_.wait_for(lock, *kill_at_ - SystemClock().Monotonic(), [&] { return over; })) break;
+    if (!kill_at_) {
+      changed_.wait(lock, [&] { return *over; });
+      continue;
+    }
+    if (changed_.wait_for(lock, *kill_at_ - SystemClock().Monotonic(), [&] { return *over; })) {
+      continue;
+    }
     kill_at_.reset();
     PJ_WARN("running calls did not end in time: they are killed");
-    ledger::Control abort = *control_;
-    abort.mode = Mode::kAbort;
-    running_->SetControl(abort);
+    running_->SetControl({.mode = Mode::kAbort, .tick = control_->tick});
   }
   running_ = nullptr;
-  return end;
+}
+
+void PodAgentImpl::WatchIdleness(std::unique_lock<std::mutex>* lock, const bool* over) {
+  const AgentStats& stats = running_->Stats();
+  if (stats.slots_busy.load() > 0 || stats.initialising.load() || !stats.environment_ready.load()) {
+    return;
+  }
+  lock->unlock();
+  const bool ended = CheckResult();
+  lock->lock();
+  if (!ended || *over) return;
+  running_->SetControl({.mode = Mode::kAbort, .tick = control_->tick});
 }
 
 void PodAgentImpl::AfterWork(const AgentResult& end) {
@@ -111,7 +134,7 @@ void PodAgentImpl::AfterWork(const AgentResult& end) {
       backoff_.Reset();
       return EndTheJob();
     case AgentEnd::kAborted:
-      if (!Stopped()) EndTheJob();
+      if (!Stopped() && !result_) EndTheJob();
       return;
     case AgentEnd::kDrained:
       backoff_.Reset();

@@ -31,6 +31,16 @@ def run(mini_batch):
     return [open(path).read() for path in mini_batch]
 )";
 
+// Long enough that it is not over before somebody reacts to its first mini-batch.
+constexpr char kSlow[] = R"(
+import os, time
+def run(mini_batch):
+    gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
+    open(gate + ".reached", "w").close()
+    time.sleep(0.02)
+    return [open(path).read() for path in mini_batch]
+)";
+
 std::string RowsOf(int files) {
   std::string rows;
   for (int i = 0; i < files; ++i) rows += fmt::format("{}\n", i);
@@ -182,17 +192,17 @@ TEST(PodAgent, ACallThatOutlastsTheGraceIsKilledAndDoneAgain) {
 }
 
 TEST(PodAgent, SuspendReleasesAndResumeGoesOnInTheSamePod) {
-  PodWorld world(6, kGated, {{"instanceCount", 1}});
+  PodWorld world(100, kSlow, {{"instanceCount", 1}});
   world.StartOperator();
   world.StartAgent(0);
   world.WaitUntil("a running call", [&] { return GateReached(world); });
   world.PatchSpec({{"suspend", true}});
-  OpenGate(world);
   world.WaitUntil("Suspended", [&] { return world.State() == "Suspended"; });
   world.WaitUntil("a released Lease", [&] { return world.Holder(0).empty(); });
+  EXPECT_FALSE(world.Outcome());
   world.PatchSpec({{"suspend", false}});
   EXPECT_EQ(world.Join(0), 0);
-  EXPECT_EQ(world.Rows(), RowsOf(6));
+  EXPECT_EQ(world.Rows(), RowsOf(100));
 }
 
 // Whoever comes to the end at the same time writes the same file, and one result stands.
