@@ -29,7 +29,7 @@ class LocalGuardian final : public GuardianClient {
 // The slot host greets when it is ours alone; until then the connection waits in `coming_`.
 class RemoteGuardian final : public GuardianClient {
  public:
-  explicit RemoteGuardian(std::string path) : path_(std::move(path)) {}
+  RemoteGuardian(std::string path, Millis patience) : path_(std::move(path)), patience_(patience) {}
 
   bool Ready() override {
     std::lock_guard lock(mutex_);
@@ -43,7 +43,8 @@ class RemoteGuardian final : public GuardianClient {
     UniqueFd fresh = std::move(coming_);
     if (got.size != sizeof hello) return false;  // refused, or gone again
     ::fcntl(fresh.get(), F_SETFL, 0);            // from now on it is waited for, but not for long
-    const timeval limit{.tv_sec = kAnswerSeconds, .tv_usec = 0};
+    const timeval limit{.tv_sec = patience_ / Seconds(1),
+                        .tv_usec = std::chrono::microseconds(patience_ % Seconds(1)).count()};
     for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
       ::setsockopt(fresh.get(), SOL_SOCKET, option, &limit, sizeof limit);
     }
@@ -78,6 +79,7 @@ class RemoteGuardian final : public GuardianClient {
   }
 
   const std::string path_;
+  const Millis patience_;
   UniqueFd coming_;  // guarded by mutex_
 };
 
@@ -94,8 +96,8 @@ Result<std::unique_ptr<Guardian>> Guardian::Start() {
   return std::unique_ptr<Guardian>(new LocalGuardian(std::move(pair.first)));
 }
 
-std::unique_ptr<Guardian> Guardian::Remote(const std::string& path) {
-  return std::make_unique<RemoteGuardian>(path);
+std::unique_ptr<Guardian> Guardian::Remote(const std::string& path, Millis patience) {
+  return std::make_unique<RemoteGuardian>(path, patience);
 }
 
 }  // namespace pj::worker

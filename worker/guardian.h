@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/result.h"
 #include "report/proc_sample.h"
@@ -32,15 +33,15 @@ struct CodeCopy {
   std::vector<std::string> exclude;
 };
 
-// Thread-safe. Calls take microseconds to milliseconds, at most kAnswerSeconds.
+// Thread-safe. Calls take microseconds to milliseconds.
 class Guardian {
  public:
   // Forks the guardian: call it before any thread exists.
   static Result<std::unique_ptr<Guardian>> Start();
   // The slot host that listens on `path`. It may come, go and come again at any time: Ready() says
   // whether it is there; every other call fails with kUnavailable while it is not.
-  static std::unique_ptr<Guardian> Remote(const std::string& path);
-  static constexpr int kAnswerSeconds = 5;  // a slot host that is slower is taken for dead
+  // One that does not answer within `patience` is taken for dead.
+  static std::unique_ptr<Guardian> Remote(const std::string& path, Millis patience = Seconds(5));
 
   virtual ~Guardian() = default;  // closes the socket: everything below ends
   // Looks for the slot host if there is none, without waiting: ask again some milliseconds later.

@@ -16,12 +16,11 @@ namespace pj::worker {
 // Where the slots run: the user container's side of a pod.
 struct SlotPlace {
   Guardian* guardian = nullptr;
-  std::string python;       // as that side finds it
-  std::string runtime_dir;  // holds the package `paralleljob`
-  std::string scratch_dir;  // seen by both sides; the copies of the code are made there
-  std::map<std::string, std::string> env;  // that side's own environment
+  std::string python;                      // as that side finds it
+  std::string runtime_dir;                 // holds the package `paralleljob`
+  std::string scratch_dir;                 // of that side; the copies of the code are made there
+  std::map<std::string, std::string> env;  // that side's own, or what is put on top of it
   uint32_t cores = 1;
-  bool same_processes = false;  // its process ids are ours: the resource monitor can look at them
 };
 
 struct PodAgentOptions {

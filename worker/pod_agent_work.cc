@@ -67,10 +67,9 @@ AgentResult PodAgentImpl::RunAgent() {
   const Seconds interval(job_.spec.resource_monitor_interval_seconds.value);
   if (interval.count() > 0) {
     monitor = report::ResourceMonitor::Start(
-        folders_.logs, options_.config.Node(), interval,
-        [this, &agent] {
-          return options_.slots.same_processes ? agent->Processes()
-                                               : std::vector<std::pair<int, int>>();
+        folders_.logs, options_.config.Node(), interval, [&agent] { return agent->Processes(); },
+        [guardian = options_.slots.guardian](const std::vector<int>& pids) {
+          return guardian->Sample(pids);
         });
   }
   {

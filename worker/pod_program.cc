@@ -81,11 +81,8 @@ int Report(const Result<int>& code) {
 Result<int> RunAgent(bool own_slots, const sigset_t& signals) {
   PodAgentOptions options;
   PJ_ASSIGN(options.config, ReadPodConfig(Variable));
-  if (!own_slots) {
-    return Fail(Code::kInvalid, "slots in a user container are not there yet", "agent",
-                "say --own-slots");
-  }
-  PJ_ASSIGN(const std::unique_ptr<SlotSide> slots, OwnSlots(options.folders));
+  PJ_ASSIGN(const std::unique_ptr<SlotSide> slots,
+            own_slots ? OwnSlots(options.folders) : HostSlots(options.folders, signals));
   options.slots = slots->place;
   PJ_ASSIGN(const std::unique_ptr<kube::HttpApi> api, OpenApi());
   options.api = api.get();

@@ -1,21 +1,18 @@
 #include "worker/slot_place.h"
 
-#include <sched.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/process.h"
+#include "job/pod_contract.h"
 
 namespace pj::worker {
 namespace {
-
-uint32_t Cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<uint32_t>(CPU_COUNT(&set)) : 1;
-}
 
 // What an entry script may see of our own environment: nothing that is ours.
 std::map<std::string, std::string> Environment() {
@@ -45,9 +42,30 @@ Result<std::unique_ptr<SlotSide>> OwnSlots(const PodFolders& folders) {
   }
   place.scratch_dir = folders.run + "/slots";
   place.env = Environment();
-  place.cores = Cores();
-  place.same_processes = true;
+  PJ_ASSIGN(const HostFacts facts, place.guardian->Facts());
+  place.cores = facts.cores;
   PJ_TRY(MakeDirs(place.scratch_dir));
+  return side;
+}
+
+Result<std::unique_ptr<SlotSide>> HostSlots(const PodFolders& folders, const sigset_t& stop) {
+  auto side = std::make_unique<SlotSide>();
+  side->guardian = Guardian::Remote(folders.run + "/host.sock");
+  bool told = false;
+  while (!side->guardian->Ready()) {
+    if (!std::exchange(told, true)) PJ_INFO("waits for the slot host");
+    const timespec moment{.tv_sec = 0, .tv_nsec = 20'000'000};
+    if (::sigtimedwait(&stop, nullptr, &moment) > 0) {
+      return Fail(Code::kCancelled, "told to stop while there was no slot host");
+    }
+  }
+  PJ_ASSIGN(const HostFacts facts, side->guardian->Facts());
+  SlotPlace& place = side->place;
+  place.guardian = side->guardian.get();
+  place.python = "python3";
+  place.runtime_dir = job::kPythonDir;
+  place.scratch_dir = job::kTmpDir;
+  place.cores = facts.cores;
   return side;
 }
 

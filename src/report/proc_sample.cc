@@ -139,4 +139,10 @@ std::optional<ProcessSample> SampleProcess(int pid) {
   return sample;
 }
 
+std::vector<std::optional<ProcessSample>> SampleProcesses(const std::vector<int>& pids) {
+  std::vector<std::optional<ProcessSample>> out;
+  for (const int pid : pids) out.push_back(SampleProcess(pid));
+  return out;
+}
+
 }  // namespace pj::report

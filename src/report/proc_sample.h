@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pj::report {
 
@@ -29,6 +30,7 @@ struct ProcessSample {
 NodeSample SampleNode();
 // Nothing when there is no such process any more.
 std::optional<ProcessSample> SampleProcess(int pid);
+std::vector<std::optional<ProcessSample>> SampleProcesses(const std::vector<int>& pids);
 
 // The parsers, each for the text of one file of /proc.
 void ParseStat(std::string_view text, NodeSample* sample);

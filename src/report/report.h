@@ -5,13 +5,16 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "ledger/record.h"
 #include "output/segment.h"
+#include "report/proc_sample.h"
 
 namespace pj::report {
 
@@ -69,12 +72,14 @@ uint64_t ErrorHash(std::string_view category, std::string_view message);
 
 // sys/perf/<node>/node_resource_usage.csv, node_disk_usage.csv, processes_resource_usage.csv, one
 // sample each `interval`; a thread of its own until destruction. `pids` gives the processes to look
-// at.
+// at, and `sample` looks at them: in another container they have other numbers than here.
 class ResourceMonitor {
  public:
-  static std::unique_ptr<ResourceMonitor> Start(
-      const std::string& logs_dir, const std::string& node, Seconds interval,
-      std::function<std::vector<std::pair<int, int>>()> pids);
+  using Pids = std::function<std::vector<std::pair<int, int>>()>;  // process number, pid
+  using Sampler = std::function<std::vector<std::optional<ProcessSample>>(const std::vector<int>&)>;
+  static std::unique_ptr<ResourceMonitor> Start(const std::string& logs_dir,
+                                                const std::string& node, Seconds interval,
+                                                Pids pids, Sampler sample = SampleProcesses);
   virtual ~ResourceMonitor() = default;
 };
 

@@ -30,11 +30,11 @@ uint64_t Since(uint64_t now, uint64_t before) { return now > before ? now - befo
 
 class Monitor final : public ResourceMonitor {
  public:
-  using Pids = std::function<std::vector<std::pair<int, int>>()>;
-
-  Monitor(const std::string& logs_dir, const std::string& node, Seconds interval, Pids pids)
+  Monitor(const std::string& logs_dir, const std::string& node, Seconds interval, Pids pids,
+          Sampler sample)
       : interval_(std::max(interval, Seconds(1))),
         pids_(std::move(pids)),
+        sample_(std::move(sample)),
         disks_{"/", logs_dir, TemporaryFolder()},
         node_file_(Path(logs_dir, node, "node_resource_usage.csv"),
                    "Utc Time,Cpu Percent,Memory Total (MB),Memory Available (MB),Memory Used (MB),"
@@ -75,9 +75,14 @@ class Monitor final : public ResourceMonitor {
     const NodeSample node = SampleNode();
     AddNode(now, node);
     AddDisks(now);
-    AddProcess(now, "manager", ::getpid(), node);
-    for (const auto& [process, pid] : pids_()) {
-      AddProcess(now, ProcessName(static_cast<uint32_t>(process)), pid, node);
+    AddProcess(now, "manager", ::getpid(), SampleProcess(::getpid()), node);
+    const std::vector<std::pair<int, int>> processes = pids_();
+    std::vector<int> pids;
+    for (const auto& [process, pid] : processes) pids.push_back(pid);
+    const std::vector<std::optional<ProcessSample>> samples = sample_(pids);
+    for (size_t i = 0; i < processes.size() && i < samples.size(); ++i) {
+      const std::string name = ProcessName(static_cast<uint32_t>(processes[i].first));
+      AddProcess(now, name, pids[i], samples[i], node);
     }
     for (LogFile* file : {&node_file_, &disk_file_, &process_file_}) file->Flush();
     last_node_ = node;
@@ -117,14 +122,13 @@ class Monitor final : public ResourceMonitor {
   }
 
   void AddProcess(const std::string& now, const std::string& name, int pid,
-                  const NodeSample& node) {
-    const std::optional<ProcessSample> s = SampleProcess(pid);
+                  const std::optional<ProcessSample>& s, const NodeSample& node) {
     if (!s) {
-      last_ticks_.erase(pid);
+      last_ticks_.erase(name);
       return;
     }
     const uint64_t ticks = s->user_ticks + s->system_ticks;
-    const auto before = last_ticks_.find(pid);
+    const auto before = last_ticks_.find(name);
     const double per_second = static_cast<double>(::sysconf(_SC_CLK_TCK));
     const double seconds =
         std::chrono::duration<double>(SystemClock().Monotonic() - last_time_).count();
@@ -132,7 +136,7 @@ class Monitor final : public ResourceMonitor {
         before == last_ticks_.end() || seconds <= 0
             ? 0
             : static_cast<double>(Since(ticks, before->second)) / per_second / seconds;
-    last_ticks_[pid] = ticks;
+    last_ticks_[name] = ticks;
     process_file_.Add(
         fmt::format("{},{},{},{:.1f},{:.2f},{:.2f},{:.1f},{:.2f},{},{},{:.1f},{:.1f},{}\n", now,
                     name, pid, 100 * used, static_cast<double>(s->user_ticks) / per_second,
@@ -143,24 +147,25 @@ class Monitor final : public ResourceMonitor {
 
   const Nanos interval_;
   const Pids pids_;
+  const Sampler sample_;
   const std::vector<std::string> disks_;
   LogFile node_file_;
   LogFile disk_file_;
   LogFile process_file_;
   NodeSample last_node_;
   Nanos last_time_{0};
-  std::map<int, uint64_t> last_ticks_;  // by pid
-  std::mutex mutex_;                    // only for wake_
+  std::map<std::string, uint64_t> last_ticks_;  // by name
+  std::mutex mutex_;                            // only for wake_
   std::condition_variable_any wake_;
   std::jthread thread_;
 };
 
 }  // namespace
 
-std::unique_ptr<ResourceMonitor> ResourceMonitor::Start(
-    const std::string& logs_dir, const std::string& node, Seconds interval,
-    std::function<std::vector<std::pair<int, int>>()> pids) {
-  return std::make_unique<Monitor>(logs_dir, node, interval, std::move(pids));
+std::unique_ptr<ResourceMonitor> ResourceMonitor::Start(const std::string& logs_dir,
+                                                        const std::string& node, Seconds interval,
+                                                        Pids pids, Sampler sample) {
+  return std::make_unique<Monitor>(logs_dir, node, interval, std::move(pids), std::move(sample));
 }
 
 }  // namespace pj::report
