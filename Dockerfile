@@ -23,7 +23,8 @@ ARG JOBS=
 RUN --mount=type=cache,id=paralleljob-ccache,target=/ccache \
     cmake -S src -B release -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPJ_BUILD_TESTS=OFF \
       -DPython3_EXECUTABLE=/usr/bin/python3 -DPYTHON_EXECUTABLE=/usr/bin/python3 \
- && cmake --build release -j "${JOBS:-$(nproc)}" --target paralleljob-operator \
+ && cmake --build release -j "${JOBS:-$(nproc)}" --target \
+      paralleljob-operator paralleljob-worker paralleljob-host pj_python_runtime \
  && sh src/cmake/image_root.sh release /image \
  && rm -rf release
 
@@ -36,6 +37,19 @@ ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="paralleljob-operator" \
       org.opencontainers.image.description="Reconciles ParallelJobs into pods" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+# --- What runs in worker pods beside the user's image ---------------------------------------------
+FROM scratch AS worker
+COPY --from=build /image/worker/ /
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/paralleljob-worker"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="paralleljob-worker" \
+      org.opencontainers.image.description="Installer, agent and finaliser of ParallelJobs' pods" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -1,7 +1,8 @@
 #!/bin/sh
-# image_root.sh BUILD OUT: makes OUT/operator, the files of its image, from the programs in BUILD:
-# the program without debug information, the libraries that it loads, and of each one's package the
-# licence and a record for scanners. Same programs, same bytes: all times are those of 1970.
+# image_root.sh BUILD OUT: makes OUT/operator and OUT/worker, the files of the images, from the
+# programs in BUILD: each program without debug information, the libraries that it loads, and of each
+# one's package the licence and a record for scanners. Same programs, same bytes: all times are those
+# of 1970.
 set -eu
 build=$1 out=$2
 libraries=usr/lib/$(gcc -print-multiarch)
@@ -62,6 +63,19 @@ program() {
   done
 }
 
+# runtime ROOT: what `paralleljob-worker install` copies for the user's container. Libraries that its
+# native modules load are those of the user's image.
+runtime() {
+  place=$1/usr/local/lib/paralleljob
+  mkdir -p "$place/python"
+  program "$1" "$build/worker/host/paralleljob-host" usr/local/lib/paralleljob/bin/paralleljob-host
+  (cd "$build/python_runtime" && find . -name '*.py' -exec cp --parents {} "$place/python" \;)
+  for module in "$build"/python_runtime/*.so; do
+    strip -o "$place/python/$(basename "$module")" "$module"
+  done
+  chmod -R u=rwX,go=rX "$place"
+}
+
 # finish ROOT
 finish() {
   find "$1" -exec touch --no-dereference --date=@0 {} +
@@ -70,7 +84,17 @@ finish() {
 mkdir -p "$out"
 skeleton "$out/operator"
 program "$out/operator" "$build/operator/paralleljob-operator" usr/local/bin/paralleljob-operator
-for name in libcli11-dev nlohmann-json3-dev; do  # compiled in: headers only
+skeleton "$out/worker"
+program "$out/worker" "$build/worker/paralleljob-worker" usr/local/bin/paralleljob-worker
+runtime "$out/worker"
+# Compiled in: headers, and the libraries of static programs.
+for name in libcli11-dev nlohmann-json3-dev; do
   package "$out/operator" "$name"
+  package "$out/worker" "$name"
+done
+gcc=$(gcc -dumpversion)
+for name in libc6-dev libfmt-dev "libgcc-$gcc-dev" "libstdc++-$gcc-dev" pybind11-dev; do
+  package "$out/worker" "$name"
 done
 finish "$out/operator"
+finish "$out/worker"
