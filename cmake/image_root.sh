@@ -72,6 +72,7 @@ runtime() {
   (cd "$build/python_runtime" && find . -name '*.py' -exec cp --parents {} "$place/python" \;)
   for module in "$build"/python_runtime/*.so; do
     strip -o "$place/python/$(basename "$module")" "$module"
+    chmod 644 "$place/python/$(basename "$module")"
   done
   chmod -R u=rwX,go=rX "$place"
 }

@@ -74,22 +74,18 @@ GuardianLoop::Event GuardianLoop::Round(Sockets sockets, int millis) {
   pollfd fds[3] = {
       {signals_.get(), POLLIN, 0}, {sockets.program, POLLIN, 0}, {sockets.listener, POLLIN, 0}};
   ::poll(fds, 3, millis);
-  Event event = DrainSignals() ? Event::kAskedToEnd : Event::kNone;
+  DrainSignals();
   if (fds[1].revents != 0 && !HandleMessage(sockets.program)) return Event::kProgramGone;
   Reap();
   KillOrphans();
-  if (event == Event::kNone && fds[2].revents != 0) event = Event::kNewcomer;
-  return event;
+  return fds[2].revents != 0 ? Event::kNewcomer : Event::kNone;
 }
 
-// True: SIGTERM was among them.
-bool GuardianLoop::DrainSignals() {
-  bool asked = false;
+void GuardianLoop::DrainSignals() {
   signalfd_siginfo info;
   while (::read(signals_.get(), &info, sizeof info) > 0) {
-    asked = asked || info.ssi_signo == SIGTERM;
+    if (info.ssi_signo == SIGTERM) asked_to_end_ = true;
   }
-  return asked;
 }
 
 // False: the program has gone.

@@ -17,15 +17,16 @@ class GuardianLoop {
   // `environment`: what every process gets under what its request says.
   explicit GuardianLoop(std::map<std::string, std::string> environment = {});
 
-  enum class Event { kNone, kProgramGone, kNewcomer, kAskedToEnd };
+  enum class Event { kNone, kProgramGone, kNewcomer };
   struct Sockets {
     int program = -1;   // -1: there is none
     int listener = -1;  // readable: kNewcomer
   };
   // Waits for one thing to happen, at most `millis` (-1: without end), and does what is to be done.
-  // kProgramGone: its socket is closed, or said what no program of ours says. kAskedToEnd: SIGTERM
-  // came, which has no other effect.
+  // kProgramGone: its socket is closed, or said what no program of ours says.
   Event Round(Sockets sockets, int millis);
+  // SIGTERM has come, which has no other effect.
+  bool asked_to_end() const { return asked_to_end_; }
   // SIGKILL to everything below, until nothing is left.
   void KillAll();
 
@@ -36,13 +37,14 @@ class GuardianLoop {
   GuardianReply Spawn(const GuardianRequest& request, std::string_view body,
                       std::vector<UniqueFd>* fds);
   GuardianReply Copy(std::string_view body, const std::vector<UniqueFd>& fds);
-  bool DrainSignals();
+  void DrainSignals();
   bool Reap();
   void KillOrphans();
 
   const std::map<std::string, std::string> environment_;
   UniqueFd signals_;
   std::set<int> children_;  // that we started
+  bool asked_to_end_ = false;
 };
 
 }  // namespace pj::worker

@@ -69,10 +69,8 @@ class SlotHost {
         case GuardianLoop::Event::kNewcomer:
           Accept();
           break;
-        case GuardianLoop::Event::kAskedToEnd:
-          if (!ends_at_) ends_at_ = Now() + options_.stop_grace;
-          break;
       }
+      if (loop_.asked_to_end() && !ends_at_) ends_at_ = Now() + options_.stop_grace;
     }
     loop_.KillAll();
   }

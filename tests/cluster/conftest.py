@@ -111,11 +111,21 @@ def operator_image(builder, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def worker_image(builder, tmp_path_factory):
+    """The image of worker pods, as the tree's Dockerfile makes it; under the chart's default name."""
+    built = Built("localhost/paralleljob-worker:0.1.0",
+                  tmp_path_factory.mktemp("worker") / "worker.tar")
+    builder.build(REPOSITORY, built.name, built.archive, ("--target=worker",))
+    return built
+
+
+@pytest.fixture(scope="session")
 def user_image(cluster, builder, tmp_path_factory):
-    """user_image("3.9"): the name of an image with that Python (images.PYTHONS); nodes have it."""
+    """user_image("3.9", "pandas"): the name of an image with that Python (images.PYTHONS) and
+    those of Debian's Python packages; nodes have it."""
     @functools.cache
-    def need(python):
-        name, archive = builder.build_user_image(python, tmp_path_factory.mktemp("user"))
+    def need(python, *modules):
+        name, archive = builder.build_user_image(python, tmp_path_factory.mktemp("user"), *modules)
         cluster.load(archive)
         archive.unlink()
         return name

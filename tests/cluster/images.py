@@ -124,15 +124,19 @@ class Builder:
         found = json.loads(self._buildah("inspect", "--type", "image", name).stdout)
         return [*found["OCIv1"]["rootfs"]["diff_ids"], found["FromImageID"]]
 
-    def build_user_image(self, python: str, folder: pathlib.Path,
-                         packages: str = "python3") -> tuple:
-        """The name and the archive (in `folder`) of an image with one of PYTHONS."""
+    def build_user_image(self, python: str, folder: pathlib.Path, *modules: str) -> tuple:
+        """The name and the archive (in `folder`) of an image with one of PYTHONS.
+
+        `modules`: what Debian packages as python3-NAME, "pandas" for one.
+        """
         suite = PYTHONS[python]
-        context = folder / f"python-{python}"
+        tag = "-".join([python, *modules])
+        context = folder / tag
         context.mkdir()
+        packages = " ".join(["python3", *(f"python3-{module}" for module in modules)])
         (context / "Dockerfile").write_text(
             USER_IMAGE.format(number=DEBIAN[suite], packages=packages))
-        name, archive = f"localhost/user-python:{python}", folder / f"python-{python}.tar"
+        name, archive = f"localhost/user-python:{tag}", folder / f"{tag}.tar"
         self.build(context, name, archive, suite=suite)
         return name, archive
 

@@ -1,6 +1,7 @@
 """Images without any registry: a Dockerfile's, the product's own, and users'."""
 
 import ast
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -13,7 +14,11 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MB = 1_000_000
-PROGRAM = "usr/local/bin/paralleljob-operator"
+RUNTIME = "usr/local/lib/paralleljob/python"
+PROGRAMS = {"operator": {"usr/local/bin/paralleljob-operator"},
+            "worker": {"usr/local/bin/paralleljob-worker",
+                       "usr/local/lib/paralleljob/bin/paralleljob-host"}}
+KNOWN_HELP = {"operator": "--leader-elect", "worker": "supervise"}
 DOCKERFILE = """
 FROM docker.io/library/debian:12-slim AS build
 RUN printf '#!/bin/sh\\n. /etc/os-release; echo hello from $ID $VERSION_ID\\n' >/greet
@@ -40,38 +45,53 @@ def test_a_dockerfile_runs_as_a_pod(cluster, namespace, builder, tmp_path):
     assert logs == f"hello from debian 12\ndata\n{objects.UID}\n" * 2
 
 
-# --- The operator's image ------------------------------------------------------------------------
+# --- Our images ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def files(operator_image):
-    """Path → (TarInfo, bytes) of all that is in the operator's image."""
-    return images.contents(operator_image.archive)
+@dataclasses.dataclass
+class Ours:
+    kind: str
+    built: object
+    files: dict  # path → (TarInfo, bytes) of all that is in it
+
+    @property
+    def program(self):
+        return f"usr/local/bin/paralleljob-{self.kind}"
 
 
-def test_the_operators_image_is_small(files):
-    size = sum(info.size for info, _ in files.values())
-    print(f"operator image: {size / MB:.1f} MB uncompressed", file=sys.stderr)
+@pytest.fixture(scope="module", params=list(PROGRAMS))
+def ours(request):
+    built = request.getfixturevalue(f"{request.param}_image")
+    return Ours(request.param, built, images.contents(built.archive))
+
+
+def test_our_images_are_small(ours):
+    size = sum(info.size for info, _ in ours.files.values())
+    print(f"{ours.kind} image: {size / MB:.1f} MB uncompressed", file=sys.stderr)
     assert size < 80 * MB
 
 
-def test_it_holds_no_program_but_ours(files):
-    executable = {name for name, (info, _) in files.items() if info.isfile() and info.mode & 0o111}
-    assert PROGRAM in executable
-    others = {pathlib.PurePath(name).name for name in executable - {PROGRAM}}
+def test_they_hold_no_program_but_ours(ours):
+    executable = {name for name, (info, _) in ours.files.items()
+                  if info.isfile() and info.mode & 0o111}
+    assert PROGRAMS[ours.kind] <= executable
+    others = {pathlib.PurePath(name).name for name in executable - PROGRAMS[ours.kind]}
     assert others <= {"libc.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
-    assert not [name for name, (info, _) in files.items() if info.mode & 0o6000]
+    assert not [name for name, (info, _) in ours.files.items() if info.mode & 0o6000]
 
 
-def test_its_user_is_a_number_and_nothing_belongs_to_it(builder, operator_image, files):
+def test_their_user_is_a_number_and_nothing_belongs_to_it(builder, ours):
     assert re.fullmatch("[1-9][0-9]*:[1-9][0-9]*",
-                        builder.inspect(operator_image.name)["config"]["User"])
-    assert {(info.uid, info.gid) for info, _ in files.values()} == {(0, 0)}
+                        builder.inspect(ours.built.name)["config"]["User"])
+    assert {(info.uid, info.gid) for info, _ in ours.files.values()} == {(0, 0)}
+    unreadable = [name for name, (info, _) in ours.files.items()
+                  if not info.issym() and not info.mode & 0o004]
+    assert not unreadable
 
 
-def test_its_program_finds_its_libraries(builder, operator_image):
-    assert builder.run(operator_image.name, f"/{PROGRAM}", "--version").strip() == version()
-    assert "--leader-elect" in builder.run(operator_image.name, f"/{PROGRAM}", "--help")
+def test_their_programs_find_their_libraries(builder, ours):
+    assert builder.run(ours.built.name, f"/{ours.program}", "--version").strip() == version()
+    assert KNOWN_HELP[ours.kind] in builder.run(ours.built.name, f"/{ours.program}", "--help")
 
 
 def version():
@@ -79,42 +99,58 @@ def version():
     return re.search('^appVersion: "(.*)"$', chart, re.MULTILINE).group(1)
 
 
-def test_each_library_has_its_package_and_licence(files):
+def test_each_library_has_its_package_and_licence(ours):
     owners = {}
-    for name, (_, data) in files.items():
+    for name, (_, data) in ours.files.items():
         if name.endswith(".md5sums"):
             for line in data.decode().splitlines():
                 digest, _, place = line.partition("  ")
                 owners[place] = (pathlib.PurePath(name).stem, digest)
-    libraries = [name for name in files if re.search(r"\.so(\.[0-9]+)*$", name)]
+    libraries = [name for name in ours.files if re.search(r"\.so(\.[0-9]+)*$", name)
+                 and not name.startswith(RUNTIME)]
     assert any("libssl" in name for name in libraries)
     for name in libraries:
         package, digest = owners[name]
-        assert digest == hashlib.md5(files[name][1]).hexdigest()
-        assert f"Package: {package}\n" in files[f"var/lib/dpkg/status.d/{package}"][1].decode()
-        assert "opyright" in files[f"usr/share/doc/{package}/copyright"][1].decode()
-    assert files["usr/share/doc/paralleljob/LICENSE"][1] == (ROOT / "LICENSE").read_bytes()
+        assert digest == hashlib.md5(ours.files[name][1]).hexdigest()
+        status = ours.files[f"var/lib/dpkg/status.d/{package}"][1]
+        assert f"Package: {package}\n" in status.decode()
+        assert "opyright" in ours.files[f"usr/share/doc/{package}/copyright"][1].decode()
+    assert ours.files["usr/share/doc/paralleljob/LICENSE"][1] == (ROOT / "LICENSE").read_bytes()
 
 
-def test_it_says_what_it_is(builder, operator_image):
-    labels = builder.inspect(operator_image.name)["config"]["Labels"]
+def test_they_say_what_they_are(builder, ours):
+    labels = builder.inspect(ours.built.name)["config"]["Labels"]
     said = {key.removeprefix("org.opencontainers.image."): value for key, value in labels.items()}
-    assert said["title"] == "paralleljob-operator" and said["licenses"] == "Apache-2.0"
+    assert said["title"] == f"paralleljob-{ours.kind}" and said["licenses"] == "Apache-2.0"
     assert said["version"] == version() and said["description"] and said["revision"]
 
 
-def test_made_again_it_is_the_same(builder, operator_image, tmp_path):
+@pytest.mark.parametrize("kind", list(PROGRAMS))
+def test_made_again_they_are_the_same(builder, operator_image, worker_image, tmp_path, kind):
     again = tmp_path / "again.tar"
-    # Another argument, so that everything is compiled, linked and gathered anew.
-    builder.build(ROOT, "localhost/paralleljob-operator:again", again,
-                  ("--target=operator", "--build-arg=JOBS=1"))
-    assert builder.layers("localhost/paralleljob-operator:again") == builder.layers(
-        operator_image.name)
-    assert images.contents(again).keys() == images.contents(operator_image.archive).keys()
+    built = {"operator": operator_image, "worker": worker_image}[kind]
+    # Another argument, so that everything is compiled, linked and gathered anew (once for both).
+    builder.build(ROOT, f"localhost/paralleljob-{kind}:again", again,
+                  (f"--target={kind}", "--build-arg=JOBS=1"))
+    assert builder.layers(f"localhost/paralleljob-{kind}:again") == builder.layers(built.name)
+    assert images.contents(again).keys() == images.contents(built.archive).keys()
 
 
-def test_nothing_in_it_has_a_time(files):
-    assert {info.mtime for info, _ in files.values()} == {0}
+def test_nothing_in_them_has_a_time(ours):
+    assert {info.mtime for info, _ in ours.files.values()} == {0}
+
+
+def test_the_worker_image_has_the_whole_python_runtime(worker_image):
+    files = images.contents(worker_image.archive)
+    sources = {f"{RUNTIME}/{path.relative_to(ROOT / 'python')}": path.read_bytes()
+               for package in ("paralleljob", "azureml_user")
+               for path in (ROOT / "python" / package).rglob("*.py")}
+    assert len(sources) > 10
+    assert {name: files[name][1] for name in sources} == sources
+    natives = {name for name in files if name.startswith(f"{RUNTIME}/_paralleljob_native.cpython")}
+    assert len(natives) == 1
+    assert {name for name, (info, _) in files.items()
+            if name.startswith(RUNTIME) and info.isfile()} == natives | set(sources)
 
 
 # --- Users' images -------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ import subprocess
 import pytest
 
 BUILD = pathlib.Path(os.environ.get("PARALLELJOB_BUILD", ""))
+HOST = "worker/host/paralleljob-host"  # static
 PROGRAMS = [path for path in ("cli/paralleljob", "worker/paralleljob-worker",
-                              "operator/paralleljob-operator", "worker/slot_host")
+                              "operator/paralleljob-operator", HOST)
             if path == "cli/paralleljob" or (BUILD / path).is_file()]
 
 
@@ -18,6 +19,10 @@ def readelf(program, *options):
     assert path.is_file(), f"not built: {path} (PARALLELJOB_BUILD names the build folder)"
     return subprocess.run(["readelf", "-W", *options, str(path)], check=True, capture_output=True,
                           text=True).stdout
+
+
+def symbols(program):
+    return readelf(program, "--syms" if program == HOST else "--dyn-syms")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -42,18 +47,23 @@ def test_stack_is_not_executable(program):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_stack_protector(program):
-    assert "__stack_chk_fail" in readelf(program, "--dyn-syms")
+    assert "__stack_chk_fail" in symbols(program)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_fortified(program):
-    checked = re.findall(r"\b__\w+_chk\b", readelf(program, "--dyn-syms"))
+    checked = re.findall(r"\b__\w+_chk\b", symbols(program))
     assert {name for name in checked if name != "__stack_chk_fail"}, "no fortified call"
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_no_library_search_path_is_built_in(program):
     assert not re.search(r"RPATH|RUNPATH", readelf(program, "-d"))
+
+
+@pytest.mark.skipif(HOST not in PROGRAMS, reason="not built")
+def test_the_slot_host_needs_no_library():
+    assert "NEEDED" not in readelf(HOST, "-d") and "INTERP" not in readelf(HOST, "-l")
 
 
 def test_the_python_module_is_hardened_too():

@@ -63,7 +63,6 @@ TEST_F(SlotHostTest, TheProgramNeedsNoLibrary) {
     Elf64_Phdr part;
     std::memcpy(&part, bytes.data() + header.e_phoff + i * sizeof part, sizeof part);
     EXPECT_NE(part.p_type, static_cast<uint32_t>(PT_INTERP));
-    EXPECT_NE(part.p_type, static_cast<uint32_t>(PT_DYNAMIC));
   }
 }
 
@@ -207,7 +206,7 @@ TEST_F(SlotHostTest, ItSaysWhatItSees) {
   EXPECT_EQ(facts->pid, host.pid());
   EXPECT_GE(facts->cores, 1U);
   EXPECT_THAT(facts->gpus, ::testing::ElementsAre("3", "5"));
-  const int pid = Run(agent.get(), "echo up >&3; exec sleep 1000");
+  const int pid = Run(agent.get(), "echo up >&3; read x <&3");
   EXPECT_EQ(Receive(), "up\n");
   const auto samples = agent->Sample({pid, 999'999'999});
   ASSERT_EQ(samples.size(), 2U);

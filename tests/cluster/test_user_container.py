@@ -1,0 +1,146 @@
+"""Whole jobs in pods made from our images: slots in users' images, and what befalls them there."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+
+import enclosure
+import images
+import objects
+import operator_process
+import pytest
+
+CHART = "charts/paralleljob"
+NAMESPACE = "user-container"
+FILES = 60
+SCRIPT = """
+import os, sys, time
+
+def init():
+    print("hello from", os.environ["FROM_MANIFEST"])
+
+def run(mini_batch):
+    time.sleep({seconds})
+    return ["%s %d.%d" % (os.path.basename(path), *sys.version_info[:2]) for path in mini_batch]
+"""
+
+
+@pytest.fixture(scope="module")
+def shared(cluster, tmp_path_factory):
+    """The folder behind the claim `shared`, which all pods may write."""
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "in").mkdir()
+    for number in range(FILES):
+        (folder / "in" / f"{number:03}.txt").write_text("data")
+    for path in (folder, folder / "in"):
+        path.chmod(0o777)
+    for above in folder.parents:
+        above.chmod(above.stat().st_mode | 0o011)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def space(cluster, operator_image, worker_image, shared, pytestconfig):
+    """A namespace under Pod Security *restricted* with the chart installed and a volume."""
+    for built in (operator_image, worker_image):
+        cluster.load(built.archive)
+    cluster.apply(objects.namespace(NAMESPACE))
+    cluster.run("helm", "install", "pj", pytestconfig.rootpath / CHART,
+                f"--namespace={NAMESPACE}", "--take-ownership", "--wait", "--timeout=90s",
+                "--set=image.pullPolicy=Never,operator.imagePullPolicy=Never")
+    for made in objects.shared_volume("shared", shared, NAMESPACE):
+        cluster.apply(made)
+    yield NAMESPACE
+    cluster.kubectl("delete", "paralleljobs", "--all", "-n", NAMESPACE, "--timeout=60s",
+                    check=False)
+    cluster.run("helm", "uninstall", "pj", f"--namespace={NAMESPACE}", "--wait", check=False)
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def apply(cluster, name, image, seconds=0.0, **spec):
+    code = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-code"},
+            "data": {"score.py": SCRIPT.format(seconds=seconds)}}
+    cluster.apply(code, namespace=NAMESPACE)
+    job = operator_process.job(name, **spec)
+    job["spec"]["task"] |= {"code": {"configMap": {"name": f"{name}-code"}},
+                            "environment": {"image": image}}
+    job["spec"]["outputs"][0]["path"] = f"{name}/rows.txt"
+    job["spec"]["miniBatchSize"] = 1
+    job["spec"]["maxConcurrencyPerInstance"] = 2
+    job["spec"]["environmentVariables"] = {"FROM_MANIFEST": name}
+    cluster.apply(job, namespace=NAMESPACE)
+
+
+def wait_for(cluster, name, condition="Complete"):
+    def over():
+        status = cluster.get("paralleljob", name, "-n", NAMESPACE).get("status", {})
+        true = {c["type"] for c in status.get("conditions", []) if c["status"] == "True"}
+        assert not true & ({"Complete", "Failed"} - {condition}), json.dumps(status, indent=1)
+        return condition in true
+
+    enclosure.wait_until(f"{name}: {condition}", 120, over)
+
+
+def rows(shared, name):
+    return (shared / name / "rows.txt").read_text(encoding="utf-8").splitlines()
+
+
+def expected(python):
+    return [f"{number:03}.txt {python}" for number in range(FILES)]
+
+
+@pytest.mark.parametrize("python", list(images.PYTHONS))
+def test_a_job_runs_in_a_users_image(cluster, space, shared, user_image, python):
+    name = f"python-{python.replace('.', '-')}"
+    apply(cluster, name, user_image(python, "pandas"))
+    wait_for(cluster, name)
+    assert rows(shared, name) == expected(python)
+
+
+def pod_of(cluster, name):
+    """Its only pod, when its agent runs."""
+    def running():
+        for pod in cluster.get("pods", "-n", NAMESPACE,
+                               f"--selector=paralleljob.dev/job={name}")["items"]:
+            if pod["status"].get("phase") == "Running":
+                return pod
+        return None
+
+    return enclosure.wait_until(f"a running pod of {name}", 60, running)
+
+
+def restarts(pod):
+    return {status["name"]: status["restartCount"]
+            for kind in ("containerStatuses", "initContainerStatuses")
+            for status in pod["status"].get(kind, [])}
+
+
+def kill_first_process(pod, container):
+    """As the kernel does when memory is short; from inside nothing can kill a PID 1."""
+    (identity,) = [status["containerID"].rpartition("/")[2]
+                   for status in pod["status"]["initContainerStatuses"]
+                   if status["name"] == container]
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            inside = identity in (folder / "cgroup").read_text(encoding="utf-8")
+            numbers = re.search(r"^NSpid:\t(.*)$", (folder / "status").read_text(), re.MULTILINE)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if inside and numbers and numbers.group(1).split()[-1] == "1":
+            os.kill(int(folder.name), signal.SIGKILL)
+            return
+    raise AssertionError(f"{container} has no first process")
+
+
+def test_a_user_container_that_dies_charges_nobody(cluster, space, shared, user_image):
+    apply(cluster, "killed", user_image("3.11", "pandas"), seconds=0.2, instances=1)
+    pod = pod_of(cluster, "killed")["metadata"]["name"]
+    enclosure.wait_until("a first commit", 60, lambda: cluster.get(
+        "paralleljob", "killed", "-n", NAMESPACE)["status"].get("progress"))
+    kill_first_process(cluster.get("pod", pod, "-n", NAMESPACE), "user")
+    wait_for(cluster, "killed")
+    assert rows(shared, "killed") == expected("3.11")
+    counted = restarts(cluster.get("pod", pod, "-n", NAMESPACE))
+    assert counted["user"] == 1 and counted["agent"] == 0

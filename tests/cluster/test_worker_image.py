@@ -1,0 +1,59 @@
+"""The worker's image in pods: what it installs starts in users' images, and nothing else does."""
+
+import json
+
+import images
+import objects
+import pytest
+
+RUNTIME = "/paralleljob/runtime"
+LOOK = """
+import json, subprocess, sys
+sys.path.insert(0, "/paralleljob/runtime/python")
+from paralleljob import transport, zygote
+import azureml_user.parallel_run
+host = subprocess.run(["/paralleljob/runtime/bin/paralleljob-host", "--help"], check=False,
+                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+try:
+    open("/paralleljob/runtime/python/paralleljob/slot.py", "ab")
+    writable = True
+except OSError:
+    writable = False
+print(json.dumps({"python": list(sys.version_info[:2]), "transport": transport.name(),
+                  "host": [host.returncode, host.stderr.decode().split()[:2]],
+                  "writable": writable}))
+"""
+
+
+@pytest.fixture(scope="module")
+def installer(cluster, worker_image):
+    cluster.load(worker_image.archive)
+    return worker_image.name
+
+
+def pod_that_looks(installer, image):
+    """As the operator makes them: our image installs, the user's has what it gave, read-only."""
+    spec = objects.pod_spec(image, "", container_fields={"command": ["python3", "-c", LOOK]})
+    spec["volumes"] = [{"name": "runtime", "emptyDir": {}}]
+    mount = {"name": "runtime", "mountPath": RUNTIME}
+    spec["containers"][0]["volumeMounts"] = [mount | {"readOnly": True}]
+    install = objects.container(installer, "", name="install", volumeMounts=[mount])
+    install["command"] = ["/usr/local/bin/paralleljob-worker", "install", RUNTIME]
+    spec["initContainers"] = [install]
+    return spec
+
+
+@pytest.mark.parametrize("python", list(images.PYTHONS))
+def test_what_it_installs_starts_in_users_images(cluster, namespace, installer, user_image,
+                                                 python):
+    spec = pod_that_looks(installer, user_image(python, "pandas"))
+    cluster.apply(objects.indexed_job("look", 1, spec), namespace=namespace)
+    cluster.kubectl("wait", "-n", namespace, "job/look", "--for=condition=Complete",
+                    "--timeout=60s")
+    seen = json.loads(cluster.kubectl("logs", "-n", namespace, "--selector=job-name=look",
+                                      "--container=main").stdout)
+    assert seen["python"] == [int(part) for part in python.split(".")]
+    # The module is made for the Python of the image's base; others speak in pure Python.
+    assert seen["transport"] == ("native" if python == "3.11" else "pure")
+    assert seen["host"] == [2, ["usage:", "paralleljob-host"]]
+    assert not seen["writable"]
