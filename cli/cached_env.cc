@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -39,6 +40,13 @@ Result<std::string> CondaText(const api::Environment& environment, std::string* 
   return ReadFile(path.string(), 1 << 20);
 }
 
+// The folder that paths in it count from.
+std::string FolderOf(const api::Environment& environment) {
+  const bool path = environment.conda_file.find('\n') == std::string::npos;
+  const fs::path base = environment.base_dir.empty() ? "." : environment.base_dir;
+  return path ? (base / environment.conda_file).parent_path().string() : base.string();
+}
+
 // Runs a step of the installation; its output is the message if it fails.
 Status Install(const std::vector<std::string>& argv, const std::string& what,
                const std::string& dir, const std::string& hint) {
@@ -47,11 +55,40 @@ Status Install(const std::vector<std::string>& argv, const std::string& what,
   return Fail(Code::kUnavailable, what + ": " + done.output, dir, hint);
 }
 
+// A line's path counts from the folder of the file that names it: "-r more.txt", "./x.whl".
+struct Requirement {
+  std::string line;
+  std::string reads;  // of a line that names another file of requirements
+};
+Requirement FromFolder(const std::string& line, const std::string& folder) {
+  static constexpr std::string_view kFiles[] = {"-r", "-c", "--requirement", "--constraint"};
+  static constexpr std::string_view kPaths[] = {"-e", "-f", "--editable", "--find-links"};
+  size_t begin = 0;
+  bool reads = false;
+  if (line.starts_with('-')) {
+    const size_t end = std::min(line.find_first_of(" ="), line.size());
+    const std::string_view option = std::string_view(line).substr(0, end);
+    reads = std::ranges::find(kFiles, option) != std::end(kFiles);
+    begin = line.find_first_not_of(" =", end);
+    const bool path = reads || std::ranges::find(kPaths, option) != std::end(kPaths);
+    if (!path || begin == std::string::npos) return {line, ""};
+  } else if (!line.starts_with("./") && !line.starts_with("../")) {
+    return {line, ""};
+  }
+  std::string path = line.substr(begin);
+  if (path.find("://") != std::string::npos) return {line, ""};
+  path = (fs::absolute(folder) / path).lexically_normal().string();
+  return {line.substr(0, begin) + path, reads ? path : ""};
+}
+
+// As lines of a requirements file, so that options ("--extra-index-url URL", "-e .") are options.
 Status PipInstall(const std::string& dir, const std::vector<std::string>& wanted) {
   if (wanted.empty()) return {};
-  std::vector<std::string> install = {
-      dir + "/bin/python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"};
-  install.insert(install.end(), wanted.begin(), wanted.end());
+  const std::string file = dir + ".requirements.txt";
+  PJ_TRY(WriteFileAtomic(file, fmt::format("{}\n", fmt::join(wanted, "\n"))));
+  const std::vector<std::string> install = {
+      dir + "/bin/python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+      "--requirement",      file};
   return Install(install, "pip could not install the packages", dir,
                  "mend pip: or condaFile, or use --env current");
 }
@@ -71,13 +108,23 @@ Result<std::string> Cached(const std::string& content,
   return dir + "/bin/python3";
 }
 
-Result<std::string> Venv(const std::string& python, const std::vector<std::string>& wanted) {
-  return Cached(fmt::format("{}\n{}", python, fmt::join(wanted, "\n")),
-                [&](const std::string& dir) -> Status {
-                  PJ_TRY(Install({python, "-m", "venv", dir}, "cannot make a virtual environment",
-                                 dir, "install python3-venv, or use --env current"));
-                  return PipInstall(dir, wanted);
-                });
+Result<std::string> Venv(const std::string& python, const std::vector<std::string>& lines,
+                         const std::string& folder) {
+  std::vector<std::string> wanted;
+  std::string content = python;
+  for (const std::string& line : lines) {
+    const Requirement requirement = FromFolder(line, folder);
+    wanted.push_back(requirement.line);
+    content += "\n" + requirement.line;
+    if (requirement.reads.empty()) continue;
+    PJ_ASSIGN(const std::string text, ReadFile(requirement.reads, 1 << 20));
+    content += "\n" + text;
+  }
+  return Cached(content, [&](const std::string& dir) -> Status {
+    PJ_TRY(Install({python, "-m", "venv", dir}, "cannot make a virtual environment", dir,
+                   "install python3-venv, or use --env current"));
+    return PipInstall(dir, wanted);
+  });
 }
 
 Result<std::string> Micromamba(const std::string& program, const api::Environment& wanted) {
@@ -138,7 +185,7 @@ Result<std::string> CachedEnvPython(const std::string& python, const api::Enviro
   if (!base.empty() && conda.packages.empty()) {
     std::vector<std::string> all = wanted.pip;
     all.insert(all.end(), conda.pip.begin(), conda.pip.end());
-    return Venv(base, all);
+    return Venv(base, all, FolderOf(wanted));
   }
   const std::string micromamba = FindProgram("micromamba");
   if (!micromamba.empty()) return Micromamba(micromamba, wanted);

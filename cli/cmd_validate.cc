@@ -12,6 +12,7 @@
 #include "cli/environment.h"
 #include "cli/exit_codes.h"
 #include "cli/load_job.h"
+#include "cli/portable.h"
 
 namespace pj::cli {
 namespace {
@@ -171,8 +172,15 @@ int ValidateCommand(const ValidateOptions& all) {
 }
 
 int ConvertCommand(const ConvertOptions& options) {
-  const std::optional<api::LoadedJob> job = LoadOne(options.file);
+  std::optional<api::LoadedJob> job = LoadOne(options.file);
   if (!job) return kExitBadInput;
+  if (job->from_azure) {
+    if (Status made = MakePortable(options.file.files[0], &job->job); !made) {
+      PrintError(made.error());
+      if (options.file.json) fmt::print("{}\n", NotStartedJson(made.error()));
+      return ExitCodeOf(made.error());
+    }
+  }
   if (options.file.json) {
     fmt::print("{}\n", api::ToManifestJson(job->job));
   } else {

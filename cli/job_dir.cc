@@ -46,12 +46,20 @@ Status JobDir::Prepare() const {
 Status JobDir::RemoveOurs() const {
   if (!HasState()) return {};
   // state.db goes last: until then the folder is known as ours.
-  for (const std::string& path : {root_ + "/outputs", root_ + "/logs", root_ + "/steps", Segments(),
-                                  PlanFile(), StateDb() + "-wal", StateDb() + "-shm", StateDb()}) {
+  for (const std::string& path :
+       {root_ + "/outputs", root_ + "/logs", root_ + "/steps", Segments(), Inputs(), PlanFile(),
+        StateDb() + "-wal", StateDb() + "-shm", StateDb()}) {
     std::error_code error;
     fs::remove_all(path, error);
     if (error) return FailErrno(error.value(), "cannot remove the earlier run", path);
   }
+  return {};
+}
+
+Status JobDir::RemoveInputs() const {
+  std::error_code error;
+  fs::remove_all(Inputs(), error);
+  if (error) return FailErrno(error.value(), "cannot remove the copies of inputs", Inputs());
   return {};
 }
 

@@ -21,6 +21,7 @@ class JobDir {
   std::string Private() const { return root_ + "/.paralleljob"; }
   std::string PlanFile() const { return Private() + "/plan"; }
   std::string Segments() const { return Private() + "/segments"; }
+  std::string Inputs() const { return Private() + "/inputs"; }  // copies, for mode download
   std::string LockFile() const { return Private() + "/lock"; }
   std::string Outputs() const { return StepRoot() + "/outputs"; }
   std::string Logs() const { return StepRoot() + "/logs"; }
@@ -33,6 +34,8 @@ class JobDir {
   Status Prepare() const;
   // Removes what a run of ours left, and only beside our state.db.
   Status RemoveOurs() const;
+  // Copies that no plan was made of: their originals may have changed since.
+  Status RemoveInputs() const;
 
  private:
   std::string StepRoot() const { return step_.empty() ? root_ : root_ + "/steps/" + step_; }

@@ -81,6 +81,7 @@ Result<RunOutcome> LocalRun::Execute() {
       return outcome;
     }
   }
+  if (!known) PJ_TRY(dir_.RemoveInputs());
   PJ_ASSIGN(resolved_, ResolveJob(job_, dir_));
   PJ_ASSIGN(runtime_dir_, FindRuntimeDir());
   PJ_ASSIGN(scratch_, MakeScratch(dir_));
@@ -132,9 +133,11 @@ Status LocalRun::CheckUnchanged(const RunIdentity& now, const RunIdentity& befor
 Result<plan::PlanRequest> LocalRun::MakeRequest() const {
   std::vector<std::string> warnings;
   PJ_ASSIGN(plan::PlanRequest request,
-            worker::MakePlanRequest(job_.job.spec, resolved_.inputs, {.azure = job_.from_azure},
-                                    &warnings));
+            worker::MakePlanRequest(
+                job_.job.spec, resolved_.inputs,
+                {.azure = job_.from_azure, .copied_from = resolved_.copied_from}, &warnings));
   for (const std::string& warning : warnings) PrintWarning(warning);
+  for (plan::SourceSpec& source : request.sources) source.exclude.push_back(dir_.root());
   request.sort_dir = dir_.Private();
   return request;
 }

@@ -1,9 +1,12 @@
 #include "cli/resolve.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 
 #include "base/fs.h"
@@ -39,10 +42,6 @@ Result<std::string> InputPath(const api::Input& input) {
                 fmt::format("say where it lies: --input {}=PATH", input.name));
   }
   return path;
-}
-
-Result<std::string> Download(const api::Input& input, const std::string& path, const JobDir& dir) {
-  return worker::CopyInput(path, dir.Private() + "/inputs/" + input.name);
 }
 
 // outputs/<name>, for a uri_file with a base name in its path outputs/<name>/<base name>.
@@ -117,7 +116,9 @@ Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir) 
   PJ_ASSIGN(made.inputs, ResolveInputs(loaded.job));
   for (const api::Input& input : spec.inputs) {
     if (input.mode == api::InputMode::kDownload && input.type != api::DataType::kLiteral) {
-      PJ_ASSIGN(made.inputs[input.name], Download(input, made.inputs[input.name], dir));
+      std::string& path = made.inputs[input.name];
+      made.copied_from[input.name] = path;
+      PJ_ASSIGN(path, worker::CopyInput(path, dir.Inputs() + "/" + input.name, dir.root()));
     }
   }
   for (const api::Output& output : spec.outputs) {
@@ -126,6 +127,22 @@ Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir) 
   job::ResolveTask(spec, &made);
   return made;
 }
+
+namespace {
+
+// A piece at a time: models may lie beside the code.
+Status HashContent(const std::string& file, Sha256* sha) {
+  PJ_ASSIGN(const UniqueFd in, OpenFile(file, O_RDONLY));
+  std::string piece(256 << 10, '\0');
+  while (true) {
+    const ssize_t size = ::read(in.get(), piece.data(), piece.size());
+    if (size < 0) return FailErrno(errno, "cannot read the code", file);
+    if (size == 0) return {};
+    sha->Update(std::string_view(piece.data(), static_cast<size_t>(size)));
+  }
+}
+
+}  // namespace
 
 Result<std::string> HashCode(const std::string& code_dir, const std::string& exclude) {
   std::vector<std::string> files;
@@ -143,9 +160,8 @@ Result<std::string> HashCode(const std::string& code_dir, const std::string& exc
   std::sort(files.begin(), files.end());
   Sha256 sha;
   for (const std::string& file : files) {
-    PJ_ASSIGN(std::string content, ReadFile(file));
-    sha.Update(fmt::format("{} {}\n", fs::relative(file, code_dir).string(), content.size()));
-    sha.Update(content);
+    sha.Update(fmt::format("{} {}\n", fs::relative(file, code_dir).string(), fs::file_size(file)));
+    PJ_TRY(HashContent(file, &sha));
   }
   return sha.HexDigest();
 }

@@ -1,4 +1,4 @@
-// CopyInput: inputs in mode `download`: a copy on local storage before anything runs.
+// CopyInput: an input in mode `download`, copied to local storage before anything runs.
 #pragma once
 
 #include <string>
@@ -7,9 +7,11 @@
 
 namespace pj::worker {
 
-// Copies the file or folder `from` into `folder` (made as needed) under its own name, with its
-// modification times, so that a plan's fingerprints stay true. A finished copy is used again.
-// Returns the copy's path.
-Result<std::string> CopyInput(const std::string& from, const std::string& folder);
+// Copies a file or folder below `folder` and returns the copy's path; one that is there already is
+// whole, and is taken. What symbolic links lead to is copied, save for links back to a folder
+// above. Modification times are kept, so that fingerprints stay true. The run's own folder `own`,
+// if given, is left out where it lies in what is copied.
+Result<std::string> CopyInput(const std::string& path, const std::string& folder,
+                              const std::string& own = {});
 
 }  // namespace pj::worker

@@ -52,6 +52,13 @@ plan::DelimitedOptions ToOptions(const api::ReadDelimited& read) {
   return out;
 }
 
+// `original`: the folder that was copied, or empty.
+std::string PathInPlace(const std::string& path, const std::string& original) {
+  const std::filesystem::path normal = std::filesystem::path(path).lexically_normal();
+  if (original.empty() || normal.empty() || *normal.begin() != "..") return path;
+  return (std::filesystem::absolute(original) / normal).lexically_normal().string();
+}
+
 plan::PathSpec ToPath(const api::MltablePath& path) {
   using Kind = plan::PathSpec::Kind;
   switch (path.kind) {
@@ -76,7 +83,7 @@ Error ToError(const Diagnostics& findings) {
 }
 
 // The MLTable file itself is no data, wherever `paths` lead.
-Status ReadMltable(const std::string& path, plan::SourceSpec* source,
+Status ReadMltable(const std::string& path, const std::string& original, plan::SourceSpec* source,
                    std::vector<std::string>* warnings) {
   PJ_ASSIGN(const bool folder, IsFolder(path, "input " + source->input_name));
   const std::string file = folder ? path + "/MLTable" : path;
@@ -95,21 +102,27 @@ Status ReadMltable(const std::string& path, plan::SourceSpec* source,
   const std::filesystem::path absolute = std::filesystem::absolute(file).lexically_normal();
   source->root = absolute.parent_path().string();
   source->exclude = {absolute.string()};
-  for (const api::MltablePath& entry : table->paths) source->paths.push_back(ToPath(entry));
+  for (const api::MltablePath& entry : table->paths) {
+    source->paths.push_back(ToPath(entry));
+    source->paths.back().path = PathInPlace(entry.path, folder ? original : "");
+  }
   if (table->read_delimited) source->table = ToOptions(*table->read_delimited);
   source->partition_format = table->partition_format;
   return {};
 }
 
 Result<plan::SourceSpec> MakeSource(const api::Input& input, const std::string& path,
+                                    const PlanningOptions& options,
                                     std::vector<std::string>* warnings) {
+  const auto original = options.copied_from.find(input.name);
   plan::SourceSpec source;
   source.input_name = input.name;
   source.root = path;
   const std::string where = "input " + input.name;
   switch (input.type) {
     case api::DataType::kMltable:
-      PJ_TRY(ReadMltable(path, &source, warnings));
+      PJ_TRY(ReadMltable(path, original == options.copied_from.end() ? "" : original->second,
+                         &source, warnings));
       return source;
     case api::DataType::kUriFile:
     case api::DataType::kUriFolder: {
@@ -185,7 +198,7 @@ Result<PlanRequest> MakePlanRequest(const api::ParallelJobSpec& spec,
       return Fail(Code::kInvalid, fmt::format("there is no input {}", name), "spec.inputData",
                   "name one of spec.inputs");
     }
-    PJ_ASSIGN(plan::SourceSpec source, MakeSource(*input, path->second, warnings));
+    PJ_ASSIGN(plan::SourceSpec source, MakeSource(*input, path->second, options, warnings));
     if (!request.sources.empty() &&
         source.table.has_value() != request.sources[0].table.has_value()) {
       return Fail(Code::kInvalid, "tables and file lists cannot be split together",

@@ -16,6 +16,9 @@ struct PlanningOptions {
   // count, a bare number on a table is bytes) and the warnings say so. In a manifest both are
   // errors.
   bool azure = false;
+  // Inputs that are copies: name → where the original lies. An MLTable's relative path that leads
+  // out of its folder is read there, for the copy holds the folder alone.
+  std::map<std::string, std::string> copied_from = {};
 };
 
 // `inputs`: name → local path (file or folder) of each input. An mltable's MLTable file decides

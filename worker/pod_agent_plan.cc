@@ -106,7 +106,9 @@ bool PodAgentImpl::MayPlan() {
 Status PodAgentImpl::MakePlan() {
   const int64_t began = SystemClock().Wall().time_since_epoch().count();
   std::vector<std::string> warnings;
-  PJ_ASSIGN(plan::PlanRequest request, MakePlanRequest(job_.spec, resolved_.inputs, {}, &warnings));
+  PJ_ASSIGN(plan::PlanRequest request,
+            MakePlanRequest(job_.spec, resolved_.inputs, {.copied_from = resolved_.copied_from},
+                            &warnings));
   for (const std::string& warning : warnings) PJ_WARN("{}", warning);
   request.sort_dir = folders_.tmp;
   PJ_ASSIGN(job::PlanFacts facts,

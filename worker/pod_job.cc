@@ -65,6 +65,7 @@ Status FetchInputs(const api::ParallelJob& job, const PodFolders& folders, job::
                   "write the path below the volume's root");
     }
     if (input.mode != api::InputMode::kDownload) continue;
+    made->copied_from[input.name] = path;
     PJ_ASSIGN(path, CopyInput(path, folders.run + "/inputs/" + input.name));
   }
   job::ResolveTask(job.spec, made);  // the arguments name the copies

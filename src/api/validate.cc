@@ -447,6 +447,13 @@ void CheckRunsHere(const ParallelJob& job, const std::string& file, Diagnostics*
     error("spec.instanceCount", "a local run needs at least 1 instance",
           "--set spec.instanceCount=1");
   }
+  const int64_t each = spec.max_concurrency_per_instance.value_or(1);
+  if (spec.instance_count.value > limits::kLocalProcesses / each) {
+    error("spec.maxConcurrencyPerInstance",
+          fmt::format("a local run starts at most {} processes, and {} × {} are wanted",
+                      limits::kLocalProcesses, spec.instance_count.value, each),
+          "lower maxConcurrencyPerInstance or instanceCount");
+  }
   if (spec.task.code.source != api::Code::Source::kLocal) {
     error("spec.task.code", "a local run needs the code in a local folder",
           "write code: {local: FOLDER}");

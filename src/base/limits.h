@@ -42,6 +42,9 @@ inline constexpr size_t kTracebackBytes = 64 << 10;
 inline constexpr size_t kFrameBytes = 64 << 10;         // larger messages go by memfd
 inline constexpr size_t kFrameEntries = 64;
 
+// Python processes of a local run, all instances together.
+inline constexpr int64_t kLocalProcesses = 1024;
+
 // Differences that one audit lists.
 inline constexpr size_t kFindings = 1000;
 

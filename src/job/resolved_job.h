@@ -11,9 +11,10 @@
 namespace pj::job {
 
 struct ResolvedJob {
-  std::map<std::string, std::string> inputs;   // name → absolute path, or a literal's text
-  std::map<std::string, std::string> outputs;  // name → absolute path
-  std::vector<std::string> argv;               // the script's own arguments
+  std::map<std::string, std::string> inputs;       // name → absolute path, or a literal's text
+  std::map<std::string, std::string> copied_from;  // name → path, of inputs in mode download
+  std::map<std::string, std::string> outputs;      // name → absolute path
+  std::vector<std::string> argv;                   // the script's own arguments
   std::string code_dir;
   std::string append_file;    // final path of the appended rows; empty = none
   std::string append_format;  // "", "text", "csv", "jsonl"

@@ -65,7 +65,8 @@ struct SourceSpec {
   std::optional<DelimitedOptions> table;  // unset: a file list
   std::string
       partition_format;  // "{Store}/{Brand}/{file_name}.{extension}", matched at the path's end
-  std::vector<std::string> exclude;  // paths that are not data (the MLTable file itself)
+  // Absolute paths that are no data: the MLTable file itself, the folder of the run.
+  std::vector<std::string> exclude;
 };
 
 struct PlanRequest {

@@ -162,6 +162,7 @@ class Walker {
       if (entry.folder) {
         std::string below = path;
         below.append("/").append(entry.name);
+        if (!excluded_.empty() && Excluded(below)) continue;
         PJ_TRY(WalkFolder(below, globs_.Enter(states, entry.name)));
         continue;
       }

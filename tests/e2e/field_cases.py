@@ -38,7 +38,8 @@ def failing(field, spec, azure, reason):
     """A threshold; without it, the same job is complete ("tolerant" below)."""
     state = "Complete" if reason == "Complete" else "Failed"
     return Case({field: ends(state, reason)}, script=scripts.FAILS, azure=azure,
-                code=0 if reason == "Complete" else 1, spec={"retrySettings": {"maxRetries": 0}, **spec})
+                code=0 if reason == "Complete" else 1,
+                spec={"retrySettings": {"maxRetries": 0}, **spec})
 
 
 NO_RETRY = {"retry_settings": {"max_retries": 0}}
@@ -206,12 +207,13 @@ CASES = {
         script=scripts.IMPORTS, words=("--env", "venv"),
         spec={**appends(), "task": {"appendRowTo": "${{outputs.rows}}", "environment": {
             "pip": ["FOLDER/two_wheel-1-py3-none-any.whl"],
-            "condaFile": "dependencies:\n- pip:\n  - FOLDER/one_wheel-1-py3-none-any.whl\n"}}},
+            "condaFile": "dependencies:\n- pip:\n  - --no-index\n  - -r more.txt\n"
+                         "  - ./one_wheel-1-py3-none-any.whl\n"}}},
         azure={"step": {**APPEND, "task": {
             "append_row_to": "${{outputs.rows}}",
             "environment": {"conda_file": {"dependencies": [{"pip": [
-                "FOLDER/two_wheel-1-py3-none-any.whl",
-                "FOLDER/one_wheel-1-py3-none-any.whl"]}]}}}}}),
+                "FOLDER/two_wheel-1-py3-none-any.whl", "--no-index", "-r more.txt",
+                "./one_wheel-1-py3-none-any.whl"]}]}}}}}),
 }
 
 # What only a cluster knows: a job that has all of it runs, and one note for each says so. The

@@ -1,4 +1,4 @@
-"""Small jobs that differ in a few fields, as a manifest and as Azure YAML, and what came of them."""
+"""Small jobs that differ in a few fields, as manifest and as Azure YAML, and what came of them."""
 
 import dataclasses
 import json

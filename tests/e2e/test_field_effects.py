@@ -19,7 +19,7 @@ PLAIN = Case({})
 
 @pytest.fixture(scope="module")
 def fields(program, tmp_path_factory):
-    """Field → its row of the listing; without what stands inside of another one's Kubernetes type."""
+    """Field → its row of the listing; without the insides of Kubernetes' own types."""
     cli = jobs.CommandLine(program, tmp_path_factory.mktemp("fields"))
     listed = cli.call("validate", "--fields", "-o", "json").json
     inside = [row["field"] + end for row in listed if row["type"] in ("volume", "fragment")
@@ -41,6 +41,7 @@ def run(program, folder, name, door):
     folder.mkdir()
     for package in ("one_wheel", "two_wheel"):
         wheel(folder, package)
+    (folder / "more.txt").write_text("# none\n")
     return Ran(table.CASES[name], door, jobs.CommandLine(program, folder))
 
 
@@ -70,8 +71,8 @@ def test_the_table_covers_exactly_the_listing(fields):
 
 def test_each_azure_key_has_a_case(fields):
     doors = {field for case in table.CASES.values() if case.azure for field in case.shows}
-    keys = {field for field, row in fields.items()
-            if row["azure"] and row["used"] == "everywhere" and not row["type"].startswith("object")}
+    keys = {field for field, row in fields.items() if row["azure"]
+            and row["used"] == "everywhere" and not row["type"].startswith("object")}
     others = {"spec.task.type", "spec.outputs[].mode"}  # below
     assert keys - doors == others
 
