@@ -41,7 +41,12 @@ Result<std::string> InputPath(const api::Input& input) {
     return Fail(Code::kNotFound, "the input does not exist", field + ": " + path,
                 fmt::format("say where it lies: --input {}=PATH", input.name));
   }
-  return path;
+  const bool folder = fs::is_directory(path);
+  using api::DataType;
+  if (input.type != (folder ? DataType::kUriFile : DataType::kUriFolder)) return path;
+  return Fail(Code::kInvalid, fmt::format("the input is a {}", folder ? "folder" : "file"),
+              field + ": " + path,
+              fmt::format("change its type to {}", folder ? "uri_folder" : "uri_file"));
 }
 
 // outputs/<name>, for a uri_file with a base name in its path outputs/<name>/<base name>.

@@ -45,6 +45,20 @@ def test_a_copy_is_made_again_until_there_is_a_plan_of_it(cli):
     assert rows(cli.run(manifest, *DOWNLOAD, "--fresh")) == ["new"]
 
 
+def test_the_type_of_an_input_beside_is_checked_too(cli):
+    manifest = cli.job(ECHO, files=1, spec="""
+        inputs:
+          - {name: files, type: uri_folder, path: data}
+          - {name: beside, type: uri_file, path: code}""")
+    text = manifest.read_text().replace(
+        "  inputs:\n    - {name: files, type: uri_folder, path: data}\n", "", 1)
+    manifest.write_text(text)
+    for command in ("run", "plan"):
+        ended = cli.call(command, "-f", manifest)
+        assert ended.code == 2 and "inputs[beside]" in ended.err, ended
+        assert "change its type to uri_folder" in ended.err, ended
+
+
 def test_a_run_within_its_own_input_does_not_read_itself(cli):
     manifest = cli.job(ECHO, files=2)
     cli.out = cli.folder / "data" / "below" / "out"
