@@ -51,7 +51,8 @@ void Expect(Findings* findings, const std::string& what, uint64_t want, uint64_t
 void CheckPartition(const OpenedDir& opened, Findings* findings) {
   uint64_t at = 0;
   for (const ledger::ShardRecord& shard : opened.shards) {
-    if (shard.lo != at)
+    // Of a run that goes on, some may not be claimed yet.
+    if (opened.result ? shard.lo != at : shard.lo < at)
       findings->push_back(fmt::format("shard {} begins where {} was expected", shard.lo, at));
     if (opened.result && !shard.sealed)
       findings->push_back(fmt::format("shard {} is not sealed", shard.lo));
@@ -108,7 +109,8 @@ class ReportCheck {
   }
 
   // `text`: the whole file; quoted fields may hold newlines.
-  void Compare(std::string_view text, Findings* findings) {
+  // Of a run that has not ended, the last rows may be missing: the next start writes them.
+  void Compare(std::string_view text, bool ended, Findings* findings) {
     uint64_t found = 0;
     uint64_t foreign = 0;
     bool quoted = false;
@@ -128,7 +130,7 @@ class ReportCheck {
       }
       row.clear();
     }
-    Expect(findings, "rows of processed_mini-batches.csv", wanted_, found);
+    if (ended) Expect(findings, "rows of processed_mini-batches.csv", wanted_, found);
     if (foreign == 0) return;
     findings->push_back(
         fmt::format("{} rows of processed_mini-batches.csv are not what the attempt records say, "
@@ -162,7 +164,7 @@ Status CheckAttempts(const OpenedDir& opened, const std::string& logs, Findings*
   Expect(findings, "items succeeded, attempts against ledger", ledger.items_succeeded, items_ok);
   const std::string csv = logs + "/sys/job_report/processed_mini-batches.csv";
   PJ_ASSIGN(std::string text, ReadFile(csv, uint64_t{1} << 36));
-  rows.Compare(text, findings);
+  rows.Compare(text, opened.result.has_value(), findings);
   return {};
 }
 
@@ -171,6 +173,7 @@ Status CheckOutput(const OpenedDir& opened, Findings* findings) {
   request.segments_dir = opened.dir.Segments();
   request.shards = opened.shards;
   request.mini_batches = opened.plan.mini_batches;
+  request.ended = opened.result.has_value();
   request.complete = opened.result && opened.result->exit_code == kExitDone;
   if (opened.result) request.header = opened.result->header;
   PJ_ASSIGN(output::Audit audit, output::AuditSegments(request));
@@ -222,6 +225,10 @@ int VerifyCommand(const DirOptions& options) {
     out["finished"] = opened->result.has_value();
     out["findings"] = findings;
     fmt::print("{}\n", DumpJson(out));
+  } else if (findings.empty() && !opened->result) {
+    const report::JobSummary now = SummaryOf(opened->job, opened->plan, opened->shards);
+    fmt::print("verified so far: {} of {} mini-batches are committed, and all of it agrees\n",
+               now.mini_batches_total - now.not_run, now.mini_batches_total);
   } else if (findings.empty()) {
     fmt::print("verified: {} mini-batches, ledger, segments, output and reports agree\n",
                opened->plan.mini_batches);

@@ -1,7 +1,9 @@
 #include "cli/portable.h"
 
 #include <filesystem>
+#include <vector>
 
+#include "api/bindings.h"
 #include "base/fs.h"
 #include "base/limits.h"
 
@@ -21,6 +23,14 @@ void Rebase(const fs::path& folder, const std::string& base_dir, std::string* pa
   *path = relative.starts_with(".") ? relative : "./" + relative;
 }
 
+// Without the blanks that keep every later message at its place in the file.
+void TidyBindings(std::string* text) {
+  const std::vector<api::Binding> bindings = api::FindBindings(*text);
+  for (auto binding = bindings.rbegin(); binding != bindings.rend(); ++binding) {
+    text->replace(binding->begin, binding->end - binding->begin, "${{" + binding->path + "}}");
+  }
+}
+
 bool IsPath(const std::string& conda_file) {
   return !conda_file.empty() && conda_file.find('\n') == std::string::npos;
 }
@@ -36,6 +46,7 @@ Status MakePortable(const std::string& file, api::ParallelJob* job) {
   }
   api::Code& code = job->spec.task.code;
   if (code.source == api::Code::Source::kLocal) Rebase(folder, code.base_dir, &code.local);
+  TidyBindings(&job->spec.task.program_arguments);
   api::Environment& environment = job->spec.task.environment;
   if (!IsPath(environment.conda_file)) return {};
   const std::string conda = (fs::path(environment.base_dir) / environment.conda_file).string();

@@ -110,7 +110,7 @@ class Auditor {
 
 Result<Audit> AuditSegments(const PublishRequest& request) {
   Audit audit;
-  CheckPartition(request.shards, request.mini_batches, &audit.findings);
+  CheckPartition(request, &audit.findings);
   if (!audit.findings.empty()) return audit;  // nothing that follows would mean anything
   audit.bytes = request.header.size();
   audit.crc = Crc32c(request.header);

@@ -126,7 +126,7 @@ Status Refuse(const std::vector<std::string>& findings, const std::string& where
 Result<Published> Publish(const PublishRequest& request) {
   FileOps& files = request.files != nullptr ? *request.files : FileOps::Real();
   std::vector<std::string> findings;
-  CheckPartition(request.shards, request.mini_batches, &findings);
+  CheckPartition(request, &findings);
   PJ_TRY(Refuse(findings, request.segments_dir));
   const uint64_t needed = CommittedBytes(request);
   if (!request.complete && needed == 0) return Published{};

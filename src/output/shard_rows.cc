@@ -63,21 +63,21 @@ Result<ShardRows> ShardRows::Load(const std::string& dir, const ledger::ShardRec
   return rows;
 }
 
-void CheckPartition(const std::vector<ledger::ShardRecord>& shards, uint64_t mini_batches,
-                    std::vector<std::string>* findings) {
+void CheckPartition(const PublishRequest& request, std::vector<std::string>* findings) {
   uint64_t next = 0;
-  for (const ledger::ShardRecord& shard : shards) {
-    if (shard.lo != next || shard.hi <= shard.lo ||
-        shard.hi - shard.lo > limits::kShardMiniBatches) {
+  for (const ledger::ShardRecord& shard : request.shards) {
+    const bool misplaced = request.ended ? shard.lo != next : shard.lo < next;
+    if (misplaced || shard.hi <= shard.lo || shard.hi - shard.lo > limits::kShardMiniBatches) {
       return Find(findings, fmt::format("a shard covers [{}, {}) where mini-batch {} comes next",
                                         shard.lo, shard.hi, next));
     }
-    if (!shard.sealed) Find(findings, fmt::format("shard {} is not sealed", shard.lo));
+    if (request.ended && !shard.sealed)
+      Find(findings, fmt::format("shard {} is not sealed", shard.lo));
     next = shard.hi;
   }
-  if (next != mini_batches) {
-    Find(findings,
-         fmt::format("the shards end at mini-batch {}, but there are {}", next, mini_batches));
+  if (request.ended ? next != request.mini_batches : next > request.mini_batches) {
+    Find(findings, fmt::format("the shards end at mini-batch {}, but there are {}", next,
+                               request.mini_batches));
   }
 }
 

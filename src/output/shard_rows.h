@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/result.h"
 #include "ledger/record.h"
+#include "output/publish.h"
 #include "output/segment.h"
 
 namespace pj::output {
@@ -45,8 +46,8 @@ class ShardRows {
 };
 
 // The shards are sealed and a partition of [0, mini_batches), none too long; else the findings say.
-void CheckPartition(const std::vector<ledger::ShardRecord>& shards, uint64_t mini_batches,
-                    std::vector<std::string>* findings);
+// Of a run that has not ended: they do not overlap.
+void CheckPartition(const PublishRequest& request, std::vector<std::string>* findings);
 
 // At most limits::kFindings sentences are kept.
 void Find(std::vector<std::string>* findings, std::string sentence);

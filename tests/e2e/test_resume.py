@@ -33,6 +33,8 @@ def test_killed_half_way_and_resumed(cli):
     process = cli.start("run", "-f", manifest, "--output", cli.out, env=env)
     done, total = jobs.kill_between(cli, process, 0.3, 0.7)
     before = len(calls(trace))
+    verified = cli.verify()
+    assert verified.code == 0 and f"so far: {done} of {total}" in verified.out, verified
     ended = cli.run(manifest, env=env)
     assert ended.code == 0, ended
     assert f"resumed at {done} of {total}" in ended.err
