@@ -120,6 +120,21 @@ def worker_image(builder, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def installed_chart(cluster, operator_image, worker_image):
+    """The namespace of a release that works in all namespaces."""
+    name = "paralleljob"
+    for built in (operator_image, worker_image):
+        cluster.load(built.archive)
+    cluster.apply(objects.namespace(name))
+    cluster.run("helm", "install", "pj", REPOSITORY / "charts/paralleljob",
+                f"--namespace={name}", "--take-ownership", "--wait", "--timeout=120s",
+                "--set=clusterScope=true,image.pullPolicy=Never,operator.imagePullPolicy=Never")
+    yield name
+    cluster.run("helm", "uninstall", "pj", f"--namespace={name}", "--wait", check=False)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
 def user_image(cluster, builder, tmp_path_factory):
     """user_image("3.9", "pandas"): the name of an image with that Python (images.PYTHONS) and
     those of Debian's Python packages; nodes have it."""

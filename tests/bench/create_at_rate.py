@@ -1,0 +1,53 @@
+"""Creates numbered copies of a ParallelJob at a steady rate, over one connection.
+
+create_at_rate.py KUBECONFIG NAMESPACE COUNT RATE <manifest.json; prints the seconds that it took.
+kubectl would cost more of the machine than what is measured.
+"""
+
+import base64
+import http.client
+import json
+import ssl
+import sys
+import tempfile
+import time
+import urllib.parse
+
+
+def connect(kubeconfig):
+    with open(kubeconfig, encoding="utf-8") as file:
+        config = json.load(file)
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    context = ssl.create_default_context(
+        cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    with tempfile.NamedTemporaryFile() as certificate, tempfile.NamedTemporaryFile() as key:
+        certificate.write(base64.b64decode(user["client-certificate-data"]))
+        key.write(base64.b64decode(user["client-key-data"]))
+        certificate.flush()
+        key.flush()
+        context.load_cert_chain(certificate.name, key.name)
+    server = urllib.parse.urlsplit(cluster["server"])
+    return http.client.HTTPSConnection(server.hostname, server.port, context=context, timeout=30)
+
+
+def main():
+    kubeconfig, namespace, count, rate = sys.argv[1:]
+    job = json.load(sys.stdin)
+    connection = connect(kubeconfig)
+    path = f"/apis/paralleljob.dev/v1alpha1/namespaces/{namespace}/paralleljobs"
+    started = time.monotonic()
+    for number in range(int(count)):
+        pause = started + number / float(rate) - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
+        body = json.dumps(job | {"metadata": {"name": f"{job['metadata']['name']}-{number}"}})
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 201:
+            sys.exit(f"error: {answer.status} {text.decode()}")
+    print(time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""What the API server's audit log says of a large job: few writes, none late, none refused.
+
+It is evidence from outside: nothing here asks our own programs.
+"""
+
+import collections
+import os
+
+import enclosure
+import ledger_replay
+import pod_jobs
+import pytest
+
+COUNT = 100_000
+WRITES = ("create", "update", "patch", "delete")
+SCRIPT = """\
+import os, threading
+nap = threading.Event().wait
+def run(mini_batch):
+    nap(0.001)
+    return [os.path.basename(path) for path in mini_batch]
+"""
+
+
+@pytest.fixture(scope="module")
+def space(cluster, installed_chart, tmp_path_factory):
+    space = pod_jobs.Space(cluster, "audited", tmp_path_factory.mktemp("volume") / "data")
+    source = space.folder / "in"
+    source.mkdir()
+    (source / "000000").write_text("x", encoding="utf-8")
+    for number in range(1, COUNT):
+        os.link(source / "000000", source / f"{number:06d}")
+    yield space
+    space.end()
+
+
+class Log:
+    """The events of one namespace since this object was made."""
+
+    def __init__(self, cluster, namespace):
+        self.cluster, self.namespace, self.since = cluster, namespace, cluster.audit_size()
+
+    def events(self):
+        return [event for event in self.cluster.audit(self.since)
+                if event.get("objectRef", {}).get("namespace") == self.namespace
+                and event["stage"] == "ResponseComplete"]
+
+    def by(self, *accounts):
+        """Those of our own service accounts: the operator's, or ending as a worker's."""
+        return [event for event in self.events()
+                if event["user"]["username"].endswith(accounts)]
+
+
+def ours(log):
+    return log.by("-worker", ":pj-operator")
+
+
+def writes(events):
+    return [event for event in events if event["verb"] in WRITES]
+
+
+def used(events):
+    """(resource, verb) of what was granted."""
+    found = set()
+    for event in events:
+        ref = event["objectRef"]
+        resource = "/".join(filter(None, (ref["resource"], ref.get("subresource"))))
+        found.add((resource, event["verb"]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def counted(space, cluster, user_image):
+    """The job, and the log of all that happened in its life and a little longer."""
+    log = Log(cluster, space.name)
+    manifest = space.small_job("counted", SCRIPT, user_image("3.11"))
+    job = space.apply(manifest)
+    role = enclosure.wait_until("the worker's Role", 60, lambda: next(iter(cluster.get(
+        "roles", f"--namespace={space.name}")["items"]), None))
+    status = job.wait_until_complete(300)
+    return job, manifest, log, role, status
+
+
+def test_few_writes_for_many_mini_batches(counted, record_property):
+    job, _, log, _, status = counted
+    assert status["miniBatches"]["succeeded"] == COUNT
+    names = collections.Counter(f"{event['verb']} {event['objectRef']['resource']}"
+                                for event in writes(ours(log)))
+    per_thousand = 1000 * names.total() / COUNT
+    record_property("writes per 1,000 mini-batches", per_thousand)
+    print(f"{per_thousand:.3f} writes per 1,000 mini-batches of 1 ms: {dict(names)}")
+    assert 0 < per_thousand <= 3
+    assert job.rows().split() == [f"{number:06d}".encode() for number in range(COUNT)]
+
+
+def test_nothing_is_refused_and_each_right_is_used(counted):
+    _, _, log, role, _ = counted
+    codes = {event["responseStatus"]["code"] for event in ours(log)}
+    assert not codes & {401, 403}
+    granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"]
+               for verb in rule["verbs"]}
+    assert granted == used(log.by("-worker"))
+
+
+def test_applying_a_hundred_times_changes_nothing(counted, cluster, space):
+    job, manifest, _, _, _ = counted
+    before = job.get()
+    log = Log(cluster, space.name)
+    for _ in range(100):
+        space.apply(manifest)
+    assert job.get() == before
+    assert writes(ours(log)) == [], "a finished job and an unchanged spec: no write at all"
+
+
+def test_no_write_after_the_end(counted):
+    """Between the terminal condition and now, which is a hundred applies later."""
+    job, _, log, _, _ = counted
+    done = writes(ours(log))
+    last_status = max(i for i, event in enumerate(done)
+                      if event["objectRef"].get("subresource") == "status"
+                      and event["objectRef"]["resource"] == "paralleljobs")
+    # The Event that tells of the end may follow; nothing else.
+    assert {event["objectRef"]["resource"] for event in done[last_status + 1:]} <= {"events"}
+    assert job.status()["state"] == "Complete"
+
+
+def test_a_stranger_recounts_the_ledger(counted):
+    _, _, log, role, _ = counted
+    seen = ledger_replay.check(log.events(), role["metadata"]["name"].removesuffix("-worker"),
+                               COUNT)
+    assert seen["shards"] >= 2 and seen["writes"] > seen["shards"]
+
+
+def test_the_stranger_sees_what_is_wrong(counted):
+    """The same events with one commit left out, or one told twice, are not taken for right."""
+    _, _, log, role, _ = counted
+    prefix = role["metadata"]["name"].removesuffix("-worker")
+    events = log.events()
+    commits = [event for event in events if event["verb"] == "update"
+               and event["objectRef"].get("name", "").startswith(f"{prefix}-s-")
+               and event["responseStatus"]["code"] == 200]
+    lost = [event for event in events if event is not commits[len(commits) // 2]]
+    with pytest.raises(AssertionError, match="a write to"):
+        ledger_replay.check(lost, prefix, COUNT)
+    with pytest.raises(AssertionError, match="a write to"):
+        ledger_replay.check([*events, commits[0]], prefix, COUNT)

@@ -1,0 +1,201 @@
+"""Jobs that lose what they run on: each row still comes out once, whole and in order.
+
+All jobs run at the same time; each has its own misfortune when it is half-way. The last two hit
+everybody: the operator away for a while, and the API server killed.
+"""
+
+import concurrent.futures
+import os
+import signal
+import time
+
+import enclosure
+import pod_jobs
+import pytest
+
+FILES = 1600
+SCRIPT = """\
+import os, threading
+nap = threading.Event().wait
+def run(mini_batch):
+    nap(0.04)
+    lines = []
+    for path in mini_batch:
+        with open(path, encoding="utf-8") as file:
+            lines.append(f"{os.path.basename(path)} {file.read().strip()}")
+    return lines
+"""
+# Once in the job's life, half-way, a process takes more memory than its container may have.
+HUNGRY = SCRIPT + """\
+easy = run
+def run(mini_batch):
+    mark = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "eaten")
+    if mini_batch[0].endswith("00700.txt") and not os.path.exists(mark):
+        open(mark, "x").close()
+        hold = []
+        while True:
+            hold.append(bytearray(16 << 20))
+    return easy(mini_batch)
+"""
+EXPECTED = "".join(f"{number:05d}.txt {number * number}\n" for number in range(FILES)).encode()
+
+
+def kill(job, words):
+    """SIGKILL to one process of one of the job's pods."""
+    def victim():
+        for pod in job.pods():
+            for process in pod_jobs.processes_of(pod, words):
+                return process
+        return None
+
+    os.kill(enclosure.wait_until(f"a process of {words}", 30, victim), signal.SIGKILL)
+
+
+def agent_killed(job):
+    job.wait_until_half_way()
+    kill(job, "paralleljob-worker agent")
+
+
+def slot_killed(job):
+    job.wait_until_half_way()
+    kill(job, "paralleljob.slot")
+
+
+def out_of_memory(job):
+    def restarted():
+        for pod in job.pods():
+            for one in pod["status"].get("initContainerStatuses", []):
+                ended = one.get("lastState", {}).get("terminated", {})
+                if one["name"] == "user" and ended.get("reason") == "OOMKilled":
+                    return True
+        return False
+
+    job.wait_for("a user container that was OOM-killed", lambda _: restarted())
+
+
+def pod_deleted(job):
+    job.wait_until_half_way()
+    name = job.pods()[0]["metadata"]["name"]
+    job.kubectl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+    job.wait_for("another pod", lambda _: name not in [
+        pod["metadata"]["name"] for pod in job.pods()])
+
+
+def suspended(job):
+    job.wait_until_half_way()
+    job.patch(suspend=True)
+    status = job.wait_for("Suspended", lambda now: now if now["state"] == "Suspended" else None)
+    assert not [pod for pod in job.pods() if pod["status"]["phase"] == "Running"]
+    assert status["miniBatches"]["left"] > 0
+    job.patch(suspend=False)
+
+
+def scaled(job):
+    job.wait_until_half_way(high=0.5)
+    job.kubectl("scale", "paralleljob", job.name, "--replicas=4")
+    job.wait_for("four workers", lambda now: now["workers"]["ready"] == 4)
+    job.kubectl("scale", "paralleljob", job.name, "--replicas=1")
+    job.wait_for("one worker", lambda now: now["workers"]["active"] == 1)
+
+
+def applied_again(job):
+    job.wait_until_half_way()
+    uid = job.get()["metadata"]["uid"]
+    manifest = job.get()
+    job.kubectl("delete", "paralleljob", job.name, "--timeout=60s")
+    job.space.apply({key: manifest[key] for key in ("apiVersion", "kind", "spec")}
+                    | {"metadata": {"name": job.name}})
+    assert job.get()["metadata"]["uid"] != uid
+
+
+MISFORTUNES = {
+    "agent-killed": (agent_killed, SCRIPT, {}),
+    "slot-killed": (slot_killed, SCRIPT, {}),
+    "out-of-memory": (out_of_memory, HUNGRY, {
+        "podTemplate": {"resources": {"limits": {"memory": "192Mi", "cpu": "1"}}}}),
+    "pod-deleted": (pod_deleted, SCRIPT, {}),
+    "suspended": (suspended, SCRIPT, {}),
+    "scaled": (scaled, SCRIPT, {}),
+    "applied-again": (applied_again, SCRIPT, {}),
+}
+
+
+@pytest.fixture(scope="module")
+def space(cluster, installed_chart, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    for number in range(FILES):
+        (folder / f"{number:05d}.txt").write_text(f"{number * number}\n", encoding="utf-8")
+    space = pod_jobs.Space(cluster, "survival", tmp_path_factory.mktemp("volume") / "data")
+    space.add_data(folder, "in")
+    yield space
+    space.end()
+
+
+@pytest.fixture(scope="module")
+def runs(space, user_image):
+    """Misfortune → the job that met it, as a future of its end."""
+    image = user_image("3.11")
+
+    def run(name):
+        misfortune, script, spec = MISFORTUNES[name]
+        job = space.apply(space.small_job(name, script, image, **spec))
+        misfortune(job)
+        return job, job.wait_until_complete(300)
+
+    with concurrent.futures.ThreadPoolExecutor(len(MISFORTUNES)) as pool:
+        yield {name: pool.submit(run, name) for name in MISFORTUNES}
+
+
+@pytest.mark.parametrize("name", MISFORTUNES)
+def test_every_row_once_whole_and_in_order(runs, name):
+    job, status = runs[name].result()
+    assert job.rows() == EXPECTED
+    assert status["items"] == {"total": FILES, "succeeded": FILES, "failed": 0}
+    assert status["miniBatches"]["failed"] == 0
+
+
+def test_deleting_leaves_nothing(runs, cluster, space):
+    job, _ = runs["slot-killed"].result()
+    started = time.monotonic()
+    job.kubectl("delete", "paralleljob", job.name, "--timeout=60s")
+    kinds = "configmaps,jobs,pods,leases,serviceaccounts,roles,rolebindings"
+
+    def gone():
+        return not cluster.get(kinds, f"--namespace={space.name}",
+                               f"--selector={pod_jobs.LABEL}={job.name}")["items"]
+
+    enclosure.wait_until("nothing left", 30, gone)
+    assert time.monotonic() - started <= 30
+
+
+def test_operator_away_for_a_minute(runs, cluster, space, user_image, installed_chart):
+    """The job goes on without it, and is judged when it is back."""
+    for run in runs.values():
+        run.result()
+    job = space.apply(space.small_job("no-operator", SCRIPT, user_image("3.11")))
+    job.wait_until_half_way()
+    deployment = ("deployment/pj-operator", f"--namespace={installed_chart}")
+    cluster.kubectl("scale", *deployment, "--replicas=0")
+    gone = time.monotonic()
+    cluster.kubectl("wait", "pods", "--for=delete", f"--namespace={installed_chart}",
+                    "--selector=app.kubernetes.io/name=paralleljob-operator", "--timeout=60s")
+    # The agents finish and publish by themselves.
+    enclosure.wait_until("the rows without any operator", 120,
+                         lambda: space.output("no-operator", "rows.txt").exists())
+    enclosure.wait_until("a minute", 90, lambda: time.monotonic() - gone >= 60)
+    assert job.status()["state"] != "Complete"
+    cluster.kubectl("scale", *deployment, "--replicas=1")
+    job.wait_until_complete()
+    assert job.rows() == EXPECTED
+
+
+def test_api_server_killed(runs, cluster, space, user_image):
+    """Nobody can commit for a while; then all go on."""
+    for run in runs.values():
+        run.result()
+    job = space.apply(space.small_job("no-api-server", SCRIPT, user_image("3.11")))
+    job.wait_until_half_way()
+    cluster.stop_api_server(signal.SIGKILL)
+    cluster.start_api_server()
+    job.wait_until_complete()
+    assert job.rows() == EXPECTED
