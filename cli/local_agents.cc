@@ -153,7 +153,7 @@ void LocalRun::WaitForAgents() {
   while (running.load() > 0) {
     if (signals_->Wait(Millis(100), wake.get())) {
       if (interrupted_) {  // the second one: stop at once; the guardian ends every process
-        guardian_.reset();
+        guardian_->End();
         ::_exit(130);
       }
       interrupted_ = true;

@@ -1,8 +1,8 @@
 #!/bin/sh
 # image_root.sh BUILD OUT: makes OUT/operator and OUT/worker, the files of the images, from the
-# programs in BUILD: each program without debug information, the libraries that it loads, and of each
-# one's package the licence and a record for scanners. Same programs, same bytes: all times are those
-# of 1970.
+# programs in BUILD: each program without debug information, the libraries that it loads, and of
+# each one's package the licence and a record for scanners. Same programs, same bytes: all times are
+# those of 1970.
 set -eu
 build=$1 out=$2
 libraries=usr/lib/$(gcc -print-multiarch)
@@ -63,8 +63,8 @@ program() {
   done
 }
 
-# runtime ROOT: what `paralleljob-worker install` copies for the user's container. Libraries that its
-# native modules load are those of the user's image.
+# runtime ROOT: what `paralleljob-worker install` copies for the user's container. Libraries that
+# its native modules load are those of the user's image.
 runtime() {
   place=$1/usr/local/lib/paralleljob
   mkdir -p "$place/python"

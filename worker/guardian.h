@@ -43,7 +43,9 @@ class Guardian {
   // One that does not answer within `patience` is taken for dead.
   static std::unique_ptr<Guardian> Remote(const std::string& path, Millis patience = Seconds(5));
 
-  virtual ~Guardian() = default;  // closes the socket: everything below ends
+  virtual ~Guardian() = default;
+  // Closes the socket, as destruction does: everything below ends, and later calls fail.
+  virtual void End() = 0;
   // Looks for the slot host if there is none, without waiting: ask again some milliseconds later.
   virtual bool Ready() = 0;
   virtual Result<int> Spawn(const SpawnRequest& request) = 0;  // pid

@@ -52,6 +52,11 @@ Result<GuardianReply> GuardianClient::Ask(Question question, std::string* answer
   return reply;
 }
 
+void GuardianClient::End() {
+  std::lock_guard lock(mutex_);
+  socket_.Reset();
+}
+
 Result<int> GuardianClient::Spawn(const SpawnRequest& request) {
   if (request.argv.empty()) return Fail(Code::kInternal, "nothing to start");
   Question question{.request = {.op = GuardianRequest::kSpawn},

@@ -13,6 +13,7 @@ namespace pj::worker {
 
 class GuardianClient : public Guardian {
  public:
+  void End() override;
   Result<int> Spawn(const SpawnRequest& request) override;
   Status Kill(int pid) override;
   void Sweep() override;

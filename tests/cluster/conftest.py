@@ -112,7 +112,7 @@ def operator_image(builder, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def worker_image(builder, tmp_path_factory):
-    """The image of worker pods, as the tree's Dockerfile makes it; under the chart's default name."""
+    """The image of worker pods, made like the operator's; under the chart's default name."""
     built = Built("localhost/paralleljob-worker:0.1.0",
                   tmp_path_factory.mktemp("worker") / "worker.tar")
     builder.build(REPOSITORY, built.name, built.archive, ("--target=worker",))
