@@ -13,16 +13,20 @@ import operator_process
 import pytest
 
 CHART = "charts/paralleljob"
-NAMESPACE = "user-container"
+NAMESPACE = CLAIM = "user-container"
 FILES = 60
+# Told to, it stays the first time in the middle, and leaves a mark when it does.
 SCRIPT = """
-import os, sys, time
+import os, signal, sys
 
 def init():
     print("hello from", os.environ["FROM_MANIFEST"])
 
 def run(mini_batch):
-    time.sleep({seconds})
+    mark = "/paralleljob/outputs/rows/running"
+    if {stays} and mini_batch[0].endswith("030.txt") and not os.path.exists(mark):
+        open(mark, "w").close()
+        signal.pause()
     return ["%s %d.%d" % (os.path.basename(path), *sys.version_info[:2]) for path in mini_batch]
 """
 
@@ -50,23 +54,26 @@ def space(cluster, operator_image, worker_image, shared, pytestconfig):
     cluster.run("helm", "install", "pj", pytestconfig.rootpath / CHART,
                 f"--namespace={NAMESPACE}", "--take-ownership", "--wait", "--timeout=90s",
                 "--set=image.pullPolicy=Never,operator.imagePullPolicy=Never")
-    for made in objects.shared_volume("shared", shared, NAMESPACE):
-        cluster.apply(made)
+    volume, claim = objects.shared_volume(CLAIM, shared, NAMESPACE)
+    cluster.apply(volume, claim, namespace=NAMESPACE)
     yield NAMESPACE
     cluster.kubectl("delete", "paralleljobs", "--all", "-n", NAMESPACE, "--timeout=60s",
                     check=False)
     cluster.run("helm", "uninstall", "pj", f"--namespace={NAMESPACE}", "--wait", check=False)
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    cluster.kubectl("delete", "persistentvolume", CLAIM, "--wait=false")
 
 
-def apply(cluster, name, image, seconds=0.0, **spec):
+def apply(cluster, name, image, stays=False, **spec):
     code = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-code"},
-            "data": {"score.py": SCRIPT.format(seconds=seconds)}}
+            "data": {"score.py": SCRIPT.format(stays=stays)}}
     cluster.apply(code, namespace=NAMESPACE)
     job = operator_process.job(name, **spec)
     job["spec"]["task"] |= {"code": {"configMap": {"name": f"{name}-code"}},
                             "environment": {"image": image}}
     job["spec"]["outputs"][0]["path"] = f"{name}/rows.txt"
+    for data in job["spec"]["inputs"] + job["spec"]["outputs"]:
+        data["volume"] = {"persistentVolumeClaim": {"claimName": CLAIM}}
     job["spec"]["miniBatchSize"] = 1
     job["spec"]["maxConcurrencyPerInstance"] = 2
     job["spec"]["environmentVariables"] = {"FROM_MANIFEST": name}
@@ -135,10 +142,10 @@ def kill_first_process(pod, container):
 
 
 def test_a_user_container_that_dies_charges_nobody(cluster, space, shared, user_image):
-    apply(cluster, "killed", user_image("3.11", "pandas"), seconds=0.2, instances=1)
+    apply(cluster, "killed", user_image("3.11", "pandas"), stays=True, instances=1)
     pod = pod_of(cluster, "killed")["metadata"]["name"]
-    enclosure.wait_until("a first commit", 60, lambda: cluster.get(
-        "paralleljob", "killed", "-n", NAMESPACE)["status"].get("progress"))
+    enclosure.wait_until("a mini-batch that stays", 60,
+                         (shared / "killed" / "running").exists)
     kill_first_process(cluster.get("pod", pod, "-n", NAMESPACE), "user")
     wait_for(cluster, "killed")
     assert rows(shared, "killed") == expected("3.11")
