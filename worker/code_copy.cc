@@ -17,10 +17,24 @@ bool Excluded(const fs::path& path, const std::vector<fs::path>& exclude) {
   return false;
 }
 
-Status CopyOne(const fs::directory_entry& entry, const fs::path& target) {
+// A relative link that leads out of the folder would lead nowhere from the copy.
+void CopyLink(const fs::path& link, const fs::path& root, const fs::path& target,
+              std::error_code* error) {
+  fs::path to = fs::read_symlink(link, *error);
+  if (*error) return;
+  if (to.is_relative()) {
+    std::error_code ignored;  // of a link in a circle, which stays one
+    const fs::path full = fs::weakly_canonical(link.parent_path() / to, ignored);
+    const fs::path inside = full.lexically_relative(root);
+    if (!inside.empty() && *inside.begin() == "..") to = full;
+  }
+  fs::create_symlink(to, target, *error);
+}
+
+Status CopyOne(const fs::directory_entry& entry, const fs::path& root, const fs::path& target) {
   std::error_code error;
   if (entry.is_symlink(error)) {
-    fs::copy_symlink(entry.path(), target, error);
+    CopyLink(entry.path(), root, target, &error);
   } else if (entry.is_directory(error)) {
     fs::create_directory(target, error);
   } else if (entry.is_regular_file(error)) {
@@ -57,7 +71,7 @@ Status CopyCode(const std::string& from, const std::string& to,
     if (Excluded(it->path(), left_out)) {
       it.disable_recursion_pending();
     } else {
-      PJ_TRY(CopyOne(*it, fs::path(to) / it->path().lexically_relative(root)));
+      PJ_TRY(CopyOne(*it, root, fs::path(to) / it->path().lexically_relative(root)));
     }
     it.increment(error);
     if (error) return FailErrno(error.value(), "cannot read the code folder", from);

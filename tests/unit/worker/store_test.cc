@@ -151,13 +151,18 @@ TEST_F(FolderTest, CodeIsCopiedWithoutWhatIsExcluded) {
   ASSERT_TRUE(WriteFileAtomic(code + "/job-output/state.db", "s"));
   std::filesystem::permissions(code + "/entry.py", std::filesystem::perms::owner_read);
   std::filesystem::create_symlink("entry.py", code + "/link.py");
+  ASSERT_TRUE(WriteFileAtomic(dir_ + "/shared.py", "s"));
+  std::filesystem::create_symlink("../shared.py", code + "/out.py");
+  std::filesystem::create_symlink("circle", code + "/circle");
   ASSERT_TRUE(CopyCode(code, code + "/job-output/slot0", {code + "/job-output"}));
   const std::string copy = code + "/job-output/slot0";
   EXPECT_EQ(ReadFile(copy + "/entry.py").value(), "x = 1\n");
   EXPECT_TRUE(WriteFileAtomic(copy + "/entry.py", "mine"));
   EXPECT_EQ(ReadFile(code + "/entry.py").value(), "x = 1\n");
   EXPECT_EQ(ReadFile(copy + "/sub/model.bin").value(), "m");
-  EXPECT_TRUE(std::filesystem::is_symlink(copy + "/link.py"));
+  EXPECT_EQ(std::filesystem::read_symlink(copy + "/link.py"), "entry.py");
+  EXPECT_EQ(std::filesystem::read_symlink(copy + "/circle"), "circle");
+  EXPECT_EQ(ReadFile(copy + "/out.py").value(), "s");
   EXPECT_FALSE(std::filesystem::exists(copy + "/job-output"));
 }
 
