@@ -2,11 +2,27 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <sstream>
+#include <vector>
 
 #include "api/load.h"
 
 namespace pj::cli {
+namespace {
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::istringstream in(text);
+  std::vector<std::string> out;
+  for (std::string line; std::getline(in, line);) out.push_back(line);
+  return out;
+}
+
+std::string Trimmed(const std::string& line) {
+  return line.substr(std::min(line.find_first_not_of(" -"), line.size()));
+}
+
+}  // namespace
 
 std::string ImmutableManifest(const api::ParallelJob& job) {
   api::ParallelJob fixed;
@@ -23,17 +39,19 @@ std::string ImmutableManifest(const api::ParallelJob& job) {
 }
 
 std::string FirstDifference(const std::string& before, const std::string& now) {
-  std::istringstream a(before);
-  std::istringstream b(now);
-  std::string was;
-  std::string is;
-  while (true) {
-    const bool more_a = static_cast<bool>(std::getline(a, was));
-    const bool more_b = static_cast<bool>(std::getline(b, is));
-    if (!more_a) was = "(nothing)";
-    if (!more_b) is = "(nothing)";
-    if (was != is || (!more_a && !more_b)) return fmt::format("was `{}`, is `{}`", was, is);
-  }
+  const std::vector<std::string> was = Lines(before);
+  const std::vector<std::string> is = Lines(now);
+  size_t at = 0;
+  while (at < was.size() && at < is.size() && was[at] == is[at]) ++at;
+  const bool gone = at < was.size();
+  const bool added = at < is.size();
+  const auto later = [at](const std::vector<std::string>& lines, const std::string& line) {
+    return std::find(lines.begin() + static_cast<std::ptrdiff_t>(at), lines.end(), line) !=
+           lines.end();
+  };
+  if (added && (!gone || later(is, was[at]))) return fmt::format("`{}` is new", Trimmed(is[at]));
+  if (gone && (!added || later(was, is[at]))) return fmt::format("`{}` is gone", Trimmed(was[at]));
+  return fmt::format("was `{}`, is `{}`", Trimmed(was[at]), Trimmed(is[at]));
 }
 
 }  // namespace pj::cli

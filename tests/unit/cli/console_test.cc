@@ -74,6 +74,12 @@ TEST(Identity, MutableFieldsMayChange) {
   b.spec.task.entry_script = "y.py";
   EXPECT_NE(ImmutableManifest(a), ImmutableManifest(b));
   EXPECT_THAT(FirstDifference(ImmutableManifest(a), ImmutableManifest(b)), HasSubstr("y.py"));
+  b = a;
+  b.spec.error_threshold.Set(3);
+  EXPECT_EQ(FirstDifference(ImmutableManifest(a), ImmutableManifest(b)),
+            "`errorThreshold: 3` is new");
+  EXPECT_EQ(FirstDifference(ImmutableManifest(b), ImmutableManifest(a)),
+            "`errorThreshold: 3` is gone");
 }
 
 }  // namespace
