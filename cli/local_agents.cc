@@ -51,6 +51,7 @@ worker::AgentOptions LocalRun::AgentOptionsFor(uint32_t ordinal) const {
   options.job.env = env_;
   options.job.logs_dir = dir_.Logs();
   options.job.node = NodeName(ordinal);
+  options.job.slots_before = static_cast<int>(ordinal * slots_);
   options.plan = plan_.get();
   options.api = api_.get();
   options.guardian = guardian_.get();

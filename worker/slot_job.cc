@@ -108,7 +108,8 @@ std::map<std::string, std::string> SlotEnvironment(const SlotJob& job, int slot,
                                             {"PARALLELJOB_SLOT", std::to_string(slot)}};
   if (!job.output_dir.empty()) out["AZUREML_BI_OUTPUT_PATH"] = job.output_dir;
   const std::vector<std::string> gpus = AllowedGpus(job, all_gpus);
-  if (!gpus.empty()) out["CUDA_VISIBLE_DEVICES"] = gpus[static_cast<size_t>(slot) % gpus.size()];
+  if (!gpus.empty())
+    out["CUDA_VISIBLE_DEVICES"] = gpus[static_cast<size_t>(job.slots_before + slot) % gpus.size()];
   return out;
 }
 

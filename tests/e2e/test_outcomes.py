@@ -178,3 +178,23 @@ def test_log_folder_is_complete(cli):
     assert list(logs.glob("job_progress_overview.*.txt"))
     assert list(logs.glob("sys/node/*/process*.txt")) and list(logs.glob("user/error/*/*.txt"))
     assert "cannot read page" in (logs / "user" / "error.txt").read_text()
+
+
+def test_instances_of_one_machine_share_out_its_gpus(cli):
+    script = """
+        import os, select, time
+        marks = os.environ["MARKS"]
+        def init():
+            open(marks + "/" + os.environ["PARALLELJOB_NODE"], "w").close()
+            end = time.monotonic() + 60
+            while len(os.listdir(marks)) < 2 and time.monotonic() < end:
+                select.select([], [], [], 0.01)
+        def run(mini_batch):
+            return [os.environ["PARALLELJOB_NODE"] + os.environ["CUDA_VISIBLE_DEVICES"]]
+        """
+    (cli.folder / "marks").mkdir()
+    ended = cli.run(cli.job(script, size=1), env={"CUDA_VISIBLE_DEVICES": "4,7",
+                                                  "MARKS": str(cli.folder / "marks")})
+    assert ended.code == 0, ended
+    with open(ended.json["outputs"]["rows"], encoding="utf-8") as file:
+        assert set(file.read().split()) <= {"instance-04", "instance-17"}

@@ -178,6 +178,8 @@ TEST(SlotJob, OneGpuToASlot) {
   EXPECT_EQ(SlotEnvironment(job, 0, {"0"}).at("CUDA_VISIBLE_DEVICES"), "4");
   EXPECT_EQ(SlotEnvironment(job, 1, {"0"}).at("CUDA_VISIBLE_DEVICES"), "7");
   EXPECT_EQ(SlotEnvironment(job, 2, {"0"}).at("CUDA_VISIBLE_DEVICES"), "4");
+  job.slots_before = 1;
+  EXPECT_EQ(SlotEnvironment(job, 0, {"0"}).at("CUDA_VISIBLE_DEVICES"), "7");
 }
 
 TEST(ProcessTree, ExitsAreSaidInWords) {
