@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/byte_io.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/hash.h"
 #include "kube/store.h"
@@ -16,6 +17,7 @@ namespace {
 constexpr int kApplicationId = 0x706A6F62;  // "pjob"
 constexpr int kFormat = 1;
 constexpr int kBusyMillis = 5000;
+constexpr int kBusyRetryMillis = 2;
 constexpr uint64_t kLeastBytes = 64 << 10;  // log and shared index of the smallest transaction
 
 constexpr const char* kSchema =
@@ -81,6 +83,7 @@ class SqliteStore : public Store {
   Result<Statement> Compile(const char* sql);
   Status CheckFormat();
   Status Initialize();
+  Status SwitchToWal();
   Status CompileAll();
   Status WriteRow(const StoreRow& row);
   Status WriteRows(const std::vector<StoreRow>& rows);
@@ -155,7 +158,7 @@ Status SqliteStore::Prepare() {
   sqlite3_busy_timeout(db_.get(), kBusyMillis);
   PJ_TRY(Exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;", "open the state file"));
   PJ_TRY(CheckFormat());
-  PJ_TRY(Exec("PRAGMA journal_mode = WAL", "switch the state file to a write-ahead log"));
+  PJ_TRY(SwitchToWal());
   PJ_ASSIGN(Statement check, Compile("PRAGMA quick_check(1)"));
   if (sqlite3_step(check.get()) != SQLITE_ROW) {
     return SqliteError(db_.get(), path_, "check the state file");
@@ -163,6 +166,18 @@ Status SqliteStore::Prepare() {
   const std::string verdict = reinterpret_cast<const char*>(sqlite3_column_text(check.get(), 0));
   if (verdict != "ok") return Damaged(path_, verdict);
   return CompileAll();
+}
+
+// For this switch SQLite does not wait by itself while somebody reads (`status` of a run that
+// starts).
+Status SqliteStore::SwitchToWal() {
+  const Nanos until = SystemClock().Monotonic() + Millis(kBusyMillis);
+  while (true) {
+    Status done = Exec("PRAGMA journal_mode = WAL", "switch the state file to a write-ahead log");
+    const bool busy = (sqlite3_errcode(db_.get()) & 0xff) == SQLITE_BUSY;
+    if (done || !busy || SystemClock().Monotonic() >= until) return done;
+    sqlite3_sleep(kBusyRetryMillis);
+  }
 }
 
 Status SqliteStore::CompileAll() {

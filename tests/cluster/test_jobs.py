@@ -75,17 +75,3 @@ def test_same_bytes_as_on_one_machine(space, data, user_image, tmp_path, name, f
     (there,), (local,) = made.values(), paths.values()
     expected = bytes_below(local)
     assert expected and bytes_below(there) == expected
-
-
-@pytest.mark.parametrize("python", ["3.9", "3.11", "3.13"])
-def test_pythons(space, data, user_image, python):
-    """The native module where there is one for that Python, else the pure transport, said so."""
-    data("hello")
-    job = space.from_example(EXAMPLES / "hello" / "job.yaml", {"names": "hello-data"},
-                             user_image(python))
-    job["metadata"]["name"] = f"hello-{python.replace('.', '-')}"
-    job["spec"]["outputs"][0]["path"] = f"{job['metadata']['name']}/greetings.txt"
-    applied = space.apply(job)
-    applied.wait_until_complete()
-    first = applied.rows("greetings.txt").splitlines()[0]
-    assert first.startswith(b"Hello"), first

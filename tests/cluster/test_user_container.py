@@ -12,7 +12,6 @@ import objects
 import operator_process
 import pytest
 
-CHART = "charts/paralleljob"
 NAMESPACE = CLAIM = "user-container"
 FILES = 60
 # Told to, it stays the first time in the middle, and leaves a mark when it does.
@@ -46,20 +45,14 @@ def shared(cluster, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def space(cluster, operator_image, worker_image, shared, pytestconfig):
-    """A namespace under Pod Security *restricted* with the chart installed and a volume."""
-    for built in (operator_image, worker_image):
-        cluster.load(built.archive)
+def space(cluster, installed_chart, shared):
+    """A namespace under Pod Security *restricted* with a volume."""
     cluster.apply(objects.namespace(NAMESPACE))
-    cluster.run("helm", "install", "pj", pytestconfig.rootpath / CHART,
-                f"--namespace={NAMESPACE}", "--take-ownership", "--wait", "--timeout=90s",
-                "--set=image.pullPolicy=Never,operator.imagePullPolicy=Never")
     volume, claim = objects.shared_volume(CLAIM, shared, NAMESPACE)
     cluster.apply(volume, claim, namespace=NAMESPACE)
     yield NAMESPACE
     cluster.kubectl("delete", "paralleljobs", "--all", "-n", NAMESPACE, "--timeout=60s",
                     check=False)
-    cluster.run("helm", "uninstall", "pj", f"--namespace={NAMESPACE}", "--wait", check=False)
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
     cluster.kubectl("delete", "persistentvolume", CLAIM, "--wait=false")
 

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <future>
 #include <iterator>
 
 #include "base/fs.h"
@@ -45,6 +46,21 @@ TEST(Store, NewerFormatIsRefused) {
   EXPECT_EQ(error.message, "the state file has format 2, this program reads up to 1");
   EXPECT_EQ(error.where, path);
   EXPECT_FALSE(error.hint.empty());
+}
+
+TEST(Store, OpeningWaitsForAReaderWhoKeepsTheLogFromBeginning) {
+  TempDir dir;
+  const std::string path = FileWithOneObject(dir);
+  Sql(path, "PRAGMA journal_mode = DELETE");
+  sqlite3* reader = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &reader), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM objects", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  auto opened = std::async(std::launch::async,
+                           [&] { return MemoryApi::Open({.state_file = path}).has_value(); });
+  EXPECT_EQ(opened.wait_for(Millis(200)), std::future_status::timeout) << "it did not wait";
+  EXPECT_EQ(sqlite3_close(reader), SQLITE_OK);
+  EXPECT_TRUE(opened.get());
 }
 
 TEST(Store, AnotherProgramsFileIsRefusedAndLeftAlone) {

@@ -33,11 +33,11 @@ def run(mini_batch):
 
 // Long enough that it is not over before somebody reacts to its first mini-batch.
 constexpr char kSlow[] = R"(
-import os, time
+import os, threading
 def run(mini_batch):
     gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
     open(gate + ".reached", "w").close()
-    time.sleep(0.02)
+    threading.Event().wait(0.02)
     return [open(path).read() for path in mini_batch]
 )";
 
