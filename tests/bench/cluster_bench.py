@@ -111,14 +111,6 @@ def operator_alone(plane):
 
 # --- Worker pods -------------------------------------------------------------------------------
 
-def linked_files(folder, count):
-    folder.mkdir()
-    (folder / "0000000").write_text("x", encoding="utf-8")
-    for number in range(1, count):
-        os.link(folder / "0000000", folder / f"{number:07d}")
-    subprocess.run(["chown", "-R", f"{objects.UID}:{objects.UID}", folder], check=True)
-
-
 def seconds_of(report):
     """From the first mini-batch's start to the last one's end, by processed_mini-batches.csv."""
     with open(report, encoding="utf-8", newline="") as file:
@@ -146,7 +138,7 @@ def run_here(manifest, data, folder):
 
 def noop(space, image):
     """No-op mini-batches in one pod with two slots, beside the same on this machine."""
-    linked_files(space.folder / "noop", NOOP)
+    objects.linked_files(space.folder / "noop", NOOP)
     manifest = space.small_job("noop", NOOP_SCRIPT, image, instanceCount=1)
     manifest["spec"]["inputs"][0]["path"] = "noop"
     space.apply(manifest).wait_until_complete(300)
@@ -160,7 +152,7 @@ def noop(space, image):
 
 def naps(space, image):
     """Writes to the API, and the time that a killed agent costs, with mini-batches of 10 ms."""
-    linked_files(space.folder / "naps", NAPS)
+    objects.linked_files(space.folder / "naps", NAPS)
     manifest = space.small_job("naps", NAP_SCRIPT, image)
     manifest["spec"]["inputs"][0]["path"] = "naps"
     manifest["spec"]["maxConcurrencyPerInstance"] = 4

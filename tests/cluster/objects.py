@@ -1,10 +1,25 @@
 """Kubernetes objects for tests, as dicts; everything passes Pod Security *restricted*."""
 
+import os
+
 UID = 65532
+LINKS = 50_000  # a file system has a limit; ext4 has 65,000
 
 
 def metadata(name, **labels):
     return {"name": name, "labels": labels} if labels else {"name": name}
+
+
+def linked_files(folder, count):
+    """A folder of `count` small files that cost little: names of few inodes, in number order."""
+    folder.mkdir()
+    for number in range(count):
+        path = folder / f"{number:06d}"
+        if number % LINKS == 0:
+            first = path
+            path.write_text("x", encoding="utf-8")
+        else:
+            os.link(first, path)
 
 
 def namespace(name, level="restricted"):

@@ -4,10 +4,10 @@ It is evidence from outside: nothing here asks our own programs.
 """
 
 import collections
-import os
 
 import enclosure
 import ledger_replay
+import objects
 import pod_jobs
 import pytest
 
@@ -26,10 +26,7 @@ def run(mini_batch):
 def space(cluster, installed_chart, tmp_path_factory):
     space = pod_jobs.Space(cluster, "audited", tmp_path_factory.mktemp("volume") / "data")
     source = space.folder / "in"
-    source.mkdir()
-    (source / "000000").write_text("x", encoding="utf-8")
-    for number in range(1, COUNT):
-        os.link(source / "000000", source / f"{number:06d}")
+    objects.linked_files(source, COUNT)
     yield space
     space.end()
 
