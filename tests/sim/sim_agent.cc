@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tests/sim/world.h"
+#include "tests/sim/agent_host.h"
 
 namespace pj::sim {
 
@@ -13,12 +13,12 @@ using ledger::Assignment;
 using ledger::AttemptStatus;
 using ledger::Effect;
 
-SimAgent::SimAgent(World* world, ledger::AgentConfig config)
-    : world_(world),
+SimAgent::SimAgent(AgentHost* host, ledger::AgentConfig config)
+    : around_(host),
       config_(config),
       sender_{config.holder, config.incarnation, false},
       core_(config),
-      free_slots_(config.slots * world->scenario().frame) {}
+      free_slots_(config.slots * host->work().frame) {}
 
 void SimAgent::Handle(const ledger::Event& event) {
   if (!Serves()) return;
@@ -27,11 +27,11 @@ void SimAgent::Handle(const ledger::Event& event) {
     if (change->control.mode == ledger::Control::Mode::kAbort) {
       running_.clear();
       ++host_;  // calls are killed
-      free_slots_ = config_.slots * world_->scenario().frame;
+      free_slots_ = config_.slots * around_->work().frame;
     }
   }
   std::vector<Effect> effects;
-  core_.Step(event, world_->Now(), &effects);
+  core_.Step(event, around_->time().Now(), &effects);
   Carry(effects);
   Feed();
 }
@@ -45,18 +45,18 @@ void SimAgent::Carry(const std::vector<Effect>& effects) {
 
 void SimAgent::CarryOne(const Effect& effect) {
   if (const auto* call = std::get_if<ledger::Call>(&effect)) {
-    world_->Send(this, *call);
+    around_->Send(this, *call);
   } else if (const auto* open = std::get_if<ledger::OpenSegment>(&effect)) {
     stems_[open->lo] =
         fmt::format("{}-{}-{}-{}", open->lo, open->epoch, config_.holder, config_.incarnation);
-    if (world_->checker().segments.contains(stems_[open->lo])) {
-      world_->checker().Violate("rule 4: a segment is opened twice: " + stems_[open->lo]);
+    if (around_->checker().segments.contains(stems_[open->lo])) {
+      around_->checker().Violate("rule 4: a segment is opened twice: " + stems_[open->lo]);
     }
-    world_->checker().segments[stems_[open->lo]] = {};
+    around_->checker().segments[stems_[open->lo]] = {};
   } else if (const auto* sync = std::get_if<ledger::SyncOutput>(&effect)) {
     const std::string stem = stems_[sync->lo];
-    const ledger::OutputMark mark = MarkOf(stem, world_->checker().segments[stem]);
-    world_->After(world_->Below(Millis(8)), [this, lo = sync->lo, mark] {
+    const ledger::OutputMark mark = MarkOf(stem, around_->checker().segments[stem]);
+    around_->time().After(around_->time().Below(Millis(8)), [this, lo = sync->lo, mark] {
       if (stems_.contains(lo) && stems_[lo] == mark.segment) Handle(ledger::OutputSynced{lo, mark});
     });
   } else if (const auto* drop = std::get_if<ledger::DropRange>(&effect)) {
@@ -68,28 +68,28 @@ void SimAgent::CarryOne(const Effect& effect) {
     }
     if (drop->from == drop->lo) stems_.erase(drop->lo);
   } else if (const auto* timer = std::get_if<ledger::SetTimer>(&effect)) {
-    const Nanos wait = std::max(Nanos(0), timer->at - world_->Now());
-    world_->After(wait, [this, number = ++timer_] {
+    const Nanos wait = std::max(Nanos(0), timer->at - around_->time().Now());
+    around_->time().After(wait, [this, number = ++timer_] {
       if (number == timer_) Handle(ledger::TimerFired{});
     });
   } else if (const auto* finished = std::get_if<ledger::Finished>(&effect)) {
     ended_ = true;
     why_ = finished->why;
-    world_->OnAgentEnded(this);
+    around_->OnAgentEnded(this);
   } else if (const auto* stalled = std::get_if<ledger::Stalled>(&effect)) {
     ended_ = true;
-    world_->checker().Violate("stalled: " + stalled->error.ToString());
+    around_->checker().Violate("stalled: " + stalled->error.ToString());
   }
 }
 
 void SimAgent::Feed() {
   while (Serves() && free_slots_ > 0) {
     std::vector<Assignment> given;
-    core_.Take(1 + static_cast<size_t>(world_->Chance(0.2)), world_->Now(), &given);
+    core_.Take(1 + static_cast<size_t>(around_->time().Chance(0.2)), around_->time().Now(), &given);
     if (given.empty()) break;
     // A frame of two that meets one free slot: the second was never started.
     while (given.size() > free_slots_) {
-      core_.GiveBack(given.back(), world_->Now());
+      core_.GiveBack(given.back(), around_->time().Now());
       given.pop_back();
     }
     for (const Assignment& assignment : given) Run(assignment);
@@ -100,18 +100,19 @@ void SimAgent::Feed() {
 void SimAgent::Poll() {
   if (!Serves()) return;
   std::vector<Effect> effects;
-  core_.Poll(world_->Now(), &effects);
+  core_.Poll(around_->time().Now(), &effects);
   const bool more = std::any_of(effects.begin(), effects.end(), [](const Effect& effect) {
     return std::holds_alternative<ledger::WorkAvailable>(effect);
   });
   Carry(effects);
-  if (more) world_->After(Nanos(1000), [this] { Feed(); });
+  if (more) around_->time().After(Nanos(1000), [this] { Feed(); });
 }
 
 void SimAgent::Run(const Assignment& given) {
-  Checker& checker = world_->checker();
-  world_->Trace(fmt::format("{} {} runs {} attempt {}{}", config_.holder, config_.incarnation,
-                            given.mini_batch, given.attempt, given.alone ? " alone" : ""));
+  Checker& checker = around_->checker();
+  around_->time().Trace(fmt::format("{} {} runs {} attempt {}{}", config_.holder,
+                                    config_.incarnation, given.mini_batch, given.attempt,
+                                    given.alone ? " alone" : ""));
   checker.OnTake(sender_, given.lo, given.epoch, given.mini_batch, given.attempt);
   if (stopped_) checker.Violate("rule 12: work was given out in a drain");
   const Work work(given.lo, given.epoch);
@@ -131,21 +132,21 @@ void SimAgent::Run(const Assignment& given) {
     }
   }
   --free_slots_;
-  Nanos took = world_->Below(world_->scenario().longest_run) + Nanos(1000);
-  if (given.mini_batch >= world_->scenario().slow_from) took *= 40;
-  world_->After(took, [this, given, host = host_] { End(given, host); });
+  Nanos took = around_->time().Below(around_->work().longest_run) + Nanos(1000);
+  if (given.mini_batch >= around_->work().slow_from) took *= 40;
+  around_->time().After(took, [this, given, host = host_] { End(given, host); });
 }
 
 void SimAgent::End(const Assignment& given, uint64_t host) {
   if (!Serves() || host != host_) return;
   const Work work(given.lo, given.epoch);
-  const bool deadly = world_->scenario().poison.contains(given.mini_batch) ||
-                      (world_->Chaos() && world_->Chance(world_->scenario().host_death));
+  const bool deadly = around_->work().poison.contains(given.mini_batch) ||
+                      (around_->Chaos() && around_->time().Chance(around_->work().host_death));
   if (deadly && running_[work].contains(given.mini_batch)) return HostDies(given);
   if (running_[work].erase(given.mini_batch) == 0) return;  // was dropped meanwhile
   ++free_slots_;
-  const auto bad = world_->scenario().bad.find(given.mini_batch);
-  const bool fails = bad != world_->scenario().bad.end() && given.attempt <= bad->second;
+  const auto bad = around_->work().bad.find(given.mini_batch);
+  const bool fails = bad != around_->work().bad.end() && given.attempt <= bad->second;
   Report(given, fails ? AttemptStatus::kRunException : AttemptStatus::kRunDone);
   Feed();
 }
@@ -157,37 +158,38 @@ void SimAgent::Report(const Assignment& given, AttemptStatus status) {
   result.lo = given.lo;
   result.epoch = given.epoch;
   result.status = status;
-  result.items_total = world_->scenario().shape.items_each;
+  result.items_total = around_->work().shape.items_each;
   result.items_ok = status == AttemptStatus::kRunDone ? result.items_total : 0;
   result.busy = Nanos(1000);
   if (status != AttemptStatus::kRunDone) {
     result.error_hash = 1 + given.mini_batch % 12;
     result.error_text = "ValueError";
   }
-  const ledger::Verdict verdict = core_.Finish(result, world_->Now());
+  const ledger::Verdict verdict = core_.Finish(result, around_->time().Now());
   if (verdict == ledger::Verdict::kStale) return;
-  Segment& segment = world_->checker().segments[stems_[given.lo]];
+  Segment& segment = around_->checker().segments[stems_[given.lo]];
   ++segment.attempts;
-  if (status != AttemptStatus::kRunDone) world_->checker().OnCharged(given.mini_batch);
+  if (status != AttemptStatus::kRunDone) around_->checker().OnCharged(given.mini_batch);
   if (verdict != ledger::Verdict::kRetry) {
     segment.entries.push_back({given.mini_batch, given.attempt, verdict == ledger::Verdict::kFailed,
-                               world_->NextRun(), verdict == ledger::Verdict::kFailed ? 0 : 7U});
+                               around_->time().Number(),
+                               verdict == ledger::Verdict::kFailed ? 0 : 7U});
     return;
   }
   // A forked child of the failed call answers once more.
-  if (!world_->Chance(0.3)) return;
-  world_->After(world_->Below(Millis(20)), [this, result] {
+  if (!around_->time().Chance(0.3)) return;
+  around_->time().After(around_->time().Below(Millis(20)), [this, result] {
     if (!Serves()) return;
-    if (core_.Finish(result, world_->Now()) != ledger::Verdict::kStale) {
-      world_->checker().Violate("the answer of an older attempt was taken");
+    if (core_.Finish(result, around_->time().Now()) != ledger::Verdict::kStale) {
+      around_->checker().Violate("the answer of an older attempt was taken");
     }
   });
 }
 
 void SimAgent::HostDies(const Assignment& by) {
-  world_->Trace(fmt::format("{} slot host dies at {}", config_.holder, by.mini_batch));
+  around_->time().Trace(fmt::format("{} slot host dies at {}", config_.holder, by.mini_batch));
   ++host_;
-  free_slots_ = config_.slots * world_->scenario().frame;
+  free_slots_ = config_.slots * around_->work().frame;
   running_.clear();
   if (by.alone) Report(by, AttemptStatus::kProcessDied);
   Handle(ledger::SlotHostDied{});

@@ -1,4 +1,4 @@
-// SimAgent: AgentCore with slots and segments of its own, driven by the World's events.
+// SimAgent: AgentCore with slots and segments of its own, driven by its host's events.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@
 
 namespace pj::sim {
 
-class World;
+class AgentHost;
 
-// One incarnation of one agent. Lives as long as the World; after Kill() it does nothing more.
+// One incarnation of one agent. Lives as long as its host; after Kill() it does nothing more.
 class SimAgent {
  public:
-  SimAgent(World* world, ledger::AgentConfig config);
+  SimAgent(AgentHost* host, ledger::AgentConfig config);
 
   void Handle(const ledger::Event& event);
   void Kill() { alive_ = false; }
@@ -46,7 +46,7 @@ class SimAgent {
   void HostDies(const ledger::Assignment& by);
   void Poll();
 
-  World* world_;
+  AgentHost* around_;
   ledger::AgentConfig config_;
   Sender sender_;
   ledger::AgentCore core_;

@@ -31,50 +31,31 @@ Scenario Draw(uint64_t seed) {
   Scenario s;
   s.seed = seed;
   s.local = rng.Below(2) == 0;
-  s.instances = 1 + static_cast<uint32_t>(rng.Below(4));
-  s.slots = 1 + static_cast<uint32_t>(rng.Below(3));
-  constexpr uint64_t kSizes[] = {8, 24, 24, 120, 300};
-  s.shape.mini_batches = 1 + rng.Below(kSizes[rng.Below(5)]);
-  s.frame = rng.Below(2) == 0 ? 1 : 1 + static_cast<uint32_t>(rng.Below(8));
-  // More roots than instances, as very large jobs have.
-  const uint64_t wanted = s.instances + (rng.Below(2) == 0 ? 0 : rng.Below(8));
-  s.shape.roots = ledger::RootCount(s.shape.mini_batches, wanted);
-  s.shape.max_retries = static_cast<int64_t>(rng.Below(3));
-  s.shape.items_each = 1 + rng.Below(3);
-  if (rng.Below(3) == 0)
-    s.thresholds.mini_batch_error_threshold = static_cast<int64_t>(rng.Below(4));
-  if (rng.Below(5) == 0) s.thresholds.error_threshold = static_cast<int64_t>(rng.Below(6));
+  DrawSize(&rng, &s.work);
   const bool calm = rng.Below(5) == 0;
   s.fault = calm ? 0 : 0.02 + 0.2 * rng.Unit();
   s.crash = calm ? 0 : 0.04 * rng.Unit();
   // Agents die, but the network is well: then nobody who lives is taken for dead.
   if (!s.local && rng.Below(4) == 0) s.fault = 0;
-  s.host_death = rng.Below(3) == 0 ? 0.1 * rng.Unit() : 0;
+  s.work.host_death = rng.Below(3) == 0 ? 0.1 * rng.Unit() : 0;
   s.chaos = Millis(200) + Nanos(static_cast<int64_t>(rng.Below(3'000'000'000)));
-  s.longest_run =
-      Millis(1) +
-      Nanos(static_cast<int64_t>(rng.Below(rng.Below(2) == 0 ? 20'000'000 : 200'000'000)));
-  // Quick ones first and slow ones later: horizons must come back down.
-  if (rng.Below(3) == 0) {
-    s.slow_from = rng.Below(s.shape.mini_batches / 2 + 1);
-    s.longest_run = Millis(3);
-  }
-  for (uint64_t i = 0; i < s.shape.mini_batches; ++i) {
-    if (rng.Below(8) == 0) s.bad[i] = 1 + static_cast<uint32_t>(rng.Below(4));
-    if (rng.Below(60) == 0) s.poison.insert(i);
-  }
+  DrawFates(&rng, &s.work);
   return s;
 }
 
 World::World(Scenario scenario, bool verbose)
     : scenario_(std::move(scenario)),
-      verbose_(verbose),
-      rng_(scenario_.seed),
-      checker_(scenario_.shape),
-      api_(OpenApi(scenario_.seed, &clock_)),
-      store_(api_.get(), {"default", scenario_.shape.job, scenario_.shape.identity}),
-      starts_(scenario_.instances, 0),
-      watchdog_(scenario_.thresholds, Nanos(0)) {
+      time_(scenario_.seed, verbose),
+      checker_(scenario_.work.shape),
+      api_(OpenApi(scenario_.seed, &time_.clock())),
+      link_({.time = &time_,
+             .api = api_.get(),
+             .objects = {"default", scenario_.work.shape.job, scenario_.work.shape.identity},
+             .checker = &checker_,
+             .fault = scenario_.fault,
+             .chaos = [this] { return Chaos(); }}),
+      starts_(scenario_.work.instances, 0),
+      watchdog_(scenario_.work.thresholds, Nanos(0)) {
   control_.tick = kTick;
   checker_.living_are_safe = !scenario_.local && scenario_.fault == 0;
   checker_.living = 2 * kTick;
@@ -94,38 +75,20 @@ World::World(Scenario scenario, bool verbose)
 // --- Time
 // -----------------------------------------------------------------------------------------
 
-void World::After(Nanos delay, std::function<void()> action) {
-  events_.emplace(std::pair(Now() + delay, ++sequence_), std::move(action));
-}
-
-Nanos World::Below(Nanos bound) {
-  return Nanos(static_cast<int64_t>(rng_.Below(static_cast<uint64_t>(bound.count()) + 1)));
-}
-
-void World::Trace(const std::string& line) {
-  const std::string stamped = fmt::format("{:>12} {}\n", Now().count() / 1000, line);
-  trace_ = Crc32c(stamped, trace_);
-  if (verbose_) fmt::print("{}", stamped);
-}
-
 Outcome World::Run() {
   StartAll();
-  After(kTick, [this] { Poll(); });
-  while (!events_.empty() && checker_.violation().empty()) {
-    auto first = events_.begin();
-    if (first->first.first > scenario_.chaos + kQuietLimit || requests_ > kMaxRequests) {
+  time_.After(kTick, [this] { Poll(); });
+  while (!time_.Empty() && checker_.violation().empty()) {
+    if (time_.NextAt() > scenario_.chaos + kQuietLimit || link_.requests() > kMaxRequests) {
       checker_.Violate("I9: not finished in bounded time: " + Unfinished());
       break;
     }
-    clock_.Set(first->first.first);
-    auto action = std::move(first->second);
-    events_.erase(first);
-    action();
+    time_.RunNext(time_.NextAt());
   }
   if (checker_.violation().empty() && phase_ != Phase::kOver) {
     checker_.Violate("I9: nothing happens any more, but nothing is finished: " + Unfinished());
   }
-  return {checker_.violation(), trace_, requests_, Now()};
+  return {checker_.violation(), time_.trace(), link_.requests(), time_.Now()};
 }
 
 std::string World::Unfinished() const {
@@ -148,8 +111,8 @@ std::string World::Unfinished() const {
 void World::StartAll() {
   ++programs_;
   control_.mode = Control::Mode::kRun;
-  for (uint32_t i = 0; i < scenario_.instances; ++i) {
-    After(Below(Millis(1)), [this, i, program = programs_] {
+  for (uint32_t i = 0; i < scenario_.work.instances; ++i) {
+    time_.After(time_.Below(Millis(1)), [this, i, program = programs_] {
       if (program == programs_) StartAgent(i);
     });
   }
@@ -158,56 +121,56 @@ void World::StartAll() {
 void World::StartAgent(uint32_t ordinal) {
   if (phase_ != Phase::kRunning || aborting_ || complete_) return;
   ledger::AgentConfig config;
-  config.job = scenario_.shape.job;
-  config.identity = scenario_.shape.identity;
+  config.job = scenario_.work.shape.job;
+  config.identity = scenario_.work.shape.identity;
   config.ordinal = ordinal;
   config.holder =
       scenario_.local ? fmt::format("instance-{}", ordinal) : ledger::WorkerName(ordinal);
   config.incarnation = scenario_.local ? fmt::format("program-{}", programs_)
                                        : fmt::format("pod-{}-{}", ordinal, ++starts_[ordinal]);
-  config.mini_batches = scenario_.shape.mini_batches;
-  config.roots = scenario_.shape.roots;
-  config.slots = scenario_.slots;
-  config.max_retries = scenario_.shape.max_retries;
+  config.mini_batches = scenario_.work.shape.mini_batches;
+  config.roots = scenario_.work.shape.roots;
+  config.slots = scenario_.work.slots;
+  config.max_retries = scenario_.work.shape.max_retries;
   config.tick = kTick;
   config.local = scenario_.local;
-  config.seed = rng_.Next();
+  config.seed = time_.Seed();
   for (const auto& agent : agents_) {
     if (agent->config().ordinal == ordinal) agent->zombie = true;
   }
   agents_.push_back(std::make_unique<SimAgent>(this, config));
-  Trace(fmt::format("start {} {}", config.holder, config.incarnation));
+  time_.Trace(fmt::format("start {} {}", config.holder, config.incarnation));
   agents_.back()->Handle(ledger::Started{});
 }
 
 // Locally the whole program dies; in a cluster one agent, and sometimes only in the eyes of others.
 void World::Crash(SimAgent* agent) {
   if (scenario_.local) {
-    Trace("crash of the program");
+    time_.Trace("crash of the program");
     for (const auto& each : agents_) each->Kill();
     ++programs_;  // agents of this one that have not started yet never will
     if (phase_ == Phase::kSealing) {
       sealer_.reset();  // the program made it
       phase_ = Phase::kRunning;
     }
-    After(Millis(1) + Below(Millis(300)), [this] {
+    time_.After(Millis(1) + time_.Below(Millis(300)), [this] {
       if (phase_ == Phase::kRunning && !aborting_ && !complete_ && !AnybodyAlive()) StartAll();
     });
     return;
   }
   const uint32_t ordinal = agent->config().ordinal;
   if (agent->zombie) return;
-  const bool lives_on = Chance(0.4);
-  Trace(fmt::format("crash of {}{}", agent->config().holder, lives_on ? " (lives on)" : ""));
+  const bool lives_on = time_.Chance(0.4);
+  time_.Trace(fmt::format("crash of {}{}", agent->config().holder, lives_on ? " (lives on)" : ""));
   if (!lives_on) agent->Kill();
   agent->zombie = true;
   // Some never come back: others must take over what they held.
-  if (AnybodyAlive() && Chance(0.3)) return Trace("and does not come back");
-  After(Millis(1) + Below(Millis(300)), [this, ordinal] { StartAgent(ordinal); });
+  if (AnybodyAlive() && time_.Chance(0.3)) return time_.Trace("and does not come back");
+  time_.After(Millis(1) + time_.Below(Millis(300)), [this, ordinal] { StartAgent(ordinal); });
 }
 
 void World::OnAgentEnded(SimAgent* agent) {
-  Trace(fmt::format("end of {} {}", agent->config().holder, static_cast<int>(agent->why())));
+  time_.Trace(fmt::format("end of {} {}", agent->config().holder, static_cast<int>(agent->why())));
   if (agent->why() == ledger::Finished::Why::kComplete && !checker_.AllDone()) {
     checker_.Violate("an agent said complete before all was done");
   }
@@ -222,9 +185,9 @@ bool World::AnybodyAlive() const {
 // --------------------------------------------------------------------------------------
 
 kube::Fault World::ServerFault(const kube::Request& request) {
-  if (!Chaos() || !Chance(scenario_.fault / 4)) return kube::Fault::kNone;
+  if (!Chaos() || !time_.Chance(scenario_.fault / 4)) return kube::Fault::kNone;
   const bool write = request.verb != kube::Verb::kGet;
-  switch (rng_.Below(3)) {
+  switch (time_.Pick(3)) {
     case 0:
       return write ? kube::Fault::kConflict : kube::Fault::kNone;
     case 1:
@@ -234,52 +197,12 @@ kube::Fault World::ServerFault(const kube::Request& request) {
   }
 }
 
-Reply World::Carry(const Sender& sender, const ledger::Call& call) {
-  Reply reply = store_.Do(call).value();
-  Trace(fmt::format("{} {} {} {} -> {}", sender.seal ? "seal" : sender.holder, sender.incarnation,
-                    static_cast<int>(call.op), call.name, static_cast<int>(reply.outcome)));
-  using Op = ledger::Call::Op;
-  if (reply.outcome != Reply::Outcome::kOk || call.op == Op::kGet || call.op == Op::kGetLease) {
-    return reply;
-  }
-  checker_.OnSign(sender, Now());
-  if (call.op == Op::kCreate || call.op == Op::kPut) checker_.OnWrite(sender, call.record);
-  return reply;
-}
-
-void World::Deliver(const Sender& sender, const ledger::Call& call,
-                    std::function<void(const Reply&)> answer) {
-  if (++requests_ > kMaxRequests) return;
-  const bool faulty = Chaos() && Chance(scenario_.fault);
-  const uint64_t kind = faulty ? rng_.Below(4) : 3;
-  const Nanos slowest = faulty && kind == 3 ? Millis(150) : Millis(2);
-  const Nanos there = Nanos(1000) + Below(slowest);
-  const Nanos back = Nanos(1000) + Below(slowest);
-  Reply lost;
-  lost.id = call.id;
-  lost.outcome = Reply::Outcome::kUnknown;
-  if (kind == 0) {  // never arrives
-    After(there + back, [answer, lost] { answer(lost); });
-  } else if (kind == 1) {  // arrives, the answer does not
-    After(there, [this, sender, call] { Carry(sender, call); });
-    After(there + back, [answer, lost] { answer(lost); });
-  } else if (kind == 2) {  // given up, and arrives long after
-    After(there + back, [answer, lost] { answer(lost); });
-    After(there + back + Below(Millis(300)), [this, sender, call] { Carry(sender, call); });
-  } else {
-    After(there, [this, sender, call, back, answer = std::move(answer)] {
-      const Reply reply = Carry(sender, call);
-      After(back, [answer, reply] { answer(reply); });
-    });
-  }
-}
-
 void World::Send(SimAgent* agent, const ledger::Call& call) {
-  const bool crash = Chaos() && Chance(scenario_.crash);
-  const bool before = crash && Chance(0.5);
+  const bool crash = Chaos() && time_.Chance(scenario_.crash);
+  const bool before = crash && time_.Chance(0.5);
   if (before) Crash(agent);
   if (!agent->alive()) return;
-  Deliver(agent->sender(), call, [agent](const Reply& reply) { agent->Handle(reply); });
+  link_.Deliver(agent->sender(), call, [agent](const Reply& reply) { agent->Handle(reply); });
   if (crash && !before) Crash(agent);
 }
 
@@ -291,20 +214,20 @@ void World::Broadcast(const Control& control) {
   if (!decoded || !(*decoded == control)) checker_.Violate("the control record's codec is broken");
   for (const auto& agent : agents_) {
     if (!agent->Serves()) continue;
-    After(Below(Millis(5)),
-          [each = agent.get(), control] { each->Handle(ledger::ControlChanged{control}); });
+    time_.After(time_.Below(Millis(5)),
+                [each = agent.get(), control] { each->Handle(ledger::ControlChanged{control}); });
   }
 }
 
 void World::DisturbByControl() {
   Control control = control_;
-  const bool slowing = scenario_.slow_from != UINT64_MAX;
+  const bool slowing = scenario_.work.slow_from != UINT64_MAX;
   for (const ledger::ShardRecord& shard : checker_.Shards()) {
-    if (Chance(0.3)) control.hints.push_back(shard.lo);
-    if (Chance(slowing ? 0.9 : 0.3)) control.retract.push_back(shard.lo);
+    if (time_.Chance(0.3)) control.hints.push_back(shard.lo);
+    if (time_.Chance(slowing ? 0.9 : 0.3)) control.retract.push_back(shard.lo);
   }
-  if (Chance(slowing ? 0.03 : 0.1)) {
-    Trace("drain");
+  if (time_.Chance(slowing ? 0.03 : 0.1)) {
+    time_.Trace("drain");
     control.mode = Control::Mode::kDrain;
     control_.mode = Control::Mode::kDrain;
   }
@@ -312,9 +235,9 @@ void World::DisturbByControl() {
 }
 
 void World::JudgeNow() {
-  const policy::Sums sums = policy::Sum(checker_.Shards(), scenario_.shape.mini_batches);
-  const policy::Verdict verdict = watchdog_.Judge(sums, true, false, Now());
-  const policy::Thresholds& t = scenario_.thresholds;
+  const policy::Sums sums = policy::Sum(checker_.Shards(), scenario_.work.shape.mini_batches);
+  const policy::Verdict verdict = watchdog_.Judge(sums, true, false, time_.Now());
+  const policy::Thresholds& t = scenario_.work.thresholds;
   const auto over = [](uint64_t count, int64_t threshold) {
     return threshold >= 0 && count > static_cast<uint64_t>(threshold);
   };
@@ -328,7 +251,7 @@ void World::JudgeNow() {
     checker_.Violate("I5: complete too early or too late");
   }
   if (verdict.state == policy::JobState::kFailed && !aborting_) {
-    Trace("abort: " + verdict.reason);
+    time_.Trace("abort: " + verdict.reason);
     aborting_ = true;
     control_.mode = Control::Mode::kAbort;
     Broadcast(control_);
@@ -345,16 +268,16 @@ void World::Poll() {
     });
   };
   complete_ = complete_ || (!alive && ended_as(ledger::Finished::Why::kComplete));
-  if (complete_ || (aborting_ && (!alive || Chance(0.5)))) {
+  if (complete_ || (aborting_ && (!alive || time_.Chance(0.5)))) {
     StartSeal();
   } else if (!alive && control_.mode == Control::Mode::kDrain) {
-    Trace("resume");
+    time_.Trace("resume");
     StartAll();
   } else if (!aborting_ && Chaos() && control_.mode == Control::Mode::kRun &&
-             Chance(scenario_.slow_from != UINT64_MAX ? 0.9 : 0.3)) {
+             time_.Chance(scenario_.work.slow_from != UINT64_MAX ? 0.9 : 0.3)) {
     DisturbByControl();
   }
-  After(kTick, [this] { Poll(); });
+  time_.After(kTick, [this] { Poll(); });
 }
 
 // --- Seal
@@ -362,10 +285,10 @@ void World::Poll() {
 
 void World::StartSeal() {
   phase_ = Phase::kSealing;
-  Trace("seal");
-  sealer_ = std::make_unique<ledger::Sealer>(scenario_.shape.job, scenario_.shape.identity,
-                                             scenario_.shape.mini_batches, scenario_.shape.roots,
-                                             fmt::format("seal-{}", ++sequence_));
+  time_.Trace("seal");
+  sealer_ = std::make_unique<ledger::Sealer>(
+      scenario_.work.shape.job, scenario_.work.shape.identity, scenario_.work.shape.mini_batches,
+      scenario_.work.shape.roots, fmt::format("seal-{}", time_.Number()));
   SealStep(nullptr);
 }
 
@@ -376,7 +299,7 @@ void World::SealStep(const Reply* reply) {
     Sender sender;
     sender.seal = true;
     sender.incarnation = "seal";
-    Deliver(sender, **call, [this](const Reply& answer) {
+    link_.Deliver(sender, **call, [this](const Reply& answer) {
       if (phase_ == Phase::kSealing) SealStep(&answer);
     });
     return;
@@ -384,9 +307,9 @@ void World::SealStep(const Reply* reply) {
   phase_ = Phase::kOver;
   const std::vector<ledger::ShardRecord> shards = sealer_->TakeShards();
   checker_.OnSealed(shards, complete_ && !aborting_);
-  const policy::Sums sums = policy::Sum(shards, scenario_.shape.mini_batches);
-  const policy::Verdict verdict = policy::FinalVerdict(sums, scenario_.thresholds);
-  Trace("verdict: " + verdict.reason);
+  const policy::Sums sums = policy::Sum(shards, scenario_.work.shape.mini_batches);
+  const policy::Verdict verdict = policy::FinalVerdict(sums, scenario_.work.thresholds);
+  time_.Trace("verdict: " + verdict.reason);
   if (complete_ && !aborting_ && verdict.state == policy::JobState::kRunning) {
     checker_.Violate("I5: all is done and the final verdict is none");
   }
