@@ -12,58 +12,10 @@
 #include "api/names.h"
 #include "base/json.h"
 #include "base/yaml_doc.h"
+#include "base/yaml_text.h"
 
 namespace pj::api {
 namespace {
-
-// Safe without quotes in every YAML reader, and text in both of our dialects.
-bool IsPlainSafe(const std::string& text) {
-  if (text.empty()) return false;
-  const auto ordinary = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '/' || c == '-';
-  };
-  const char first = text[0];
-  const bool begins = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z') ||
-                      first == '/' || (first == '.' && text.size() > 1 && text[1] == '/');
-  if (!begins || !std::all_of(text.begin(), text.end(), ordinary)) return false;
-  YamlNode node;
-  node.kind = YamlNode::Kind::kScalar;
-  node.scalar = text;
-  return std::holds_alternative<std::string>(ResolveScalar(node, YamlDialect::kKubectl)) &&
-         std::holds_alternative<std::string>(ResolveScalar(node, YamlDialect::kPython));
-}
-
-std::string Quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\')
-      out += {'\\', c};
-    else if (c == '\n')
-      out += "\\n";
-    else if (c == '\t')
-      out += "\\t";
-    else if (byte < 0x20 || byte == 0x7F)
-      out += fmt::format("\\x{:02x}", byte);
-    else
-      out += c;
-  }
-  return out + "\"";
-}
-
-std::string Scalar(const std::string& text) { return IsPlainSafe(text) ? text : Quoted(text); }
-
-// Text of several lines that a literal block gives back byte for byte.
-bool IsBlockSafe(const std::string& text) {
-  if (text.find('\n') == std::string::npos || text[0] == ' ' || text[0] == '\n' ||
-      text[0] == '\t') {
-    return false;
-  }
-  if (text.ends_with("\n\n") || text.find("\n\t") != std::string::npos) return false;
-  return std::all_of(text.begin(), text.end(),
-                     [](unsigned char c) { return c == '\n' || (c >= 0x20 && c != 0x7F); });
-}
 
 class Writer {
  public:
@@ -99,15 +51,9 @@ class Writer {
   void Close() { --depth_; }
 
   void Text(std::string_view key, const std::string& text) {
-    if (!IsBlockSafe(text)) return Line(key, Scalar(text));
+    if (!IsYamlBlockSafe(text)) return Line(key, YamlScalar(text));
     Line(key, text.ends_with("\n") ? "|" : "|-");
-    size_t begin = 0;
-    while (begin < text.size()) {
-      const size_t end = std::min(text.find('\n', begin), text.size());
-      const std::string line = text.substr(begin, end - begin);
-      out_ += line.empty() ? "\n" : std::string((depth_ + 1) * 2, ' ') + line + "\n";
-      begin = end + 1;
-    }
+    out_ += YamlBlock(text, (depth_ + 1) * 2);
   }
   void OptionalText(std::string_view key, const std::string& text) {
     if (!text.empty()) Text(key, text);
@@ -115,14 +61,14 @@ class Writer {
   void TextMap(std::string_view key, const std::map<std::string, std::string>& map) {
     if (map.empty()) return;
     Open(key);
-    for (const auto& [name, value] : map) Text(Scalar(name), value);
+    for (const auto& [name, value] : map) Text(YamlScalar(name), value);
     Close();
   }
   void TextList(std::string_view key, const std::vector<std::string>& texts) {
     if (texts.empty()) return;
     Line(key, "");
     for (const std::string& text : texts) {
-      out_ += std::string(depth_ * 2, ' ') + "- " + Scalar(text) + "\n";
+      out_ += std::string(depth_ * 2, ' ') + "- " + YamlScalar(text) + "\n";
     }
   }
   void Fragment(std::string_view key, const KubeJson& json) {
@@ -135,7 +81,7 @@ class Writer {
     if (!value.is_structured() || value.empty()) return Line(key, DumpJson(value));
     if (value.is_object()) {
       Open(key);
-      for (const auto& [name, item] : value.items()) JsonValue(Scalar(name), item);
+      for (const auto& [name, item] : value.items()) JsonValue(YamlScalar(name), item);
       return Close();
     }
     const bool objects = std::all_of(value.begin(), value.end(), [](const Json& item) {
@@ -146,7 +92,7 @@ class Writer {
     Line(key, "");
     for (const Json& item : value) {
       Item([&] {
-        for (const auto& [name, inner] : item.items()) JsonValue(Scalar(name), inner);
+        for (const auto& [name, inner] : item.items()) JsonValue(YamlScalar(name), inner);
       });
     }
   }
@@ -232,7 +178,7 @@ class Writer {
     if (spec.mini_batch_size) {
       const std::string size = ToText(*spec.mini_batch_size);
       Line("miniBatchSize",
-           spec.mini_batch_size->unit == MiniBatchSize::Unit::kFiles ? size : Quoted(size));
+           spec.mini_batch_size->unit == MiniBatchSize::Unit::kFiles ? size : YamlQuoted(size));
     }
     TextList("partitionKeys", spec.partition_keys);
     Integers(spec, "spec");
