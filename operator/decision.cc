@@ -50,7 +50,8 @@ policy::Verdict Judge(Turn* turn, const Decision& decision) {
   if (world.control && world.control->mode == ledger::Control::Mode::kAbort) {
     return policy::FromAbortReason(world.control->reason);
   }
-  policy::Verdict verdict;
+  policy::Verdict verdict = policy::JudgeCancel(turn->spec().cancel);
+  if (verdict.state != JobState::kRunning) return verdict;
   if (world.plan) verdict = Watch(turn, decision);
   if (verdict.state == JobState::kRunning) verdict = policy::JudgeWorkers(Reports(world));
   if (verdict.state == JobState::kRunning && !decision.suspended) {

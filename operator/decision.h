@@ -24,7 +24,7 @@ struct Decision {
   bool Failed() const { return verdict.state == policy::JobState::kFailed; }
 };
 
-// The order: spec, ledger's health, result, an abort that was written before, thresholds,
+// The order: spec, ledger's health, result, an abort that was written before, cancel, thresholds,
 // completion, lost slots, deadline, timeouts.
 Decision Decide(Turn* turn);
 

@@ -146,6 +146,7 @@ class ManifestReader {
          {"work", [&](auto& n, auto& p) { Walk(n, p, {{"volume", Fragment(&spec.work_volume)}}); }},
          {"logs", Choice(&spec.logs)},
          {"suspend", [&](auto& n, auto& p) { spec.suspend = read_.Bool(n, p).value_or(false); }},
+         {"cancel", [&](auto& n, auto& p) { spec.cancel = read_.Bool(n, p).value_or(false); }},
          {"managedBy", Text(&spec.managed_by)},
          {"rerun", Text(&spec.rerun)},
          {"rerunPolicy", Choice(&spec.rerun_policy)}});

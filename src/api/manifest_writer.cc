@@ -249,6 +249,7 @@ class Writer {
     }
     if (spec.logs != LogsPolicy::kKeep) Line("logs", ToName(spec.logs));
     if (spec.suspend) Line("suspend", "true");
+    if (spec.cancel) Line("cancel", "true");
     OptionalText("managedBy", spec.managed_by);
     OptionalText("rerun", spec.rerun);
     if (spec.rerun_policy != RerunPolicy::kAll) Line("rerunPolicy", ToName(spec.rerun_policy));

@@ -133,6 +133,7 @@ struct ParallelJobSpec {
   KubeJson work_volume;
   LogsPolicy logs = LogsPolicy::kKeep;
   bool suspend = false;
+  bool cancel = false;
   std::string managed_by;
   std::optional<int64_t> active_deadline_seconds;
   std::optional<int64_t> ttl_seconds_after_finished;

@@ -428,6 +428,7 @@ std::vector<std::string> ClusterOnlyFields(const ParallelJob& job) {
   add(!spec.work_volume.empty(), "spec.work.volume");
   add(spec.logs != LogsPolicy::kKeep, "spec.logs");
   add(spec.suspend, "spec.suspend");
+  add(spec.cancel, "spec.cancel");
   add(!spec.managed_by.empty(), "spec.managedBy");
   add(spec.ttl_seconds_after_finished.has_value(), "spec.ttlSecondsAfterFinished");
   return out;

@@ -192,6 +192,11 @@ Verdict JudgeDeadline(Nanos ran, std::optional<Nanos> deadline) {
                       std::chrono::duration_cast<Seconds>(*deadline).count())};
 }
 
+Verdict JudgeCancel(bool cancelled) {
+  if (!cancelled) return {};
+  return {JobState::kFailed, "Cancelled", "the job was cancelled (spec.cancel)"};
+}
+
 Verdict JudgeWorkers(const std::vector<WorkerReport>& workers) {
   for (const WorkerReport& worker : workers) {
     if (!worker.slots_lost) return {};

@@ -63,6 +63,9 @@ class Watchdog {
 // Failed (DeadlineExceeded) when a job ran longer than its deadline.
 Verdict JudgeDeadline(Nanos ran, std::optional<Nanos> deadline);
 
+// Failed (Cancelled): somebody asked for it.
+Verdict JudgeCancel(bool cancelled);
+
 // What one living worker says of itself.
 struct WorkerReport {
   bool slots_lost = false;  // every slot has retired

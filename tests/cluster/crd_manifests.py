@@ -149,6 +149,8 @@ def setting_cases():
         *each("spec/copyLogsToParent", BAD, "yes", 0),
         *each("spec/suspend", GOOD, True, False),
         *each("spec/suspend", BAD, "true"),
+        *each("spec/cancel", GOOD, True, False),
+        *each("spec/cancel", BAD, "true"),
         *each("spec/managedBy", GOOD, "kueue.x-k8s.io/multikueue"),
         *each("spec/managedBy", BAD, "me", "", "a/" + "b" * 62),
         *each("spec/rerun", BAD, "2"),

@@ -227,6 +227,7 @@ CLUSTER = {
     "spec.work.volume": {"spec": {"work": {"volume": {"emptyDir": {}}}}},
     "spec.logs": {"spec": {"logs": "none"}},
     "spec.suspend": {"spec": {"suspend": True}},
+    "spec.cancel": {"spec": {"cancel": True}},
     "spec.managedBy": {"spec": {"managedBy": "example.com/queue"}},
     "spec.ttlSecondsAfterFinished": {"spec": {"ttlSecondsAfterFinished": 60}},
 }

@@ -119,11 +119,11 @@ def test_every_field_is_listed_with_its_values(cli):
 
 def test_what_only_a_cluster_knows_is_said_once(cli):
     spec = ("podTemplate: {resources: {limits: {cpu: 1}}}\nwork: {volume: {emptyDir: {}}}\n"
-            "logs: none\nsuspend: true\nmanagedBy: a.b/c\nttlSecondsAfterFinished: 6")
+            "logs: none\nsuspend: true\ncancel: true\nmanagedBy: a.b/c\nttlSecondsAfterFinished: 6")
     ended = cli.run(cli.job(LOGS, files=6, spec=spec), "--set", "metadata.namespace=batch")
     assert ended.code == 0, ended
     for field in ("metadata.namespace", "spec.podTemplate", "spec.work.volume", "spec.logs",
-                  "spec.suspend", "spec.managedBy", "spec.ttlSecondsAfterFinished"):
+                  "spec.suspend", "spec.cancel", "spec.managedBy", "spec.ttlSecondsAfterFinished"):
         assert ended.err.count(f"note: {field} ") == 1, (field, ended.err)
 
 

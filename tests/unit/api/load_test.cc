@@ -363,13 +363,14 @@ TEST_F(LoadFile, ListsWhatOnlyAClusterKnows) {
   EXPECT_TRUE(ClusterOnlyFields(Load(Manifest()).jobs.at(0).job).empty());
   const LoadedFile f = Load(Manifest(
       "podTemplate: {resources: {limits: {cpu: 2}}}\nwork: {volume: {emptyDir: {}}}\nlogs: none\n"
-      "suspend: true\nmanagedBy: a.b/c\nactiveDeadlineSeconds: 5\nttlSecondsAfterFinished: 6",
+      "suspend: true\ncancel: true\nmanagedBy: a.b/c\nactiveDeadlineSeconds: "
+      "5\nttlSecondsAfterFinished: 6",
       "environment: {image: debian}"));
   EXPECT_EQ(f.Text(), "");
-  EXPECT_THAT(
-      ClusterOnlyFields(f.jobs.at(0).job),
-      ElementsAre("spec.task.environment.image", "spec.podTemplate", "spec.work.volume",
-                  "spec.logs", "spec.suspend", "spec.managedBy", "spec.ttlSecondsAfterFinished"));
+  EXPECT_THAT(ClusterOnlyFields(f.jobs.at(0).job),
+              ElementsAre("spec.task.environment.image", "spec.podTemplate", "spec.work.volume",
+                          "spec.logs", "spec.suspend", "spec.cancel", "spec.managedBy",
+                          "spec.ttlSecondsAfterFinished"));
 }
 
 TEST_F(LoadFile, SaysWhatCannotRunHere) {

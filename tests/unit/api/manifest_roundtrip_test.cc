@@ -209,6 +209,7 @@ class JobMaker {
     spec->work_volume = Fragment();
     spec->logs = Any<LogsPolicy>();
     spec->suspend = Maybe();
+    spec->cancel = Maybe();
     spec->managed_by = Maybe() ? Text() : "";
     spec->rerun = Maybe() ? Text() : "";
     spec->rerun_policy = Any<RerunPolicy>();

@@ -48,6 +48,31 @@ TEST_F(ScaleTest, AHangingDrainEndsWithItsGrace) {
   EXPECT_EQ(Job()["spec"]["suspend"], true);
 }
 
+TEST_F(ScaleTest, CancellingAbortsForGood) {
+  SetSpec("cancel", true);
+  Turn(Seconds(6));
+  EXPECT_EQ(Control().mode, Mode::kAbort);
+  EXPECT_EQ(policy::FromAbortReason(Control().reason).reason, "Cancelled");
+  EXPECT_EQ(Status()["state"], "Failing");
+  SetSpec("cancel", false);
+  Turn(Seconds(6));
+  EXPECT_EQ(Control().mode, Mode::kAbort);
+  PutResult(1, "Cancelled", "by spec.cancel");
+  SetPodStatus("p0", {{"phase", "Succeeded"}});
+  Turn(Seconds(6));
+  EXPECT_EQ(ConditionIs("Failed"), "True");
+}
+
+TEST_F(ScaleTest, CancellingASuspendedJobEndsIt) {
+  SetSpec("suspend", true);
+  Turn();
+  SetPodStatus("p0", {{"phase", "Succeeded"}});
+  Settle();
+  SetSpec("cancel", true);
+  Turn(Seconds(6));
+  EXPECT_EQ(Control().mode, Mode::kAbort);
+}
+
 TEST_F(ScaleTest, ResumingRunsAgain) {
   SetSpec("suspend", true);
   Turn();

@@ -202,6 +202,8 @@ TEST(Messages, AreBounded) {
 }
 
 TEST(Verdict, ADeadlineIsExceededOnlyWhenItHasPassed) {
+  EXPECT_EQ(JudgeCancel(false).state, JobState::kRunning);
+  EXPECT_EQ(JudgeCancel(true).reason, "Cancelled");
   EXPECT_EQ(JudgeDeadline(Seconds(100), std::nullopt).state, JobState::kRunning);
   EXPECT_EQ(JudgeDeadline(Seconds(10), Seconds(10)).state, JobState::kRunning);
   const Verdict late = JudgeDeadline(Seconds(10) + Nanos(1), Seconds(10));
