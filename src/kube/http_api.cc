@@ -42,18 +42,11 @@ std::string BodyOf(const Request& request) {
   return DumpJson(options);
 }
 
-Result<Response> ToResponse(HttpAnswer answer, const std::string& path) {
+Response ToResponse(HttpAnswer answer) {
   Response out;
   out.code = answer.status;
   out.retry_after = answer.retry_after;
-  if (out.ok()) {
-    // A whole object, looked at as far as needed to know that nothing is missing.
-    if (auto whole = JsonMember(answer.body, ""); !whole) {
-      return Fail(Code::kUnavailable,
-                  fmt::format("not an API server's answer: {}", answer.body.substr(0, kShown)),
-                  path, "is there a proxy in between?");
-    }
-  } else {
+  if (!out.ok()) {
     const ServerStatus status = ReadStatus(answer.body);
     out.reason = status.reason;
     out.message = status.message;
@@ -114,6 +107,7 @@ class HttpApiImpl : public HttpApi {
   Result<std::unique_ptr<Watch>> OpenWatch(const WatchRequest& request) override {
     return std::make_unique<HttpWatch>(backend_, request);
   }
+  Result<Response> GetRaw(const RawRequest& request, const RawReceiver& receiver) override;
 
  private:
   Result<HttpAnswer> Send(HttpCall call);
@@ -128,7 +122,26 @@ Result<Response> HttpApiImpl::Do(const Request& request) {
   auto answer = Send({.method = MethodOf(request.verb), .path = path, .body = BodyOf(request)});
   // Nothing was asked of the server that could not be asked again.
   if (!answer) return Fail(Code::kUnavailable, answer.error().ToString());
-  return ToResponse(std::move(*answer), path);
+  Response out = ToResponse(std::move(*answer));
+  // A whole object, looked at as far as needed to know that nothing is missing.
+  if (out.ok() && !JsonMember(out.body, "")) {
+    return Fail(Code::kUnavailable,
+                fmt::format("not an API server's answer: {}", out.body.substr(0, kShown)), path,
+                "is there a proxy in between?");
+  }
+  return out;
+}
+
+Result<Response> HttpApiImpl::GetRaw(const RawRequest& request, const RawReceiver& receiver) {
+  PJ_ASSIGN(const Credentials::Now as, backend_->credentials.Get());
+  const HttpTimeouts timeouts{.connect = backend_->options.connect_timeout,
+                              .silence = request.silence,
+                              .whole = Seconds(0)};
+  PJ_ASSIGN(const auto connection, HttpConnection::Create(backend_->endpoint, *as.tls, timeouts));
+  auto answer =
+      connection->Send({.method = "GET", .path = request.path, .token = as.token}, receiver);
+  if (!answer) return Fail(Code::kUnavailable, answer.error().ToString());
+  return ToResponse(std::move(*answer));
 }
 
 // A token may have been replaced a moment ago.

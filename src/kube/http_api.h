@@ -1,7 +1,10 @@
 // HttpApi: a real Kubernetes API server over HTTPS.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "kube/api.h"
@@ -16,6 +19,17 @@ struct HttpApiOptions {
   Seconds whole{60};           // of one answer
   Seconds watch_silence{150};  // bookmarks come about each minute
 };
+
+// A GET whose answer is no object: "/version", a container's log, what a pod serves through the
+// API server ("/api/v1/namespaces/NS/pods/POD/proxy/…").
+struct RawRequest {
+  std::string path = {};  // with its query; PercentEncoded where it holds what others wrote
+  Seconds silence{30};    // between two pieces; there is no limit on the whole
+};
+// Gets the pieces of a 2xx body; false ends the call (kUnavailable). Must not throw.
+using RawReceiver = std::function<bool(std::string_view piece)>;
+// As a part of a path or the value of a query.
+std::string PercentEncoded(std::string_view text);
 
 // Thread-safe. Servers are verified always. Requests share idle connections; each watch has a
 // connection and a thread of its own and may outlive the Api.
@@ -32,6 +46,10 @@ class HttpApi : public Api {
   // kInvalid if the configuration cannot be used. Connects only when asked something.
   static Result<std::unique_ptr<HttpApi>> Open(const ClientConfig& config,
                                                const HttpApiOptions& options = {});
+
+  // On a connection of its own. Without a receiver a 2xx body is in the answer, as it came; any
+  // other answer is decoded as for Do.
+  virtual Result<Response> GetRaw(const RawRequest& request, const RawReceiver& receiver = {}) = 0;
 };
 
 }  // namespace pj::kube

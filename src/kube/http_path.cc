@@ -4,29 +4,17 @@
 
 #include <charconv>
 
+#include "kube/http_api.h"
+
 namespace pj::kube {
 namespace {
-
-std::string Encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
 
 // "a=1&b=2", leaving out what is empty.
 class Query {
  public:
   void Add(const char* name, const std::string& value) {
     if (value.empty()) return;
-    text_ += fmt::format("{}{}={}", text_.empty() ? '?' : '&', name, Encoded(value));
+    text_ += fmt::format("{}{}={}", text_.empty() ? '?' : '&', name, PercentEncoded(value));
   }
   const std::string& text() const { return text_; }
 
@@ -37,7 +25,7 @@ class Query {
 std::string Collection(const ResourceType& type, const std::string& ns) {
   std::string out = type.group.empty() ? fmt::format("/api/{}", type.version)
                                        : fmt::format("/apis/{}/{}", type.group, type.version);
-  if (!ns.empty()) out += "/namespaces/" + Encoded(ns);
+  if (!ns.empty()) out += "/namespaces/" + PercentEncoded(ns);
   return out + "/" + type.plural;
 }
 
@@ -117,10 +105,24 @@ Result<Endpoint> ParseEndpoint(const ClientConfig& config) {
   return out;
 }
 
+std::string PercentEncoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
 std::string PathOf(const Request& request) {
   std::string path = Collection(request.type, request.ns);
   if (request.verb != Verb::kList && request.verb != Verb::kCreate) {
-    path += "/" + Encoded(request.name);
+    path += "/" + PercentEncoded(request.name);
   }
   if (request.verb == Verb::kUpdateStatus) path += "/status";
   Query query;
