@@ -1,5 +1,8 @@
-// `paralleljob status DIR`: what is committed, whether or not the run is alive.
+// `paralleljob status DIR`: what is committed, whether or not the run is alive. JOB:
+// cmd_job_status.
 #include <fmt/core.h>
+
+#include <filesystem>
 
 #include "base/json.h"
 #include "cli/commands.h"
@@ -40,7 +43,14 @@ std::string WithCommitted(const std::string& summary,
 
 }  // namespace
 
-int StatusCommand(const DirOptions& options) {
+int StatusCommand(const JobOptions& options) {
+  std::error_code ignored;
+  const bool folder = options.job.find('/') != std::string::npos ||
+                      std::filesystem::is_directory(options.job, ignored);
+  return folder ? DirStatus({.dir = options.job, .json = options.json}) : JobStatus(options);
+}
+
+int DirStatus(const DirOptions& options) {
   const Result<OpenedDir> opened = OpenDir(options.dir);
   if (!opened) {
     PrintError(opened.error());

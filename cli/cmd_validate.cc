@@ -1,4 +1,4 @@
-// `paralleljob validate` and `convert`: what a job file says, and whether it is right.
+// `paralleljob validate`: whether a job file is right, and what may stand in one.
 #include <fmt/core.h>
 
 #include <charconv>
@@ -12,7 +12,6 @@
 #include "cli/environment.h"
 #include "cli/exit_codes.h"
 #include "cli/load_job.h"
-#include "cli/portable.h"
 
 namespace pj::cli {
 namespace {
@@ -169,24 +168,6 @@ int ValidateCommand(const ValidateOptions& all) {
       fmt::print("valid: {} job{}\n", jobs.size(), jobs.size() == 1 ? "" : "s");
   }
   return findings.HasErrors() ? kExitBadInput : kExitDone;
-}
-
-int ConvertCommand(const ConvertOptions& options) {
-  std::optional<api::LoadedJob> job = LoadOne(options.file);
-  if (!job) return kExitBadInput;
-  if (job->from_azure) {
-    if (Status made = MakePortable(options.file.files[0], &job->job); !made) {
-      PrintError(made.error());
-      if (options.file.json) fmt::print("{}\n", NotStartedJson(made.error()));
-      return ExitCodeOf(made.error());
-    }
-  }
-  if (options.file.json) {
-    fmt::print("{}\n", api::ToManifestJson(job->job));
-  } else {
-    fmt::print("{}", api::ToManifest(job->job));
-  }
-  return kExitDone;
 }
 
 }  // namespace pj::cli

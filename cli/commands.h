@@ -1,6 +1,7 @@
 // The commands of `paralleljob`: options in, exit code out. main.cc maps argv to these.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -33,6 +34,8 @@ struct PlanOptions {
 
 struct ConvertOptions {
   FileOptions file;
+  std::string out_dir;                         // --out: a folder for GitOps instead of stdout
+  std::map<std::string, std::string> outputs;  // --output NAME=pvc:CLAIM/path
 };
 
 struct ValidateOptions {
@@ -40,7 +43,28 @@ struct ValidateOptions {
   bool fields = false;  // --fields: the table of all fields instead of findings
 };
 
-struct DirOptions {  // status, verify
+// Which cluster: as kubectl's options of these names.
+struct ClusterOptions {
+  std::string kubeconfig;
+  std::string context;
+  std::string ns;  // -n
+};
+
+struct SubmitOptions {
+  FileOptions file;
+  ClusterOptions cluster;
+  std::map<std::string, std::string> outputs;  // --output NAME=pvc:CLAIM/path
+  bool wait = false;
+};
+
+struct JobOptions {  // status, errors, suspend, resume, scale, cancel, top
+  std::string job;   // status: empty lists all
+  ClusterOptions cluster;
+  int64_t instances = 0;  // scale
+  bool json = false;
+};
+
+struct DirOptions {  // verify; status of a folder
   std::string dir;
   bool json = false;
 };
@@ -49,7 +73,16 @@ int RunCommand(const RunOptions& options);
 int PlanCommand(const PlanOptions& options);
 int ValidateCommand(const ValidateOptions& options);
 int ConvertCommand(const ConvertOptions& options);
-int StatusCommand(const DirOptions& options);
+int SubmitCommand(const SubmitOptions& options);
+// A folder is a local run, anything else a job of a cluster.
+int StatusCommand(const JobOptions& options);
+int DirStatus(const DirOptions& options);
+int JobStatus(const JobOptions& options);
+int ErrorsCommand(const JobOptions& options);
+int SuspendCommand(const JobOptions& options);
+int ResumeCommand(const JobOptions& options);
+int ScaleCommand(const JobOptions& options);
+int CancelCommand(const JobOptions& options);
 int VerifyCommand(const DirOptions& options);
 
 }  // namespace pj::cli

@@ -9,6 +9,14 @@
 
 namespace pj::cli {
 
+namespace {
+
+Json Errors(const Error& error) {
+  return Json::array({{{"message", error.ToString()}, {"reason", CodeName(error.code)}}});
+}
+
+}  // namespace
+
 void PrintError(const Error& error) { fmt::print(stderr, "error: {}\n", error.ToString()); }
 void PrintWarning(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
 void PrintNote(const std::string& text) { fmt::print(stderr, "note: {}\n", text); }
@@ -36,9 +44,11 @@ Json DiagnosticJson(const Diagnostic& d) {
 std::string NotStartedJson(const Error& error) {
   Json out;
   out["state"] = "NotStarted";
-  out["errors"] = Json::array({{{"message", error.ToString()}, {"reason", CodeName(error.code)}}});
+  out["errors"] = Errors(error);
   return DumpJson(out);
 }
+
+std::string FailureJson(const Error& error) { return DumpJson({{"errors", Errors(error)}}); }
 
 std::string NotStartedJson(const Diagnostics& diagnostics) {
   Json errors = Json::array();

@@ -22,6 +22,8 @@ int ExitCodeOf(const Error& error);
 // {"state":"NotStarted","errors":[…]} for -o json, when the job never began.
 std::string NotStartedJson(const Error& error);
 std::string NotStartedJson(const Diagnostics& diagnostics);
+// {"errors":[…]} for -o json of commands that only ask or change.
+std::string FailureJson(const Error& error);
 
 // "1 234 567", "3.2 s", "4 min 05 s", "12.3 MB".
 std::string GroupDigits(uint64_t number);

@@ -56,7 +56,8 @@ struct AllOptions {
   pj::cli::PlanOptions plan;
   pj::cli::ValidateOptions validate;
   pj::cli::ConvertOptions convert;
-  pj::cli::DirOptions status;
+  pj::cli::SubmitOptions submit;
+  pj::cli::JobOptions job;  // of all commands that name a job
   pj::cli::DirOptions verify;
 };
 
@@ -86,6 +87,53 @@ void AddDir(CLI::App* app, const std::string& name, const std::string& help,
   command->footer("Example: paralleljob " + name + " ./iris-output");
 }
 
+void AddCluster(CLI::App* command, pj::cli::ClusterOptions* cluster) {
+  command->add_option("--kubeconfig", cluster->kubeconfig, "file that names the cluster")
+      ->type_name("FILE");
+  command->add_option("--context", cluster->context, "context of the kubeconfig file")
+      ->type_name("NAME");
+  command->add_option("-n,--namespace", cluster->ns, "namespace (default: the context's)")
+      ->type_name("NAME");
+}
+
+void AddSubmit(CLI::App* app, pj::cli::SubmitOptions* submit) {
+  CLI::App* command =
+      app->add_subcommand("submit", "start a job on a cluster, its code and small inputs with it");
+  AddFileOptions(command, &submit->file);
+  AddCluster(command, &submit->cluster);
+  AddPairs(command, "--output", &submit->outputs, "where an output goes: pvc:CLAIM/path");
+  command->add_flag("--wait", submit->wait, "show progress and end with the job");
+  command->footer(
+      "Example: paralleljob submit -f job.yaml --image iris=registry/python:3.11 \\\n"
+      "           --input flowers=pvc:data/iris --output scored=pvc:results/iris.csv --wait");
+}
+
+CLI::App* AddJob(CLI::App* app, const std::string& name, const std::string& help,
+                 pj::cli::JobOptions* job) {
+  CLI::App* command = app->add_subcommand(name, help);
+  command->add_option("JOB", job->job, "name of the job")->required();
+  AddCluster(command, &job->cluster);
+  AddOutputFormat(command, &job->json);
+  command->footer("Example: paralleljob " + name + " iris -n research");
+  return command;
+}
+
+void AddJobCommands(CLI::App* app, pj::cli::JobOptions* job) {
+  CLI::App* status = AddJob(app, "status", "how a job stands: on a cluster, or in a folder", job);
+  status->get_option("JOB")->required(false)->description(
+      "name of the job, or folder of a local run; none lists the namespace's jobs");
+  status->footer(
+      "Examples: paralleljob status iris -n research\n"
+      "          paralleljob status ./iris-output");
+  AddJob(app, "errors", "what failed: kinds of errors, how often, where to look", job);
+  AddJob(app, "suspend", "stop a job's pods in order; its progress is kept", job);
+  AddJob(app, "resume", "go on with a suspended job", job);
+  CLI::App* scale = AddJob(app, "scale", "change how many worker pods a job has", job);
+  scale->add_option("--instances", job->instances, "worker pods")->required()->type_name("N");
+  scale->footer("Example: paralleljob scale iris --instances 8");
+  AddJob(app, "cancel", "end a job for good; what is committed is kept", job);
+}
+
 void AddCommands(CLI::App* app, AllOptions* all) {
   AddRun(app, &all->run);
   CLI::App* plan =
@@ -102,10 +150,20 @@ void AddCommands(CLI::App* app, AllOptions* all) {
   validate->footer(
       "Examples: paralleljob validate --strict -f job.yaml -f pipeline.yml\n"
       "          paralleljob validate --fields -o json");
-  CLI::App* convert = app->add_subcommand("convert", "print an Azure YAML job as a manifest");
+  CLI::App* convert = app->add_subcommand(
+      "convert", "print a job as a manifest, or make a folder for GitOps of it");
   AddFileOptions(convert, &all->convert.file);
-  convert->footer("Example: paralleljob convert -f pipeline.yml > job.yaml");
-  AddDir(app, "status", "how far a local run is", &all->status);
+  convert
+      ->add_option("--out", all->convert.out_dir,
+                   "write the job, its code in ConfigMaps and kustomization.yaml here")
+      ->type_name("DIR");
+  AddPairs(convert, "--output", &all->convert.outputs, "where an output goes: pvc:CLAIM/path");
+  convert->footer(
+      "Examples: paralleljob convert -f pipeline.yml > job.yaml\n"
+      "          paralleljob convert -f job.yaml --output rows=pvc:results/rows.csv --out deploy\n"
+      "          kubectl apply -k deploy");
+  AddSubmit(app, &all->submit);
+  AddJobCommands(app, &all->job);
   AddDir(app, "verify", "recount output, ledger and reports against each other", &all->verify);
 }
 
@@ -114,7 +172,13 @@ int Dispatch(const CLI::App& app, const AllOptions& all) {
   if (app.got_subcommand("plan")) return pj::cli::PlanCommand(all.plan);
   if (app.got_subcommand("validate")) return pj::cli::ValidateCommand(all.validate);
   if (app.got_subcommand("convert")) return pj::cli::ConvertCommand(all.convert);
-  if (app.got_subcommand("status")) return pj::cli::StatusCommand(all.status);
+  if (app.got_subcommand("submit")) return pj::cli::SubmitCommand(all.submit);
+  if (app.got_subcommand("status")) return pj::cli::StatusCommand(all.job);
+  if (app.got_subcommand("errors")) return pj::cli::ErrorsCommand(all.job);
+  if (app.got_subcommand("suspend")) return pj::cli::SuspendCommand(all.job);
+  if (app.got_subcommand("resume")) return pj::cli::ResumeCommand(all.job);
+  if (app.got_subcommand("scale")) return pj::cli::ScaleCommand(all.job);
+  if (app.got_subcommand("cancel")) return pj::cli::CancelCommand(all.job);
   return pj::cli::VerifyCommand(all.verify);
 }
 

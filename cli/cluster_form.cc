@@ -1,0 +1,179 @@
+#include "cli/cluster_form.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "api/load.h"
+#include "base/json.h"
+#include "cli/packed_files.h"
+#include "cli/portable.h"
+
+namespace pj::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kCodeWayOut[] =
+    "put it into the image (task.code.image: FOLDER) or on a volume (task.code.volume: "
+    "{persistentVolumeClaim: {claimName: NAME}, path: FOLDER})";
+
+// As a part of a Kubernetes name.
+std::string NamePart(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    const bool fits = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (!fits) c = '-';
+  }
+  return text;
+}
+
+std::string Below(const std::string& base_dir, const std::string& path) {
+  return fs::path(path).is_absolute() ? path
+                                      : (fs::path(base_dir) / path).lexically_normal().string();
+}
+
+// pvc:CLAIM/path → volume and path.
+bool ReadClaim(const std::string& text, api::KubeJson* volume, std::string* path) {
+  constexpr std::string_view kScheme = "pvc:";
+  if (!text.starts_with(kScheme)) return false;
+  const size_t slash = std::min(text.find('/'), text.size());
+  const std::string claim = text.substr(kScheme.size(), slash - kScheme.size());
+  if (claim.empty()) return false;
+  *volume = DumpJson({{"persistentVolumeClaim", {{"claimName", claim}}}});
+  *path = slash < text.size() ? text.substr(slash + 1) : std::string();
+  return true;
+}
+
+class Former {
+ public:
+  Former(api::ParallelJob job, const ClusterFormOptions& options, Diagnostics* out)
+      : options_(options), out_(out) {
+    form_.job = std::move(job);
+  }
+
+  ClusterForm Run() {
+    if (Status made = MakePortable(options_.file, &form_.job); !made) {
+      Add("spec.task.environment.condaFile", made.error());
+    }
+    PackCode();
+    for (api::Input& input : form_.job.spec.inputs) PackInput(&input);
+    SetOutputs();
+    Check();
+    return std::move(form_);
+  }
+
+ private:
+  void Add(const std::string& field, const Error& error) {
+    out_->Add({.file = options_.file,
+               .field = field,
+               .message = error.where.empty() ? error.message : error.where + " " + error.message,
+               .hint = error.hint});
+  }
+
+  PackOptions Options(std::string what, const std::string& where, std::string way_out) const {
+    return {.job = form_.job.name,
+            .what = std::move(what),
+            .where = where,
+            .way_out = std::move(way_out),
+            .ns = form_.job.ns};
+  }
+
+  // The volume that holds the files; empty after an error.
+  api::KubeJson Volume(const std::string& field, const Result<std::vector<LocalFile>>& files,
+                       const PackOptions& pack) {
+    if (!files) {
+      Add(field, files.error());
+      return {};
+    }
+    Result<Packed> packed = Pack(*files, pack);
+    if (!packed) {
+      Add(field, packed.error());
+      return {};
+    }
+    std::move(packed->maps.begin(), packed->maps.end(), std::back_inserter(form_.maps));
+    for (const std::string& path : packed->oversized) {
+      form_.oversized.push_back(fmt::format("{}/{}", pack.where, path));
+    }
+    return packed->volume;
+  }
+
+  void PackCode() {
+    api::Code& code = form_.job.spec.task.code;
+    if (code.source != api::Code::Source::kLocal) return;
+    const std::string folder = Below(FolderOfFile(), code.local);
+    const PackOptions pack = Options("code", code.local, kCodeWayOut);
+    const api::KubeJson volume =
+        Volume("spec.task.code", ReadTree(folder, options_.exclude, pack), pack);
+    if (volume.empty()) return;
+    Result<Json> reference = ParseJson(volume);
+    (*reference)["path"] = kPackedFolder;
+    code = {.source = api::Code::Source::kVolume, .local = {}, .reference = DumpJson(*reference)};
+  }
+
+  void PackInput(api::Input* input) {
+    if (input->type == api::DataType::kLiteral || !input->volume.empty()) return;
+    const std::string field = fmt::format("spec.inputs[{}]", input->name);
+    const std::string path = Below(FolderOfFile(), input->path);
+    const bool file = input->type == api::DataType::kUriFile;
+    const PackOptions pack =
+        Options("in-" + NamePart(input->name), input->path,
+                fmt::format("name a volume: --input {}=pvc:CLAIM/path", input->name));
+    const api::KubeJson volume =
+        Volume(field, file ? ReadSingle(path, pack) : ReadTree(path, options_.exclude, pack), pack);
+    if (volume.empty()) return;
+    input->volume = volume;
+    input->path = file ? fmt::format("{}/{}", kPackedFolder, fs::path(path).filename().string())
+                       : kPackedFolder;
+  }
+
+  void SetOutputs() {
+    for (const auto& [name, where] : options_.outputs) {
+      const auto output = std::find_if(form_.job.spec.outputs.begin(), form_.job.spec.outputs.end(),
+                                       [&](const api::Output& o) { return o.name == name; });
+      if (output == form_.job.spec.outputs.end()) {
+        Add("--output " + name, {Code::kInvalid, "is no output of this job", "", ""});
+      } else if (!ReadClaim(where, &output->volume, &output->path)) {
+        Add("--output " + name,
+            {Code::kInvalid, fmt::format("\"{}\" is no place in a cluster", where), "",
+             "write pvc:CLAIM/path"});
+      }
+    }
+  }
+
+  // As the operator will check it.
+  void Check() {
+    if (out_->HasErrors()) return;
+    Diagnostics found;
+    api::LoadStoredJob(api::ToManifestJson(form_.job), &found);
+    for (Diagnostic finding : found.all()) {
+      if (finding.severity != Severity::kError) continue;  // told when the file was read
+      finding.file = options_.file;
+      if (finding.field.starts_with("spec.outputs[")) {
+        const std::string name = finding.field.substr(13, finding.field.find(']') - 13);
+        finding.hint += fmt::format(", or --output {}=pvc:CLAIM/path", name);
+      }
+      out_->Add(std::move(finding));
+    }
+  }
+
+  // MakePortable has made all paths relative to it.
+  std::string FolderOfFile() const {
+    const std::string folder = fs::path(options_.file).parent_path().string();
+    return folder.empty() ? "." : folder;
+  }
+
+  const ClusterFormOptions& options_;
+  Diagnostics* out_;
+  ClusterForm form_;
+};
+
+}  // namespace
+
+ClusterForm ToClusterForm(api::ParallelJob job, const ClusterFormOptions& options,
+                          Diagnostics* out) {
+  return Former(std::move(job), options, out).Run();
+}
+
+}  // namespace pj::cli

@@ -1,0 +1,68 @@
+// `paralleljob suspend`, `resume`, `scale` and `cancel`: one mutable setting each.
+#include <fmt/core.h>
+
+#include <functional>
+
+#include "base/json.h"
+#include "cli/cluster_target.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/job_control.h"
+
+namespace pj::cli {
+namespace {
+
+using Change = std::function<Result<bool>(kube::Api*, const JobAddress&)>;
+
+// `done` and `already`: what is said of the job.
+int Run(const JobOptions& options, const Change& change, const std::string& done,
+        const std::string& already) {
+  const auto refuse = [&](const Error& error) {
+    PrintError(error);
+    if (options.json) fmt::print("{}\n", FailureJson(error));
+    return ExitCodeOf(error);
+  };
+  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  if (!cluster) return refuse(cluster.error());
+  const Result<bool> changed = change(cluster->api.get(), {cluster->ns, options.job});
+  if (!changed) return refuse(changed.error());
+  if (options.json) {
+    fmt::print("{}\n", DumpJson({{"job", options.job}, {"changed", *changed}}));
+  } else {
+    fmt::print("{}: {}\n", options.job, *changed ? done : already);
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+int SuspendCommand(const JobOptions& options) {
+  return Run(
+      options, [](auto* api, const auto& job) { return SetSuspended(api, job, true); },
+      "running calls finish, then its pods stop; resume goes on from there",
+      "is suspended already");
+}
+
+int ResumeCommand(const JobOptions& options) {
+  return Run(
+      options, [](auto* api, const auto& job) { return SetSuspended(api, job, false); }, "goes on",
+      "is not suspended");
+}
+
+int ScaleCommand(const JobOptions& options) {
+  const std::string count =
+      fmt::format("{} instance{}", options.instances, options.instances == 1 ? "" : "s");
+  return Run(
+      options,
+      [&](auto* api, const auto& job) { return SetInstances(api, job, options.instances); },
+      "will have " + count, "has " + count + " already");
+}
+
+int CancelCommand(const JobOptions& options) {
+  return Run(
+      options, [](auto* api, const auto& job) { return Cancel(api, job); },
+      "is being cancelled; what is committed is kept, and its logs", "is cancelled already");
+}
+
+}  // namespace pj::cli

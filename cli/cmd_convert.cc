@@ -1,0 +1,75 @@
+// `paralleljob convert`: a job file as one manifest, or as a folder for `kubectl apply -k`.
+#include <fmt/core.h>
+
+#include "base/json.h"
+#include "cli/cluster_form.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/gitops_folder.h"
+#include "cli/load_job.h"
+#include "cli/portable.h"
+
+namespace pj::cli {
+namespace {
+
+int Refused(const ConvertOptions& options, const Error& error) {
+  PrintError(error);
+  if (options.file.json) fmt::print("{}\n", NotStartedJson(error));
+  return ExitCodeOf(error);
+}
+
+int ToStdout(const ConvertOptions& options, api::LoadedJob job) {
+  if (job.from_azure) {
+    if (Status made = MakePortable(options.file.files[0], &job.job); !made) {
+      return Refused(options, made.error());
+    }
+  }
+  if (options.file.json) {
+    fmt::print("{}\n", api::ToManifestJson(job.job));
+  } else {
+    fmt::print("{}", api::ToManifest(job.job));
+  }
+  return kExitDone;
+}
+
+int ToFolder(const ConvertOptions& options, api::LoadedJob job) {
+  Diagnostics findings;
+  const ClusterForm form = ToClusterForm(
+      std::move(job.job),
+      {.file = options.file.files[0], .outputs = options.outputs, .exclude = {options.out_dir}},
+      &findings);
+  if (findings.HasErrors()) {
+    PrintDiagnostics(findings);
+    if (options.file.json) fmt::print("{}\n", NotStartedJson(findings));
+    return kExitBadInput;
+  }
+  const Result<std::vector<std::string>> files = WriteGitopsFolder(form, options.out_dir);
+  if (!files) return Refused(options, files.error());
+  for (const std::string& path : form.oversized) {
+    PrintNote(path + " is too large for plain `kubectl apply`: add --server-side");
+  }
+  if (options.file.json) {
+    fmt::print("{}\n",
+               DumpJson({{"job", form.job.name}, {"folder", options.out_dir}, {"files", *files}}));
+  } else {
+    fmt::print("{}: {} files; kubectl apply -k {}\n", options.out_dir, files->size(),
+               options.out_dir);
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+int ConvertCommand(const ConvertOptions& options) {
+  if (options.out_dir.empty() && !options.outputs.empty()) {
+    return Refused(options, {Code::kInvalid, "is for --out", "--output",
+                             "give --out DIR, or --set spec.outputs[NAME].volume={...}"});
+  }
+  std::optional<api::LoadedJob> job = LoadOne(options.file);
+  if (!job) return kExitBadInput;
+  return options.out_dir.empty() ? ToStdout(options, std::move(*job))
+                                 : ToFolder(options, std::move(*job));
+}
+
+}  // namespace pj::cli

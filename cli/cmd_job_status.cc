@@ -1,0 +1,115 @@
+// `paralleljob status JOB` and `errors JOB`: how a job of a cluster stands.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "cli/cluster_target.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/job_view.h"
+
+namespace pj::cli {
+namespace {
+
+int Refused(const Error& error, bool json) {
+  PrintError(error);
+  if (json) fmt::print("{}\n", FailureJson(error));
+  return ExitCodeOf(error);
+}
+
+// A table whose columns are as wide as their longest entry.
+void PrintTable(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
+    }
+    fmt::print("{}\n", line);
+  }
+}
+
+std::string Dash(const std::string& text) { return text.empty() ? "-" : text; }
+
+int List(const ClusterTarget& cluster, const JobOptions& options) {
+  const auto found = ListObjects(cluster.api.get(), kube::ParallelJobs(), cluster.ns);
+  if (!found) return Refused(found.error(), options.json);
+  Json list = Json::array();
+  std::vector<std::vector<std::string>> rows = {
+      {"NAME", "STATUS", "PROGRESS", "FAILED", "WORKERS", "DURATION"}};
+  for (const Json& object : *found) {
+    const JobView job = ViewOf(object);
+    list.push_back(ToJson(job));
+    rows.push_back({job.name, job.state, Dash(job.progress),
+                    job.planned ? fmt::format("{}", job.mini_batches.failed) : "-",
+                    fmt::format("{}/{}", job.workers_ready, job.workers_wanted),
+                    Dash(job.duration)});
+  }
+  if (options.json) {
+    fmt::print("{}\n", DumpJson({{"namespace", cluster.ns}, {"jobs", std::move(list)}}));
+  } else if (rows.size() == 1) {
+    PrintNote(fmt::format("no jobs in namespace {}", cluster.ns));
+  } else {
+    PrintTable(rows);
+  }
+  return kExitDone;
+}
+
+void Print(const JobView& job) {
+  fmt::print("{}: {} in namespace {}{}\n", job.name, job.state, job.ns,
+             job.duration.empty() ? "" : ", " + job.duration);
+  if (!job.message.empty()) fmt::print("{}: {}\n", job.reason, job.message);
+  if (job.planned) {
+    const JobCounts& batches = job.mini_batches;
+    fmt::print("{} of {} mini-batches done, {} failed, {} retries; {} of {} items succeeded\n",
+               batches.succeeded + batches.failed, batches.total, batches.failed, job.retries,
+               job.items.succeeded, job.items.total);
+  }
+  if (!job.Ended()) {
+    fmt::print("{} of {} workers ready{}{}\n", job.workers_ready, job.workers_wanted,
+               job.rate.empty() ? "" : ", " + job.rate, job.eta.empty() ? "" : ", ETA " + job.eta);
+  }
+  for (const auto& [name, path] : job.outputs) fmt::print("{}: {}\n", name, path);
+  fmt::print("{}", ErrorsText(job));
+}
+
+}  // namespace
+
+int JobStatus(const JobOptions& options) {
+  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  if (!cluster) return Refused(cluster.error(), options.json);
+  if (options.job.empty()) return List(*cluster, options);
+  const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
+  if (!job) return Refused(job.error(), options.json);
+  if (options.json) {
+    fmt::print("{}\n", DumpJson(ToJson(*job)));
+  } else {
+    Print(*job);
+  }
+  return kExitDone;
+}
+
+int ErrorsCommand(const JobOptions& options) {
+  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  if (!cluster) return Refused(cluster.error(), options.json);
+  const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
+  if (!job) return Refused(job.error(), options.json);
+  if (options.json) {
+    Json out{{"job", job->name}, {"state", job->state}};
+    out["errors"] = ToJson(*job)["errors"];
+    fmt::print("{}\n", DumpJson(out));
+  } else if (job->errors.empty()) {
+    fmt::print("{}: no errors so far\n", job->name);
+  } else {
+    fmt::print("{}", ErrorsText(*job));
+  }
+  return kExitDone;
+}
+
+}  // namespace pj::cli

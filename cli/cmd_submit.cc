@@ -1,0 +1,110 @@
+// `paralleljob submit`: a job file as a job of a cluster, its code and small inputs with it.
+#include <fmt/core.h>
+
+#include "base/json.h"
+#include "cli/cluster_form.h"
+#include "cli/cluster_target.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/job_submit.h"
+#include "cli/job_wait.h"
+#include "cli/load_job.h"
+
+namespace pj::cli {
+namespace {
+
+using Outcome = Submitted::Outcome;
+
+int NotStarted(const SubmitOptions& options, const Error& error) {
+  PrintError(error);
+  if (options.file.json) fmt::print("{}\n", NotStartedJson(error));
+  return ExitCodeOf(error);
+}
+
+std::string Told(const Submitted& submitted, const ClusterForm& form) {
+  const std::string job = fmt::format("{} in namespace {}", form.job.name, form.job.ns);
+  if (submitted.outcome == Outcome::kUnchanged) return job + ": unchanged";
+  if (submitted.outcome == Outcome::kCreated) {
+    return fmt::format("{}: created; `paralleljob status {}` shows how it goes", job,
+                       form.job.name);
+  }
+  std::string names;
+  for (const std::string& name : submitted.changed) names += (names.empty() ? "" : ", ") + name;
+  return fmt::format("{}: changed {}", job, names);
+}
+
+const char* NameOf(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kCreated:
+      return "created";
+    case Outcome::kUpdated:
+      return "changed";
+    case Outcome::kUnchanged:
+      break;
+  }
+  return "unchanged";
+}
+
+void PrintJob(const SubmitOptions& options, const JobView& job, Outcome outcome) {
+  if (options.file.json) {
+    Json out = ToJson(job);
+    out["submitted"] = NameOf(outcome);
+    fmt::print("{}\n", DumpJson(out));
+    return;
+  }
+  for (const auto& [name, path] : job.outputs) fmt::print("{}: {}\n", name, path);
+}
+
+int Wait(const SubmitOptions& options, kube::Api* api, const ClusterForm& form, Outcome outcome) {
+  const Result<std::optional<JobView>> end = WaitForJob(api, form.job.ns, form.job.name);
+  if (!end) return NotStarted(options, end.error());
+  if (!*end) {
+    PrintNote(
+        fmt::format("{} goes on; `paralleljob cancel {}` ends it", form.job.name, form.job.name));
+    if (options.file.json) {
+      if (const Result<JobView> now = GetJob(api, form.job.ns, form.job.name)) {
+        PrintJob(options, *now, outcome);
+      }
+    }
+    return kExitInterrupted;
+  }
+  const JobView& job = **end;
+  if (!job.complete) {
+    fmt::print(stderr, "error: {}: {}\n{}", job.reason, job.message, ErrorsText(job));
+  }
+  PrintJob(options, job, outcome);
+  if (job.complete) return kExitDone;
+  return job.failed ? kExitJobFailed : kExitCouldNotRun;
+}
+
+}  // namespace
+
+int SubmitCommand(const SubmitOptions& options) {
+  std::optional<api::LoadedJob> loaded = LoadOne(options.file);
+  if (!loaded) return kExitBadInput;
+  Diagnostics findings;
+  ClusterForm form =
+      ToClusterForm(std::move(loaded->job),
+                    {.file = options.file.files[0], .outputs = options.outputs}, &findings);
+  if (findings.HasErrors()) {
+    PrintDiagnostics(findings);
+    if (options.file.json) fmt::print("{}\n", NotStartedJson(findings));
+    return kExitBadInput;
+  }
+  const Result<ClusterTarget> cluster = OpenCluster(options.cluster, form.job.ns);
+  if (!cluster) return NotStarted(options, cluster.error());
+  form.job.ns = cluster->ns;
+  kube::Api* const api = cluster->api.get();
+  const Result<Submitted> submitted = Submit(api, form);
+  if (!submitted) return NotStarted(options, submitted.error());
+  fmt::print(stderr, "{}\n", Told(*submitted, form));
+  if (options.wait) return Wait(options, api, form, submitted->outcome);
+  if (!options.file.json) return kExitDone;
+  const Result<JobView> job = GetJob(api, form.job.ns, form.job.name);
+  if (!job) return NotStarted(options, job.error());
+  PrintJob(options, *job, submitted->outcome);
+  return kExitDone;
+}
+
+}  // namespace pj::cli

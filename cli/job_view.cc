@@ -1,0 +1,177 @@
+#include "cli/job_view.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "cli/cluster_target.h"
+
+namespace pj::cli {
+namespace {
+
+const Json& Part(const Json& object, const char* key) {
+  static const Json none = Json::object();
+  const auto found = object.find(key);
+  return found != object.end() && found->is_object() ? *found : none;
+}
+
+std::string Text(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+uint64_t Count(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end()) return 0;
+  return static_cast<uint64_t>(std::max<int64_t>(0, CheckedInt(*found).value_or(0)));
+}
+
+JobCounts Counts(const Json& object) {
+  return {Count(object, "total"), Count(object, "succeeded"), Count(object, "failed")};
+}
+
+// Reason and message of the condition that says most, and what is decided.
+void ReadConditions(const Json& status, JobView* job) {
+  const auto list = status.find("conditions");
+  if (list == status.end() || !list->is_array()) return;
+  const auto is = [&](const char* type) -> const Json* {
+    for (const Json& one : *list) {
+      if (one.is_object() && Text(one, "type") == type && Text(one, "status") == "True")
+        return &one;
+    }
+    return nullptr;
+  };
+  job->complete = is("Complete") != nullptr;
+  job->failed = is("Failed") != nullptr;
+  job->stalled = is("Stalled") != nullptr;
+  for (const char* type :
+       {"Failed", "Complete", "Stalled", "FailureTarget", "SuccessCriteriaMet", "Reconciling"}) {
+    if (const Json* condition = is(type)) {
+      job->reason = Text(*condition, "reason");
+      job->message = Text(*condition, "message");
+      return;
+    }
+  }
+}
+
+void ReadErrors(const Json& status, JobView* job) {
+  const auto list = status.find("errors");
+  if (list == status.end() || !list->is_array()) return;
+  for (const Json& entry : *list) {
+    if (!entry.is_object()) continue;
+    JobView::ErrorGroup group{
+        Count(entry, "count"), Text(entry, "message"), {}, Text(entry, "log")};
+    if (const auto ids = entry.find("miniBatches"); ids != entry.end() && ids->is_array()) {
+      for (const Json& id : *ids) {
+        if (const auto number = CheckedInt(id)) {
+          group.mini_batches.push_back(static_cast<uint64_t>(*number));
+        }
+      }
+    }
+    job->errors.push_back(std::move(group));
+  }
+}
+
+Json ToJson(const JobCounts& counts) {
+  return {{"total", counts.total}, {"succeeded", counts.succeeded}, {"failed", counts.failed}};
+}
+
+}  // namespace
+
+JobView ViewOf(const Json& object) {
+  const Json& meta = Part(object, "metadata");
+  const Json& status = Part(object, "status");
+  const Json& workers = Part(status, "workers");
+  JobView job;
+  job.name = Text(meta, "name");
+  job.ns = Text(meta, "namespace");
+  job.identity = {.uid = Text(meta, "uid"),
+                  .run = std::max<uint32_t>(1, static_cast<uint32_t>(Count(status, "run")))};
+  job.instances = CheckedInt(Part(object, "spec").value("instanceCount", Json(1))).value_or(1);
+  job.state = Text(status, "state");
+  job.seen = !job.state.empty();
+  if (!job.seen) job.state = "Pending";
+  job.planned = status.contains("miniBatches");
+  job.mini_batches = Counts(Part(status, "miniBatches"));
+  job.items = Counts(Part(status, "items"));
+  job.retries = Count(status, "retries");
+  job.workers_wanted = static_cast<int64_t>(Count(workers, "wanted"));
+  job.workers_ready = static_cast<int64_t>(Count(workers, "ready"));
+  job.progress = Text(status, "progress");
+  job.duration = Text(status, "duration");
+  job.rate = Text(status, "rate");
+  job.eta = Text(status, "eta");
+  for (const auto& [name, path] : Part(status, "outputs").items()) {
+    if (path.is_string()) job.outputs[name] = path.get<std::string>();
+  }
+  ReadConditions(status, &job);
+  ReadErrors(status, &job);
+  if (!job.seen) {
+    job.reason = "NotSeen";
+    job.message = "no operator has looked at it yet; `paralleljob doctor` tells whether one runs";
+  }
+  return job;
+}
+
+Json ToJson(const JobView& job) {
+  Json errors = Json::array();
+  for (const JobView::ErrorGroup& group : job.errors) {
+    errors.push_back({{"count", group.count},
+                      {"message", group.message},
+                      {"miniBatches", group.mini_batches},
+                      {"log", group.log}});
+  }
+  return {{"job", job.name},
+          {"namespace", job.ns},
+          {"state", job.state},
+          {"reason", job.reason},
+          {"message", job.message},
+          {"progress", job.progress},
+          {"miniBatches", ToJson(job.mini_batches)},
+          {"items", ToJson(job.items)},
+          {"retries", job.retries},
+          {"workers", {{"wanted", job.workers_wanted}, {"ready", job.workers_ready}}},
+          {"duration", job.duration},
+          {"rate", job.rate},
+          {"eta", job.eta},
+          {"outputs", job.outputs},
+          {"errors", std::move(errors)}};
+}
+
+Result<JobView> GetJob(kube::Api* api, const std::string& ns, const std::string& name) {
+  PJ_ASSIGN(const Json object, GetObject(api, kube::ParallelJobs(), ns, name));
+  return ViewOf(object);
+}
+
+std::string ProgressText(const JobView& job) {
+  if (!job.planned) {
+    return job.message.empty() ? job.state : fmt::format("{}: {}", job.state, job.message);
+  }
+  const JobCounts& batches = job.mini_batches;
+  const uint64_t done = batches.succeeded + batches.failed;
+  std::string text = fmt::format("{}: {}/{} mini-batches", job.state, done, batches.total);
+  if (!job.rate.empty()) text += " · " + job.rate;
+  if (!job.eta.empty()) text += " · ETA " + job.eta;
+  return text + fmt::format(" · {} failed · {} retries · {}/{} workers", batches.failed,
+                            job.retries, job.workers_ready, job.workers_wanted);
+}
+
+std::string ErrorsText(const JobView& job) {
+  std::string out;
+  for (const JobView::ErrorGroup& group : job.errors) {
+    std::string ids;
+    for (const uint64_t id : group.mini_batches) {
+      ids += fmt::format("{}{}", ids.empty() ? "" : ", ", id);
+    }
+    out += fmt::format("  {} × {}\n", group.count, group.message);
+    if (!ids.empty()) {
+      out +=
+          fmt::format("      mini-batch{} {}\n", group.mini_batches.size() == 1 ? "" : "es", ids);
+    }
+    if (!group.log.empty()) out += fmt::format("      log {}\n", group.log);
+  }
+  return out;
+}
+
+}  // namespace pj::cli

@@ -1,0 +1,67 @@
+#include "cli/job_wait.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "cli/signals.h"
+
+namespace pj::cli {
+namespace {
+
+constexpr Millis kLook{1000};
+constexpr Nanos kLines = Seconds(10);
+
+class Display {
+ public:
+  Display() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+  void Show(const JobView& job, bool last) {
+    const std::string text = ProgressText(job);
+    if (text == shown_ && !(last && terminal_)) return;
+    const Nanos now = SystemClock().Monotonic();
+    if (terminal_) {
+      fmt::print(stderr, "\r\033[K{}{}", text, last ? "\n" : "");
+      std::fflush(stderr);
+    } else if (last || job.state != state_ || now >= next_) {
+      fmt::print(stderr, "{}\n", text);
+      next_ = now + kLines;
+    } else {
+      return;
+    }
+    state_ = job.state;
+    shown_ = text;
+  }
+
+ private:
+  const bool terminal_;
+  std::string shown_;
+  std::string state_;
+  Nanos next_{0};
+};
+
+}  // namespace
+
+Result<std::optional<JobView>> WaitForJob(kube::Api* api, const std::string& ns,
+                                          const std::string& name, Seconds patience) {
+  StopSignals signals;
+  Display display;
+  Nanos reached = SystemClock().Monotonic();
+  while (true) {
+    const Result<JobView> job = GetJob(api, ns, name);
+    const Nanos now = SystemClock().Monotonic();
+    if (!job && (!job.error().Retryable() || now - reached > patience)) {
+      return std::unexpected(job.error());
+    }
+    if (job) {
+      reached = now;
+      const bool over = job->Ended() || job->stalled;
+      display.Show(*job, over);
+      if (over) return *job;
+    }
+    if (signals.Wait(kLook, -1)) return std::nullopt;
+  }
+}
+
+}  // namespace pj::cli

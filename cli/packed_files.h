@@ -1,0 +1,56 @@
+// Packed files: a local folder or file as immutable ConfigMaps, and the volume that gives pods the
+// same tree back.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "api/parallel_job.h"
+#include "base/result.h"
+#include "kube/objects.h"
+
+namespace pj::cli {
+
+// Files of a packed folder: each is named in the job.
+inline constexpr size_t kPackedFiles = 1000;
+// Of a packed map: `kubectl apply` keeps a copy in an annotation, which may have 256 KiB.
+inline constexpr size_t kAppliedBytes = 200 << 10;
+
+struct LocalFile {
+  std::string path;  // below its folder, '/' between the parts
+  std::string content;
+  bool executable = false;
+};
+
+struct PackOptions {
+  std::string job;      // the maps are called JOB-WHAT-HASH
+  std::string what;     // "code", "in-NAME"
+  std::string where;    // what messages call the folder
+  std::string way_out;  // of an error about its size
+  std::string ns = {};
+};
+
+// The folder's regular files, sorted by path; links to files count as the files they lead to. Left
+// out: .git, __pycache__, what lies at or below a path of `exclude`. kTooLarge over
+// limits::kCodeBytes or kPackedFiles: nothing larger is read.
+Result<std::vector<LocalFile>> ReadTree(const std::string& folder,
+                                        const std::vector<std::string>& exclude,
+                                        const PackOptions& options);
+// One file, as a folder that holds nothing else.
+Result<std::vector<LocalFile>> ReadSingle(const std::string& file, const PackOptions& options);
+
+struct Packed {
+  std::vector<kube::ConfigMap> maps;
+  // A projected volume over the maps. The tree lies in its folder kPackedFolder: a mount of that
+  // folder holds plain files and folders, none of the links by which a kubelet swaps volumes.
+  api::KubeJson volume;
+  // Files for which `kubectl apply` must be told --server-side.
+  std::vector<std::string> oversized;
+};
+inline constexpr char kPackedFolder[] = "files";
+
+// Same files, same maps: each is named by a hash of all that it holds, and lists no times.
+Result<Packed> Pack(const std::vector<LocalFile>& files, const PackOptions& options);
+
+}  // namespace pj::cli

@@ -1,0 +1,222 @@
+"""The command line on a real control plane, with the operator beside it; no nodes."""
+
+import json
+import os
+import pathlib
+import shutil
+
+import pytest
+
+import enclosure
+import objects
+import operator_process
+
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/hello"
+WHERE = ("--image", "hello=python:3.11", "--output", "greetings=pvc:shared/hello/greetings.txt")
+
+
+@pytest.fixture(scope="module")
+def plane(crd):
+    """A control plane that knows ParallelJobs, with the schema that users have."""
+    return crd
+
+
+@pytest.fixture(scope="module")
+def operator(plane):
+    with operator_process.Operator(plane, 18090, "--leader-elect", "--drain-seconds=2") as running:
+        running.wait_until_it_leads()
+        yield running
+
+
+@pytest.fixture
+def space(plane, request):
+    """A fresh namespace; gone afterwards."""
+    name = request.node.name.replace("_", "-")[:40].strip("-")
+    plane.apply(objects.namespace(name))
+    yield name
+    plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def example(tmp_path):
+    """The example `hello` in a folder of its own, with its data."""
+    folder = tmp_path / "hello"
+    shutil.copytree(EXAMPLE, folder)
+    (folder / "names").mkdir()
+    for number in range(4):
+        (folder / "names" / f"{number}.txt").write_text(f"name {number}\n", encoding="utf-8")
+    (folder / "src/pkg").mkdir()
+    (folder / "src/pkg/table.bin").write_bytes(bytes(range(256)))
+    return folder
+
+
+@pytest.fixture
+def cli(plane, space):
+    """cli("status", "x"): runs the program against `space`; its CompletedProcess."""
+    def run(*arguments, check=True, namespace=space):
+        where = ("-n", namespace) if namespace else ()
+        return plane.run(os.environ["PARALLELJOB"], *arguments, *where, check=check)
+
+    return run
+
+
+def submit(cli, example, *more, **options):
+    return cli("submit", "-f", str(example / "job.yaml"), *WHERE, *more, **options)
+
+
+def spec(plane, space, job="hello"):
+    return plane.get("paralleljob", job, "-n", space)["spec"]
+
+
+def wait(what, check):
+    enclosure.wait_until(what, 30, check)
+
+
+def worker_job(plane, space):
+    found = plane.get("jobs", "-n", space)["items"]
+    return found[0] if found else None
+
+
+def test_a_submitted_job_gets_its_pods(plane, operator, cli, space, example):
+    done = submit(cli, example, "-o", "json")
+    shown = json.loads(done.stdout)
+    assert shown["job"] == "hello" and shown["submitted"] == "created"
+    owner = plane.get("paralleljob", "hello", "-n", space)["metadata"]["uid"]
+    maps = {one["metadata"]["name"]: one for one in plane.get("configmaps", "-n", space)["items"]}
+    for name in ("hello-code-", "hello-in-names-"):
+        packed = [one for key, one in maps.items() if key.startswith(name)]
+        assert len(packed) == 1 and packed[0]["immutable"]
+        assert packed[0]["metadata"]["ownerReferences"][0]["uid"] == owner
+    wait("a Job", lambda: worker_job(plane, space))
+    wait("its pods", lambda: plane.get("pods", "-n", space)["items"])
+    pod = plane.get("pods", "-n", space)["items"][0]["spec"]
+    user = next(c for c in pod["initContainers"] if c["name"] == "user")
+    code = next(m for m in user["volumeMounts"] if m["mountPath"] == "/paralleljob/code")
+    assert code["subPath"] == "files" and code["readOnly"]
+    volume = next(v for v in pod["volumes"] if v["name"] == code["name"])
+    paths = [item["path"] for item in volume["projected"]["sources"][0]["configMap"]["items"]]
+    assert paths == ["files/hello.py", "files/pkg/table.bin"]
+    again = submit(cli, example)
+    assert "unchanged" in again.stderr
+    (example / "src/hello.py").write_text("def run(batch):\n    return []\n", encoding="utf-8")
+    refused = submit(cli, example, check=False)
+    assert refused.returncode == 3 and "exists with another spec.task" in refused.stderr
+
+
+def test_status_tells_what_the_operator_wrote(plane, operator, cli, space, example):
+    assert "no jobs" in cli("status").stderr
+    submit(cli, example)
+    wait("a state", lambda: json.loads(cli("status", "hello", "-o", "json").stdout)["reason"]
+         not in ("NotSeen", ""))
+    shown = json.loads(cli("status", "hello", "-o", "json").stdout)
+    assert shown["state"] == "Pending" and shown["workers"]["wanted"] == 2
+    assert shown["namespace"] == space and shown["miniBatches"]["total"] == 0
+    listed = json.loads(cli("status", "-o", "json").stdout)
+    assert [job["job"] for job in listed["jobs"]] == ["hello"]
+    table = cli("status").stdout.splitlines()
+    assert table[0].split() == ["NAME", "STATUS", "PROGRESS", "FAILED", "WORKERS", "DURATION"]
+    assert table[1].split()[:2] == ["hello", "Pending"]
+    assert "no errors so far" in cli("errors", "hello").stdout
+    nobody = cli("status", "nobody", check=False)
+    assert nobody.returncode == 2 and "nobody" in nobody.stderr and "error: " in nobody.stderr
+
+
+def test_control_changes_what_it_should(plane, operator, cli, space, example):
+    submit(cli, example)
+    wait("a Job", lambda: worker_job(plane, space))
+    cli("scale", "hello", "--instances", "3")
+    wait("three workers", lambda: worker_job(plane, space)["spec"]["parallelism"] == 3)
+    cli("suspend", "hello")
+    assert spec(plane, space)["suspend"] is True
+    wait("a suspended Job", lambda: worker_job(plane, space)["spec"].get("suspend") is True)
+    assert "already" in cli("suspend", "hello").stdout
+    cli("resume", "hello")
+    wait("a Job that goes on", lambda: not worker_job(plane, space)["spec"].get("suspend"))
+    assert spec(plane, space)["instanceCount"] == 3
+    cli("cancel", "hello")
+
+    def reasons():
+        status = plane.get("paralleljob", "hello", "-n", space).get("status", {})
+        return {c["reason"] for c in status.get("conditions", []) if c["type"] == "FailureTarget"}
+
+    wait("the verdict", lambda: reasons() == {"Cancelled"})
+    assert json.loads(cli("status", "hello", "-o", "json").stdout)["state"] == "Failing"
+
+
+def test_nothing_is_submitted_that_cannot_run(cli, example):
+    plain = cli("submit", "-f", str(example / "job.yaml"), check=False)
+    assert plain.returncode == 2
+    assert "spec.task.environment.image" in plain.stderr
+    assert "--output greetings=pvc:CLAIM/path" in plain.stderr
+    (example / "names/large.bin").write_bytes(b"x" * (5 << 20))
+    large = submit(cli, example, "-o", "json", check=False)
+    assert large.returncode == 2 and "--input names=pvc:CLAIM/path" in large.stderr
+    assert json.loads(large.stdout)["state"] == "NotStarted"
+
+
+def test_azure_yaml_is_submitted_too(plane, cli, space, tmp_path):
+    folder = tmp_path / "digits"
+    shutil.copytree(EXAMPLE.parent / "digits", folder)
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data/1.png").write_bytes(b"\x89PNG")
+    # Packages of a Conda file are the image's on a cluster.
+    done = cli("submit", "-f", str(folder / "pipeline.yml"),
+               "--set", "spec.task.environment={image: python:3.11}",
+               "--output", "identified=pvc:shared/identified.txt", check=False)
+    assert done.returncode == 0, done.stderr
+    stored = spec(plane, space, "digits-pipeline")
+    assert stored["task"]["entryScript"] == "identify.py" and stored["instanceCount"] == 2
+    assert stored["task"]["code"]["volume"]["path"] == "files"
+    assert stored["outputs"][0]["format"] == "text"
+
+
+def test_a_folder_for_gitops_is_one_that_kubectl_applies(plane, cli, space, example, tmp_path):
+    out = tmp_path / "deploy"
+    convert = ("convert", "-f", str(example / "job.yaml"), *WHERE, "--out")
+    cli(*convert, str(out), namespace="")
+    assert sorted(path.suffix for path in out.iterdir()) == [".yaml"] * 4
+    plane.kubectl("apply", "-n", space, "-k", str(out))
+    same = plane.kubectl("apply", "-n", space, "-k", str(out)).stdout.splitlines()
+    assert len(same) == 3 and all(line.endswith("unchanged") for line in same)
+    # What the API server holds is what the folder holds, byte for byte.
+    stored = {}
+    for one in plane.get("configmaps", "-n", space, "-l",
+                         "app.kubernetes.io/part-of=hello")["items"]:
+        stored |= one.get("data", {}) | one.get("binaryData", {})
+    assert stored["hello.py"] == (example / "src/hello.py").read_text(encoding="utf-8")
+    assert stored["3.txt"] == "name 3\n" and stored["pkg.table.bin"].startswith("AAECAw")
+    submitted = submit(cli, example)
+    assert "unchanged" in submitted.stderr
+
+
+def test_the_same_input_gives_the_same_bytes(cli, example, tmp_path):
+    convert = ("convert", "-f", "{}/job.yaml", *WHERE, "--out", "{}")
+    other = tmp_path / "elsewhere/deeper/hello"
+    shutil.copytree(example, other)
+    for path in other.rglob("*"):
+        os.utime(path, (1, 1))
+    folders = []
+    for source, out in ((example, tmp_path / "a"), (other, tmp_path / "b")):
+        cli(*(part.format(source if "job.yaml" in part else out) for part in convert),
+            namespace="")
+        folders.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert folders[0] == folders[1] and len(folders[0]) == 4
+    # A changed script gives other names, and what is not needed any more goes.
+    (other / "src/hello.py").write_text("def run(batch):\n    return []\n", encoding="utf-8")
+    cli("convert", "-f", str(other / "job.yaml"), *WHERE, "--out", str(tmp_path / "b"),
+        namespace="")
+    changed = {path.name for path in (tmp_path / "b").iterdir()}
+    assert len(changed) == 4 and len(changed & set(folders[0])) == 3
+    (tmp_path / "b/kustomization.yaml").write_text("resources: []\n", encoding="utf-8")
+    refused = cli("convert", "-f", str(other / "job.yaml"), *WHERE, "--out", str(tmp_path / "b"),
+                  check=False, namespace="")
+    assert refused.returncode == 3 and "kustomization.yaml" in refused.stderr
+
+
+def test_which_cluster_is_said_as_to_kubectl(plane, cli, space):
+    wrong = cli("status", "--context", "nowhere", check=False)
+    assert wrong.returncode == 2 and "nowhere" in wrong.stderr
+    named = cli("status", "--kubeconfig", str(plane.kubeconfig))
+    assert "no jobs" in named.stderr
+    missing = cli("status", "--kubeconfig", "/none/kubeconfig", check=False)
+    assert missing.returncode in (2, 3) and "/none/kubeconfig" in missing.stderr
