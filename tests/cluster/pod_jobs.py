@@ -165,7 +165,9 @@ class Job:
 
 def processes_of(pod, words):
     """Ids, as this machine sees them, of a pod's processes whose command line holds `words`."""
-    uid = pod["metadata"]["uid"]
+    containers = [status["containerID"].rpartition("/")[2]
+                  for kind in ("containerStatuses", "initContainerStatuses")
+                  for status in pod["status"].get(kind, []) if status.get("containerID")]
     found = []
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
@@ -173,6 +175,6 @@ def processes_of(pod, words):
             line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if (uid in groups or uid.replace("-", "_") in groups) and words in line:
+        if words in line and any(container in groups for container in containers):
             found.append(int(folder.name))
     return found
