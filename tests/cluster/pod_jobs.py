@@ -178,3 +178,12 @@ def processes_of(pod, words):
         if words in line and any(container in groups for container in containers):
             found.append(int(folder.name))
     return found
+
+
+def parent_of(process):
+    """As this machine sees it; 0 when the process is gone."""
+    try:
+        stat = pathlib.Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])

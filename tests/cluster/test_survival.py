@@ -40,12 +40,14 @@ def run(mini_batch):
 EXPECTED = "".join(f"{number:05d}.txt {number * number}\n" for number in range(FILES)).encode()
 
 
-def kill(job, words):
-    """SIGKILL to one process of one of the job's pods."""
+def kill(job, words, forked=False):
+    """SIGKILL to one process of one of the job's pods; `forked`: that another such one started."""
     def victim():
         for pod in job.pods():
-            for process in pod_jobs.processes_of(pod, words):
-                return process
+            found = pod_jobs.processes_of(pod, words)
+            for process in found:
+                if not forked or pod_jobs.parent_of(process) in found:
+                    return process
         return None
 
     os.kill(enclosure.wait_until(f"a process of {words}", 30, victim), signal.SIGKILL)
@@ -58,7 +60,7 @@ def agent_killed(job):
 
 def slot_killed(job):
     job.wait_until_half_way()
-    kill(job, "paralleljob.slot")
+    kill(job, "python", forked=True)
 
 
 def out_of_memory(job):
@@ -145,7 +147,7 @@ def test_every_row_once_whole_and_in_order(runs, name):
     assert job.rows() == EXPECTED
     assert status["items"] == {"total": FILES, "succeeded": FILES, "failed": 0}
     assert status["miniBatches"]["failed"] == 0
-    if name == "out-of-memory":
+    if name in ("out-of-memory", "slot-killed"):
         assert status["retries"] + status["infrastructureLosses"] > 0
 
 
