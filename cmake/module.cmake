@@ -23,7 +23,7 @@ function(pj_test name dir)
     return()
   endif()
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 120)
+    set(ARG_TIMEOUT 300)  # under a sanitizer, on a busy machine
   endif()
   add_executable(${name} ${sources})
   set(deps ${ARG_DEPS})
