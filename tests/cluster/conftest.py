@@ -101,22 +101,23 @@ class Built:
     archive: pathlib.Path
 
 
+def _build(builder, folder, target):
+    """An image of ours as the tree's Dockerfile makes it, under the chart's default name."""
+    built = Built(f"localhost/paralleljob-{target}:0.1.0", folder / f"{target}.tar")
+    builder.build(REPOSITORY, built.name, built.archive, (f"--target={target}",))
+    return built
+
+
 @pytest.fixture(scope="session")
 def operator_image(builder, tmp_path_factory):
-    """The operator's image, as the tree's Dockerfile makes it; under the chart's default name."""
-    built = Built("localhost/paralleljob-operator:0.1.0",
-                  tmp_path_factory.mktemp("operator") / "operator.tar")
-    builder.build(REPOSITORY, built.name, built.archive, ("--target=operator",))
-    return built
+    """The operator's image."""
+    return _build(builder, tmp_path_factory.mktemp("operator"), "operator")
 
 
 @pytest.fixture(scope="session")
 def worker_image(builder, tmp_path_factory):
-    """The image of worker pods, made like the operator's; under the chart's default name."""
-    built = Built("localhost/paralleljob-worker:0.1.0",
-                  tmp_path_factory.mktemp("worker") / "worker.tar")
-    builder.build(REPOSITORY, built.name, built.archive, ("--target=worker",))
-    return built
+    """The image of worker pods."""
+    return _build(builder, tmp_path_factory.mktemp("worker"), "worker")
 
 
 @pytest.fixture(scope="session")

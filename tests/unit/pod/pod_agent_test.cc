@@ -47,6 +47,14 @@ std::string RowsOf(int files) {
   return rows;
 }
 
+// Two agents, each until it has read the result.
+void RunBoth(PodWorld* world) {
+  world->StartAgent(0);
+  world->StartAgent(1);
+  EXPECT_EQ(world->Join(0), 0);
+  EXPECT_EQ(world->Join(1), 0);
+}
+
 void OpenGate(const PodWorld& world) {
   ASSERT_TRUE(WriteFileAtomic(world.dir() + "/outputs/rows/gate", ""));
 }
@@ -58,10 +66,7 @@ bool GateReached(const PodWorld& world) {
 TEST(PodAgent, TwoAgentsAndTheOperatorBringAJobToItsEnd) {
   PodWorld world(40, kEcho);
   world.StartOperator();
-  world.StartAgent(0);
-  world.StartAgent(1);
-  EXPECT_EQ(world.Join(0), 0);
-  EXPECT_EQ(world.Join(1), 0);
+  RunBoth(&world);
   world.WaitUntil("Complete", [&] { return world.State() == "Complete"; });
   EXPECT_EQ(world.Rows(), RowsOf(40));
   EXPECT_EQ(world.Holder(0), "");
@@ -99,10 +104,7 @@ TEST(PodAgent, AJobEndsWhileItsOperatorIsAway) {
   PodWorld world(10, kEcho);
   world.StartOperator();
   world.StopOperator();
-  world.StartAgent(0);
-  world.StartAgent(1);
-  EXPECT_EQ(world.Join(0), 0);
-  EXPECT_EQ(world.Join(1), 0);
+  RunBoth(&world);
   EXPECT_EQ(world.Rows(), RowsOf(10));
   world.StartOperator();
   world.WaitUntil("Complete", [&] { return world.State() == "Complete"; });
@@ -111,10 +113,7 @@ TEST(PodAgent, AJobEndsWhileItsOperatorIsAway) {
 TEST(PodAgent, EmptyInputReachesTheStatus) {
   PodWorld world(0, kEcho);
   world.StartOperator();
-  world.StartAgent(0);
-  world.StartAgent(1);
-  EXPECT_EQ(world.Join(0), 0);
-  EXPECT_EQ(world.Join(1), 0);
+  RunBoth(&world);
   world.WaitUntil("Failed", [&] { return world.State() == "Failed"; });
   EXPECT_EQ(world.Condition("Failed"), "EmptyInput");
 }
@@ -141,10 +140,7 @@ def run(mini_batch):
 )",
                  {{"miniBatchErrorThreshold", 1}, {"retrySettings", {{"maxRetries", 0}}}});
   world.StartOperator();
-  world.StartAgent(0);
-  world.StartAgent(1);
-  EXPECT_EQ(world.Join(0), 0);
-  EXPECT_EQ(world.Join(1), 0);
+  RunBoth(&world);
   world.WaitUntil("Failed", [&] { return world.State() == "Failed"; });
   EXPECT_EQ(world.Condition("Failed"), "MiniBatchErrorThresholdExceeded");
   EXPECT_EQ(world.Rows(), "");
@@ -155,10 +151,7 @@ def run(mini_batch):
 TEST(PodAgent, SlotsThatNeverComeUpEndTheJob) {
   PodWorld world(6, "def init():\n    raise RuntimeError('no model')\ndef run(m):\n    return m\n");
   world.StartOperator();
-  world.StartAgent(0);
-  world.StartAgent(1);
-  EXPECT_EQ(world.Join(0), 0);
-  EXPECT_EQ(world.Join(1), 0);
+  RunBoth(&world);
   world.WaitUntil("Failed", [&] { return world.State() == "Failed"; });
   EXPECT_EQ(world.Condition("Failed"), "InitFailed");
 }
