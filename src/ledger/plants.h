@@ -42,6 +42,7 @@ enum class Plant : uint8_t {
   kChildWholeRange,      // a ticket's child is created up to the root's end
   kImpatient,            // a stranger takes over without waiting for the Lease to run out
   kNoTakeOver,           // strangers never take over
+  kForgetsRule12,        // an agent exits 0 when all is done, before `result` is there
   kCount
 };
 

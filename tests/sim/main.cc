@@ -10,7 +10,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/log.h"
 #include "ledger/plants.h"
+#include "tests/sim/cluster/cluster_world.h"
 #include "tests/sim/plants.h"
 #include "tests/sim/world.h"
 
@@ -28,6 +30,7 @@ struct Arguments {
   uint64_t first = 1;
   uint64_t seconds = 0;  // 0: no limit
   std::string plant;
+  bool cluster = false;
   bool gate = false;
   bool twice = false;
   bool verbose = false;
@@ -47,6 +50,8 @@ Arguments Parse(int argc, char** argv) {
     const std::string_view flag = argv[i];
     if (flag == "--gate")
       a.gate = true;
+    else if (flag == "--cluster")
+      a.cluster = true;
     else if (flag == "--twice")
       a.twice = true;
     else if (flag == "--verbose")
@@ -69,7 +74,8 @@ Arguments Parse(int argc, char** argv) {
   return a;
 }
 
-Outcome RunSeed(uint64_t seed, bool verbose) {
+Outcome RunSeed(const Arguments& a, uint64_t seed, bool verbose) {
+  if (a.cluster) return pj::sim::ClusterWorld(pj::sim::DrawCluster(seed), verbose).Run();
   return pj::sim::World(pj::sim::Draw(seed), verbose).Run();
 }
 
@@ -85,15 +91,15 @@ int RunSeeds(const Arguments& a) {
   const uint64_t count = a.seed ? 1 : a.seeds;
   for (uint64_t seed = first; seed < first + count; ++seed, ++done) {
     if (a.seconds > 0 && Elapsed() > static_cast<double>(a.seconds)) break;
-    const Outcome outcome = RunSeed(seed, a.verbose);
+    const Outcome outcome = RunSeed(a, seed, a.verbose);
     requests += outcome.requests;
     if (!outcome.violation.empty()) {
       const std::string plant = a.plant.empty() ? "" : " --plant " + a.plant;
-      fmt::print(stderr, "seed {} failed: {}\nrun it again: sim --seed {}{} --verbose\n", seed,
-                 outcome.violation, seed, plant);
+      fmt::print(stderr, "seed {} failed: {}\nrun it again: sim{} --seed {}{} --verbose\n", seed,
+                 outcome.violation, a.cluster ? " --cluster" : "", seed, plant);
       return 1;
     }
-    if (a.twice && RunSeed(seed, false).trace != outcome.trace) {
+    if (a.twice && RunSeed(a, seed, false).trace != outcome.trace) {
       fmt::print(stderr, "I14: seed {} took another course the second time\n", seed);
       return 1;
     }
@@ -112,7 +118,7 @@ int RunGate(const Arguments& a) {
     uint64_t seed = a.first;
     for (; seed < a.first + kGateSeeds && found.empty(); ++seed) {
       if (a.seconds > 0 && Elapsed() > static_cast<double>(a.seconds)) break;
-      found = RunSeed(seed, false).violation;
+      found = RunSeed(a, seed, false).violation;
     }
     if (found.empty()) {
       ++missed;
@@ -130,6 +136,7 @@ int RunGate(const Arguments& a) {
 int main(int argc, char** argv) {
   Elapsed();  // begins now
   const Arguments arguments = Parse(argc, argv);
+  pj::log::Init(arguments.verbose ? pj::log::Level::kDebug : pj::log::Level::kError);
   bool known = arguments.plant.empty();
   for (const NamedPlant& plant : Plants()) {
     if (plant.name != arguments.plant) continue;
