@@ -15,6 +15,7 @@ Reply LedgerLink::Carry(const Sender& sender, const ledger::Call& call) {
   if (reply.outcome != Reply::Outcome::kOk || call.op == Op::kGet || call.op == Op::kGetLease) {
     return reply;
   }
+  if (!options_.counts()) return reply;
   options_.checker->OnSign(sender, options_.time->Now());
   if (call.op == Op::kCreate || call.op == Op::kPut) {
     options_.checker->OnWrite(sender, call.record);

@@ -21,6 +21,7 @@ struct LinkOptions {
   Checker* checker = nullptr;
   double fault = 0;             // chance that a request meets one, while `chaos`
   std::function<bool()> chaos;  // the first phase lasts
+  std::function<bool()> counts = [] { return true; };  // the checker wants to see what arrives
 };
 
 // Not thread-safe. Everything that it is given lives longer.

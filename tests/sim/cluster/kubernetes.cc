@@ -34,7 +34,8 @@ void SimKubernetes::Begin() {
 void SimKubernetes::OnWrite(const SeenWrite& write) {
   const kube::ResourceType& type = write.request.type;
   if (type == op::Jobs() || type == op::Pods() || type == kube::ParallelJobs()) Soon();
-  if (write.request.verb == kube::Verb::kCreate) CollectLate(write);
+  // A Lease is made by an update, too.
+  if (write.request.verb == kube::Verb::kCreate || type == kube::Leases()) CollectLate(write);
 }
 
 // Made when its owner was gone already: the garbage collector finds it some time later.

@@ -28,7 +28,9 @@ SimJob::SimJob(Env* env, const Workload& work, job::JobObjects objects)
              .objects = objects,
              .checker = &checker_,
              .fault = env->scenario.fault,
-             .chaos = [env] { return env->Chaos(); }}) {
+             .chaos = [env] { return env->Chaos(); },
+             // What is written without its owner counts for nothing, and is collected.
+             .counts = [this] { return !deleted_; }}) {
   checker_.living_are_safe = env->scenario.fault == 0 && env->scenario.node_losses == Nanos(0);
   checker_.living = 2 * kTick;
   checker_.started_beyond = [this](const ledger::ShardRecord& shard, uint64_t from) {
@@ -98,6 +100,7 @@ void SimJob::OnWrite(const SeenWrite& write) {
 
 void SimJob::Delete() {
   deleted_ = true;
+  ended_ = false;  // `result` went as well
   for (const auto& program : programs_) program->ControlChanged();
 }
 
