@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "ledger/plants.h"
 #include "operator/children.h"
 #include "operator/effective.h"
 #include "operator/workers.h"
@@ -172,7 +173,8 @@ class Builder {
   void AddPassing() {
     Json before = old_;
     for (const char* key : kPassing) before.erase(key);
-    if (nlohmann::json(before) == nlohmann::json(out_)) {
+    const bool restless = ledger::Planted(ledger::Plant::kStatusRestless);
+    if (!restless && nlohmann::json(before) == nlohmann::json(out_)) {
       for (const char* key : kPassing) {
         if (old_.contains(key)) out_[key] = old_[key];
       }

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "ledger/plants.h"
 #include "operator/children.h"
 #include "operator/kinds.h"
 
@@ -52,6 +53,7 @@ Status EnsureManifest(Turn* turn) {
 // just because its pods have read the result.
 Result<bool> ResultIsThere(Turn* turn) {
   const job::JobObjects objects = turn->job().objects();
+  if (ledger::Planted(ledger::Plant::kJobDespiteResult)) return false;
   const Result<std::string> result =
       turn->writer.Get(kube::ConfigMaps(), objects.ns, objects.Name("result"));
   if (result) return true;
@@ -71,6 +73,10 @@ Status CreateGeneration(Turn* turn, int generation, const Scale& scale) {
 Status Rescale(Turn* turn, const WorkerJobView& job, const Scale& scale) {
   PJ_ASSIGN(const std::string stored, turn->writer.Get(Jobs(), job.meta.ns, job.meta.name));
   PJ_ASSIGN(Json body, ParseJson(stored, job.meta.name));
+  // Decided on that version: who comes late writes over nobody's newer decision.
+  if (!ledger::Planted(ledger::Plant::kScaleUnconditional)) {
+    body["metadata"]["resourceVersion"] = job.meta.resource_version;
+  }
   Json& spec = body["spec"];
   spec["parallelism"] = scale.parallelism;
   spec["completions"] = scale.completions;
@@ -124,6 +130,7 @@ Status EnsureWorkers(Turn* turn, const Decision& decision) {
   if (job == nullptr) {
     // Nobody starts workers for a job whose end is decided: the finaliser does what is left.
     if (decision.Decided()) return {};
+    if (ledger::Planted(ledger::Plant::kJobNotRestarted) && turn->world.plan) return {};
     return CreateGeneration(turn, 0, scale);
   }
   if (job->terminal && !job->deleting && !decision.Decided()) {

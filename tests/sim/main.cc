@@ -112,7 +112,7 @@ int RunSeeds(const Arguments& a) {
 int RunGate(const Arguments& a) {
   int missed = 0;
   for (const NamedPlant& plant : Plants()) {
-    if (!a.plant.empty() && plant.name != a.plant) continue;
+    if (plant.cluster != a.cluster || (!a.plant.empty() && plant.name != a.plant)) continue;
     pj::ledger::active_plant = plant.plant;
     std::string found;
     uint64_t seed = a.first;

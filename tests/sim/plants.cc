@@ -38,6 +38,20 @@ const std::vector<NamedPlant>& Plants() {
       {"child-whole-range", Plant::kChildWholeRange},
       {"impatient", Plant::kImpatient},
       {"no-take-over", Plant::kNoTakeOver},
+      {"lease-trusted", Plant::kLeaseTrusted, true},
+      {"shard-change-ignored", Plant::kShardChangeIgnored, true},
+      {"retract-below-started", Plant::kRetractBelowStarted, true},
+      {"forgets-rule-12", Plant::kForgetsRule12, true},
+      {"status-of-old-uid", Plant::kStatusOfOldUid, true},
+      {"job-despite-result", Plant::kJobDespiteResult, true},
+      {"forgets-uid", Plant::kForgetsUid, true},
+      {"wall-clock-expiry", Plant::kWallClockExpiry, true},
+      {"ignores-expired-watch", Plant::kIgnoresExpiredWatch, true},
+      {"status-restless", Plant::kStatusRestless, true},
+      {"control-unconditional", Plant::kControlUnconditional, true},
+      {"scale-unconditional", Plant::kScaleUnconditional, true},
+      {"lost-pods-kept", Plant::kLostPodsKept, true},
+      {"job-not-restarted", Plant::kJobNotRestarted, true},
   };
   return plants;
 }

@@ -11,6 +11,7 @@ namespace pj::sim {
 struct NamedPlant {
   std::string_view name;
   ledger::Plant plant;
+  bool cluster = false;  // found by the cluster mode
 };
 const std::vector<NamedPlant>& Plants();
 

@@ -64,6 +64,7 @@ void ClusterWorld::Disturb() {
   Every(s.suspends, [this] { user_.ToggleSuspend(); });
   Every(s.scales, [this] { user_.Scale(); });
   Every(s.recreates, [this] { user_.Recreate(); });
+  Every(s.hand_deletes, [this] { user_.DeleteJob(); });
   Every(s.pod_kills, [this] { kubernetes_.KillPod(); });
   Every(s.node_losses, [this] { kubernetes_.LoseNode(); });
   Every(s.operator_kills, [this] { operators_[env_.time.Pick(operators_.size())]->Kill(); });
@@ -77,7 +78,8 @@ void ClusterWorld::Disturb() {
 
 void ClusterWorld::CheckEvent() {
   for (const auto& job : user_.jobs()) {
-    if (!job->checker().violation().empty()) env_.Violate(job->checker().violation());
+    // Of a deleted job nothing counts any more.
+    if (!job->deleted() && !job->checker().violation().empty()) env_.Violate(job->checker().violation());
   }
   for (const auto& [run, count] : kubernetes_.LivePods()) {
     const SimJob* job = user_.FindRun(run);

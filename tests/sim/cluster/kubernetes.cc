@@ -156,6 +156,7 @@ void SimKubernetes::SyncJob(const std::string& name, Job* job) {
 
 void SimKubernetes::CreatePods(const std::string& name, Job* job) {
   if (env_->time.Now() < job->next_pod) return;
+  if (!HasAccount(*job)) return;
   // A pod on its way out counts: it is replaced when it has really ended.
   std::set<int64_t> taken;
   for (const auto& [uid, pod] : pods_) {
@@ -167,6 +168,19 @@ void SimKubernetes::CreatePods(const std::string& name, Job* job) {
     taken.insert(index);
     CreatePod(name, *job, index);
   }
+}
+
+// Pods are refused as long as their account is not there.
+bool SimKubernetes::HasAccount(const Job& job) {
+  const auto& labels = job.view.meta.labels;
+  const auto name = labels.find(job::kJobLabel);
+  const auto run = labels.find(job::kRunLabel);
+  if (name == labels.end() || run == labels.end()) return false;
+  const auto found = api_.Do({.verb = kube::Verb::kGet,
+                              .type = op::ServiceAccounts(),
+                              .ns = kNs,
+                              .name = name->second + "-" + run->second + "-worker"});
+  return found && found->ok();
 }
 
 void SimKubernetes::CreatePod(const std::string& name, const Job& job, int64_t index) {

@@ -69,6 +69,7 @@ class SimKubernetes {
   void SyncPod(Pod* pod);
   void Orphan(Pod* pod);
   void CreatePods(const std::string& name, Job* job);
+  bool HasAccount(const Job& job);
   void CreatePod(const std::string& name, const Job& job, int64_t index);
   void Complete(const std::string& name, Job* job);
   void StartContainers(const std::string& uid);

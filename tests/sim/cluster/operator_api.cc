@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "ledger/plants.h"
+
 namespace pj::sim {
 namespace {
 
@@ -15,7 +17,7 @@ bool IsWrite(const kube::Request& request) {
   return request.verb != kube::Verb::kGet && request.verb != kube::Verb::kList;
 }
 
-// Shows some events twice, and ends when it likes.
+// Shows some events twice, ends when it likes, or goes dead without a word.
 class ShakyWatch : public kube::Watch {
  public:
   ShakyWatch(OperatorApi* api, std::unique_ptr<kube::Watch> inner)
@@ -25,8 +27,14 @@ class ShakyWatch : public kube::Watch {
     Env* env = api_->env();
     const bool shaky = env->Chaos() && !api_->perfect();
     if (shaky && last_ && env->time.Chance(0.05)) return std::exchange(last_, std::nullopt);
+    if (shaky && env->time.Chance(env->scenario.dead_watch)) dead_ = true;
+    if (dead_ && !api_->perfect()) return std::nullopt;
     std::optional<kube::WatchEvent> event = inner_->Next(wait);
     if (!event) return event;
+    if (event->type == kube::WatchEvent::Type::kError &&
+        ledger::Planted(ledger::Plant::kIgnoresExpiredWatch)) {
+      return std::nullopt;
+    }
     last_ = event->type == kube::WatchEvent::Type::kModified ? event : std::nullopt;
     if (shaky && env->time.Chance(0.02)) inner_->Stop();
     return event;
@@ -38,14 +46,15 @@ class ShakyWatch : public kube::Watch {
   OperatorApi* api_;
   std::unique_ptr<kube::Watch> inner_;
   std::optional<kube::WatchEvent> last_;
+  bool dead_ = false;
 };
 
 }  // namespace
 
 // The time until the request arrives.
-void OperatorApi::Pass(const kube::Request& request) {
+void OperatorApi::Pass() {
   Timeline& time = env_->time;
-  if (env_->Chaos() && IsWrite(request) && time.Chance(env_->scenario.operator_pause)) {
+  if (env_->Chaos() && time.Chance(env_->scenario.operator_pause)) {
     time.Trace("an operator hangs");
     paused_ = true;
     time.RunUntil(time.Now() + time.Below(kLongestPause));
@@ -61,7 +70,7 @@ Result<kube::Response> OperatorApi::Do(const kube::Request& request) {
   // The election keeps its own time: its requests come at once.
   const bool election = request.ns == kOperatorNs;
   const bool background = request.verb == kube::Verb::kList || election;
-  if (!background) Pass(request);
+  if (!background) Pass();
   const bool may_die = env_->Chaos() && IsWrite(request) && !election;
   const bool dies = may_die && env_->time.Chance(env_->scenario.operator_crash);
   if (dies && env_->time.Chance(0.5)) dead_ = true;

@@ -27,7 +27,7 @@ class OperatorApi : public kube::Api {
   Env* env() { return env_; }
 
  private:
-  void Pass(const kube::Request& request);
+  void Pass();
 
   Env* env_;
   ActorApi server_;

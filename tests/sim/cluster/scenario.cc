@@ -47,6 +47,8 @@ ClusterScenario DrawCluster(uint64_t seed) {
   s.node_losses = rng.Below(3) == 0 ? Nanos(Seconds(60)) : Nanos(0);
   s.operator_kills = often(40);
   s.compactions = often(20);
+  s.hand_deletes = rng.Below(4) == 0 ? Nanos(Seconds(50)) : Nanos(0);
+  s.dead_watch = rng.Below(3) == 0 ? 0.001 : 0;
   return s;
 }
 

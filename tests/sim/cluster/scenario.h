@@ -18,6 +18,7 @@ struct ClusterScenario {
   double agent_crash = 0;         // chance of a crash at each of an agent's requests
   double operator_crash = 0;      // chance of a crash before or after each of its writes
   double operator_pause = 0;      // chance that one hangs at a write, beyond its lead
+  double dead_watch = 0;          // chance at each look that an operator's watch has gone dead
   Nanos longest_lag{0};           // of a watch event on its way to an operator
   Nanos chaos{0};                 // length of the first phase
   // What happens to the job in that phase, each with the mean time from one to the next; 0: never.
@@ -28,6 +29,7 @@ struct ClusterScenario {
   Nanos node_losses{0};
   Nanos operator_kills{0};
   Nanos compactions{0};
+  Nanos hand_deletes{0};  // of the job's Job
 };
 ClusterScenario DrawCluster(uint64_t seed);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "operator/kinds.h"
 
 namespace pj::sim {
 namespace {
@@ -110,6 +111,16 @@ void User::Recreate() {
   Main()->Delete();
   main_uid_.clear();
   env_->time.After(env_->time.Below(Seconds(3)), [this] { Apply(kMainJob); });
+}
+
+void User::DeleteJob() {
+  const auto list = api_.Do({.verb = kube::Verb::kList, .type = op::Jobs(), .ns = kNs});
+  const Json items = Json::parse(list->body)["items"];
+  if (items.empty()) return;
+  const std::string name = items[env_->time.Pick(items.size())]["metadata"]["name"];
+  env_->time.Trace("user deletes the Job " + name);
+  static_cast<void>(
+      api_.Do({.verb = kube::Verb::kDelete, .type = op::Jobs(), .ns = kNs, .name = name}));
 }
 
 void User::Settle() {

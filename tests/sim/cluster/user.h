@@ -26,6 +26,7 @@ class User {
   void ToggleSuspend();
   void Scale();
   void Recreate();
+  void DeleteJob();  // the Indexed Job, by hand
   void Settle();  // at the end of the chaos: everything is wanted again
   void DeleteAll();
 
