@@ -100,9 +100,8 @@ void CachedReader::ForEachKind(const Each& each) {
 }
 
 void CachedReader::Start() {
-  ForEachKind([](auto& kind) {
-    kind.thread = std::make_unique<kube::ReflectorThread>(kind.reflector);
-  });
+  ForEachKind(
+      [](auto& kind) { kind.thread = std::make_unique<kube::ReflectorThread>(kind.reflector); });
 }
 
 bool CachedReader::Step(const std::string& plural) {

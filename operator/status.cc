@@ -37,6 +37,19 @@ std::string HumanTime(Nanos time) {
   return fmt::format("{}h{}m", seconds / 3600, seconds % 3600 / 60);
 }
 
+// True if some count of `now` is less than it was, whatever is left.
+bool Falls(const Json& before, const Json& now) {
+  for (const auto& [key, value] : now.items()) {
+    const auto old = before.is_object() ? before.find(key) : before.end();
+    if (old == before.end() || key == "left") continue;
+    if (value.is_object() && Falls(*old, value)) return true;
+    if (value.is_number() && CheckedInt(value).value_or(0) < CheckedInt(*old).value_or(0)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 const Json* FindCondition(const Json& old, const std::string& type) {
   const auto conditions = old.find("conditions");
   if (conditions == old.end() || !conditions->is_array()) return nullptr;
@@ -104,22 +117,35 @@ class Builder {
   }
 
   void AddCounters() {
+    const bool known = world_.plan || old_.contains("miniBatches");
+    if (!known) return;
+    Json counts = Counters();
+    // Another operator, or this one before it started again, had seen more: caches differ.
+    const bool behind = !world_.plan || Falls(old_, counts);
+    if (behind && !ledger::Planted(ledger::Plant::kCountersFall)) {
+      for (auto& [key, value] : counts.items()) value = old_.value(key, value);
+    }
+    out_.update(counts);
+  }
+
+  Json Counters() const {
     const policy::Sums& sums = decision_.sums;
-    if (!world_.plan) return;
     const uint64_t failed = sums.counters.mini_batches_failed;
-    out_["progress"] = fmt::format(
+    Json out = Json::object();
+    out["progress"] = fmt::format(
         "{}%", sums.total == 0 ? 100
                                : static_cast<int>(100.0 * static_cast<double>(sums.done) /
                                                   static_cast<double>(sums.total)));
-    out_["miniBatches"] = {{"total", sums.total},
-                           {"succeeded", sums.done - failed},
-                           {"failed", failed},
-                           {"left", sums.total - sums.done}};
-    out_["items"] = {{"total", world_.plan->items},
-                     {"succeeded", sums.counters.items_ok},
-                     {"failed", sums.counters.items_failed}};
-    out_["retries"] = sums.counters.retries;
-    out_["infrastructureLosses"] = sums.counters.infrastructure_losses;
+    out["miniBatches"] = {{"total", sums.total},
+                          {"succeeded", sums.done - failed},
+                          {"failed", failed},
+                          {"left", sums.total - sums.done}};
+    out["items"] = {{"total", world_.plan ? world_.plan->items : 0},
+                    {"succeeded", sums.counters.items_ok},
+                    {"failed", sums.counters.items_failed}};
+    out["retries"] = sums.counters.retries;
+    out["infrastructureLosses"] = sums.counters.infrastructure_losses;
+    return out;
   }
 
   void AddWorkers() {

@@ -53,6 +53,7 @@ enum class Plant : uint8_t {
   kForgetsUid,            // what is remembered of a job counts for the next of its name
   kWallClockExpiry,       // a Lease has run out when its own time says so
   kIgnoresExpiredWatch,   // a watch that is too old (410) is not begun anew
+  kCountersFall,          // a status counts less than the one before, if the caches do
   kStatusRestless,        // rate and duration alone are reason enough for a write
   kControlUnconditional,  // the control object is written over whatever it says
   kScaleUnconditional,    // the Job is scaled from whatever it is, not from what was decided on

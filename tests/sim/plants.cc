@@ -47,6 +47,7 @@ const std::vector<NamedPlant>& Plants() {
       {"forgets-uid", Plant::kForgetsUid, true},
       {"wall-clock-expiry", Plant::kWallClockExpiry, true},
       {"ignores-expired-watch", Plant::kIgnoresExpiredWatch, true},
+      {"counters-fall", Plant::kCountersFall, true},
       {"status-restless", Plant::kStatusRestless, true},
       {"control-unconditional", Plant::kControlUnconditional, true},
       {"scale-unconditional", Plant::kScaleUnconditional, true},

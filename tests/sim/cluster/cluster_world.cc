@@ -79,7 +79,8 @@ void ClusterWorld::Disturb() {
 void ClusterWorld::CheckEvent() {
   for (const auto& job : user_.jobs()) {
     // Of a deleted job nothing counts any more.
-    if (!job->deleted() && !job->checker().violation().empty()) env_.Violate(job->checker().violation());
+    if (!job->deleted() && !job->checker().violation().empty())
+      env_.Violate(job->checker().violation());
   }
   for (const auto& [run, count] : kubernetes_.LivePods()) {
     const SimJob* job = user_.FindRun(run);
@@ -125,7 +126,11 @@ Outcome ClusterWorld::Run() {
   RunUntil(over, chaos + kQuietLimit, "not finished in bounded time");
   const Nanos calm = env_.time.Now() + kCalmAfter;
   RunUntil([this, calm] { return env_.time.Now() >= calm; }, calm + Seconds(60), "no calm");
-  if (env_.violation.empty() && kubernetes_.AnyPodLives()) env_.Violate("I7: pods are left");
+  const auto counts = [this](const std::string& run) {
+    const SimJob* job = user_.FindRun(run);
+    return job == nullptr || !job->deleted();
+  };
+  if (kubernetes_.AnyPodLives(counts)) env_.Violate("I7: pods are left");
   CheckNoWrites(kSilence, "after the end");
   for (const auto& each : operators_) each->Kill();
   CheckNoWrites(Seconds(60), "of new operators after the end");
@@ -152,6 +157,8 @@ void ClusterWorld::CheckNoWrites(Nanos time, const std::string& when) {
 void ClusterWorld::CheckNothingLeft() {
   if (!env_.violation.empty()) return;
   user_.DeleteAll();
+  // A pod on a lost node goes when the node comes back, or somebody removes it.
+  kubernetes_.ReturnNodes();
   const Nanos end = env_.time.Now() + kDeletion;
   RunUntil([this, end] { return env_.time.Now() >= end; }, end + Seconds(60), "no end");
   for (const auto& type : {kube::ParallelJobs(), kube::ConfigMaps(), kube::Leases(), op::Jobs(),

@@ -378,6 +378,12 @@ void SimKubernetes::LoseNode() {
   });
 }
 
+// Their kubelets end what nobody wants any more.
+void SimKubernetes::ReturnNodes() {
+  lost_nodes_.clear();
+  Soon();
+}
+
 std::map<std::string, int64_t> SimKubernetes::LivePods() const {
   std::map<std::string, int64_t> out;
   for (const auto& [uid, pod] : pods_) {
@@ -388,9 +394,12 @@ std::map<std::string, int64_t> SimKubernetes::LivePods() const {
   return out;
 }
 
-bool SimKubernetes::AnyPodLives() const {
-  return std::any_of(pods_.begin(), pods_.end(),
-                     [](const auto& pod) { return !pod.second.view.Ended(); });
+bool SimKubernetes::AnyPodLives(const std::function<bool(const std::string&)>& counts) const {
+  return std::any_of(pods_.begin(), pods_.end(), [&](const auto& entry) {
+    const op::WorkerPodView& view = entry.second.view;
+    const auto run = view.meta.labels.find(job::kRunLabel);
+    return !view.Ended() && run != view.meta.labels.end() && counts(run->second);
+  });
 }
 
 }  // namespace pj::sim

@@ -38,9 +38,11 @@ class SimKubernetes {
   // One pod's containers die at once; a node goes, with or without what runs on it.
   void KillPod();
   void LoseNode();
+  void ReturnNodes();
   // Pods that have not ended and are not on their way out, by run label.
   std::map<std::string, int64_t> LivePods() const;
-  bool AnyPodLives() const;
+  // Of runs for which `counts` says so.
+  bool AnyPodLives(const std::function<bool(const std::string& run)>& counts) const;
 
  private:
   struct Pod {

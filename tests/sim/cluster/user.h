@@ -27,7 +27,7 @@ class User {
   void Scale();
   void Recreate();
   void DeleteJob();  // the Indexed Job, by hand
-  void Settle();  // at the end of the chaos: everything is wanted again
+  void Settle();     // at the end of the chaos: everything is wanted again
   void DeleteAll();
 
   std::optional<op::ParallelJobView> View(const std::string& name);
