@@ -88,6 +88,7 @@ Nanos AgentCore::Impl::Patience() const {
 // True when its holder has not written to it for a tick. A thief's split is no sign of the holder.
 bool AgentCore::Impl::Suspicious(const ShardRecord& read) {
   if (config.local || Planted(Plant::kNoTakeOver)) return false;
+  if (Planted(Plant::kShardChangeIgnored)) return !read.holder.empty();
   Sighting& owner = known[read.lo].owner;
   const std::string by = read.incarnation + "." + read.holder;
   const bool own_write = read.write_id.incarnation == by;

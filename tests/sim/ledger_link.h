@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -35,6 +36,8 @@ class LedgerLink {
   void Deliver(const Sender& sender, const ledger::Call& call, Answer answer);
   // Of this sender nothing arrives any more, whatever it sends.
   void Cut(const std::string& incarnation) { cut_.insert(incarnation); }
+  // What it sends until then arrives only then.
+  void Hold(const std::string& incarnation, Nanos until) { held_[incarnation] = until; }
   uint64_t requests() const { return requests_; }
 
  private:
@@ -43,6 +46,7 @@ class LedgerLink {
   LinkOptions options_;
   worker::StoreClient store_;
   std::set<std::string> cut_;
+  std::map<std::string, Nanos> held_;
   uint64_t requests_ = 0;
 };
 

@@ -24,7 +24,15 @@ ClusterWorld::ClusterWorld(ClusterScenario scenario, bool verbose)
                   [this](const PodStart& start) -> PodProgram* {
                     const auto run = start.labels.find(job::kRunLabel);
                     SimJob* job = run == start.labels.end() ? nullptr : user_.FindRun(run->second);
-                    return job == nullptr ? nullptr : job->NewProgram(start);
+                    if (job == nullptr) return nullptr;
+                    PodStart checked = start;
+                    checked.exited = [this, job, exited = start.exited](int code) {
+                      if (code == 0 && !job->ended() && !job->deleted()) {
+                        env_.Violate("rule 12: a pod ended well before there is a `result`");
+                      }
+                      exited(code);
+                    };
+                    return job->NewProgram(checked);
                   }),
       user_(&env_),
       writes_(&env_, {.job = [this](const std::string& uid) { return user_.Find(uid); },
@@ -64,6 +72,9 @@ void ClusterWorld::Disturb() {
   Every(s.suspends, [this] { user_.ToggleSuspend(); });
   Every(s.scales, [this] { user_.Scale(); });
   Every(s.recreates, [this] { user_.Recreate(); });
+  Every(s.freezes, [this] {
+    if (SimJob* job = user_.Main()) job->FreezeAgent();
+  });
   Every(s.hand_deletes, [this] { user_.DeleteJob(); });
   Every(s.pod_kills, [this] { kubernetes_.KillPod(); });
   Every(s.node_losses, [this] { kubernetes_.LoseNode(); });

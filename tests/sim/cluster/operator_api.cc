@@ -3,11 +3,13 @@
 #include <utility>
 
 #include "ledger/plants.h"
+#include "operator/kinds.h"
 
 namespace pj::sim {
 namespace {
 
 constexpr Nanos kLongestPause = Seconds(40);  // beyond any lead
+constexpr double kAtScaling = 8;  // between what was decided and its write, a pause hurts most
 
 Error Lost(const kube::Request& request) {
   return {Code::kUnavailable, "the request was lost", request.name, ""};
@@ -52,9 +54,11 @@ class ShakyWatch : public kube::Watch {
 }  // namespace
 
 // The time until the request arrives.
-void OperatorApi::Pass() {
+void OperatorApi::Pass(const kube::Request& request) {
   Timeline& time = env_->time;
-  if (env_->Chaos() && time.Chance(env_->scenario.operator_pause)) {
+  const bool scaling = request.verb == kube::Verb::kGet && request.type == op::Jobs();
+  const double pause = env_->scenario.operator_pause * (scaling ? kAtScaling : 1);
+  if (env_->Chaos() && time.Chance(pause)) {
     time.Trace("an operator hangs");
     paused_ = true;
     time.RunUntil(time.Now() + time.Below(kLongestPause));
@@ -70,7 +74,7 @@ Result<kube::Response> OperatorApi::Do(const kube::Request& request) {
   // The election keeps its own time: its requests come at once.
   const bool election = request.ns == kOperatorNs;
   const bool background = request.verb == kube::Verb::kList || election;
-  if (!background) Pass();
+  if (!background) Pass(request);
   const bool may_die = env_->Chaos() && IsWrite(request) && !election;
   const bool dies = may_die && env_->time.Chance(env_->scenario.operator_crash);
   if (dies && env_->time.Chance(0.5)) dead_ = true;

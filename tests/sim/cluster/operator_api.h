@@ -27,7 +27,7 @@ class OperatorApi : public kube::Api {
   Env* env() { return env_; }
 
  private:
-  void Pass();
+  void Pass(const kube::Request& request);
 
   Env* env_;
   ActorApi server_;

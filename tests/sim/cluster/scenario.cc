@@ -38,6 +38,7 @@ ClusterScenario DrawCluster(uint64_t seed) {
   s.agent_crash = rng.Below(2) == 0 ? 0 : 0.03 * rng.Unit();
   s.operator_crash = rng.Below(2) == 0 ? 0 : 0.2 * rng.Unit();
   s.operator_pause = rng.Below(2) == 0 ? 0 : 0.05 * rng.Unit();
+  if (s.operator_pause > 0) s.operators = 2;
   s.longest_lag = Nanos(static_cast<int64_t>(rng.Below(rng.Below(2) == 0 ? 50'000'000 : 8e9)));
   s.work.host_death = rng.Below(3) == 0 ? 0.1 * rng.Unit() : 0;
   s.suspends = often(40);
@@ -45,6 +46,7 @@ ClusterScenario DrawCluster(uint64_t seed) {
   s.recreates = rng.Below(4) == 0 ? Nanos(Seconds(60)) : Nanos(0);
   s.pod_kills = often(30);
   s.node_losses = rng.Below(3) == 0 ? Nanos(Seconds(60)) : Nanos(0);
+  s.freezes = often(15);
   s.operator_kills = often(40);
   s.compactions = often(20);
   s.hand_deletes = rng.Below(4) == 0 ? Nanos(Seconds(50)) : Nanos(0);

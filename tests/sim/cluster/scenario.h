@@ -27,6 +27,7 @@ struct ClusterScenario {
   Nanos recreates{0};
   Nanos pod_kills{0};
   Nanos node_losses{0};
+  Nanos freezes{0};  // of agents, beyond their leases
   Nanos operator_kills{0};
   Nanos compactions{0};
   Nanos hand_deletes{0};  // of the job's Job

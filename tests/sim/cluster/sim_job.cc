@@ -53,6 +53,10 @@ void SimJob::Send(SimAgent* agent, const Call& call) {
   const bool before = crash && time().Chance(0.5);
   if (before) program->Crash();
   if (!agent->alive()) return;
+  // Whoever takes over may be slow, and the holder alive after all.
+  if (Chaos() && env_->scenario.freezes > Nanos(0) && TakesOver(*agent, call)) {
+    link_.Hold(agent->config().incarnation, time().Now() + time().Below(Seconds(12)));
+  }
   Call noted = call;
   if (call.op == Call::Op::kCreateLease || call.op == Call::Op::kPutLease) {
     noted.note =
@@ -61,6 +65,14 @@ void SimJob::Send(SimAgent* agent, const Call& call) {
   link_.Deliver(agent->sender(), noted,
                 [agent](const ledger::Reply& reply) { agent->Handle(reply); });
   if (crash && !before) program->Crash();
+}
+
+bool SimJob::TakesOver(const SimAgent& agent, const Call& call) {
+  if (call.op != Call::Op::kPut) return false;
+  const auto record = ledger::DecodeShard(call.record);
+  const ledger::ShardRecord* held = record ? checker_.Find(record->lo) : nullptr;
+  return held != nullptr && held->incarnation != record->incarnation &&
+         record->incarnation == agent.config().incarnation;
 }
 
 void SimJob::OnAgentEnded(SimAgent* agent) {
@@ -96,6 +108,17 @@ void SimJob::OnWrite(const SeenWrite& write) {
   if (meta->name == objects().Name("result")) ended_ = true;
   if (meta->name != objects().Name("ctl")) return;
   for (const auto& program : programs_) program->ControlChanged();
+}
+
+void SimJob::FreezeAgent() {
+  std::vector<const SimAgent*> serving;
+  for (const auto& agent : agents_) {
+    if (agent->Serves()) serving.push_back(agent.get());
+  }
+  if (serving.empty()) return;
+  const std::string& incarnation = serving[time().Pick(serving.size())]->config().incarnation;
+  time().Trace("freeze of " + incarnation);
+  link_.Hold(incarnation, time().Now() + Seconds(5) + time().Below(Seconds(25)));
 }
 
 void SimJob::Delete() {

@@ -44,6 +44,7 @@ class SimJob : public AgentHost {
   void WriteLease(uint32_t ordinal, const std::string& holder, bool ready);
 
   void OnWrite(const SeenWrite& write);
+  void FreezeAgent();  // one of them reaches the API only some time later
   void Delete();  // with everything that it owns
   bool deleted() const { return deleted_; }
   // What the sealed ledger says, as `result` keeps it; checked against what was committed.
@@ -59,6 +60,8 @@ class SimJob : public AgentHost {
   std::string Describe() const;
 
  private:
+  bool TakesOver(const SimAgent& agent, const ledger::Call& call);
+
   Env* env_;
   Workload work_;
   Checker checker_;

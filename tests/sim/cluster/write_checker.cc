@@ -114,13 +114,17 @@ void WriteChecker::CheckControl(const SeenWrite& write) {
   if (!map || !map->meta.owner || !map->meta.name.ends_with("-ctl")) return;
   const Result<ledger::Control> control = job::DecodeControlMap(*map);
   if (!control) return env_->Violate("the control record cannot be read");
+  env_->time.Trace(fmt::format("control: mode {}, {} hints, {} to retract",
+                               static_cast<int>(control->mode), control->hints.size(),
+                               control->retract.size()));
+  SimJob* job = facts_.job(map->meta.owner->uid);
+  if (job == nullptr || job->deleted()) return;  // made too late: it is collected
   const bool abort = control->mode == ledger::Control::Mode::kAbort;
   Standing& standing = standing_[map->meta.owner->uid];
   if (standing.aborted && !abort) env_->Violate("I4: an abort was taken back");
   const bool news = abort && !standing.aborted;
   standing.aborted = abort;
-  SimJob* job = facts_.job(map->meta.owner->uid);
-  if (!news || job == nullptr) return;
+  if (!news) return;
   const bool by_threshold = control->reason.starts_with("MiniBatchErrorThreshold") ||
                             control->reason.starts_with("ErrorThreshold");
   if (by_threshold && !job->checker().ExceedsThresholds(job->work().thresholds)) {
