@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "ledger/plants.h"
 #include "tests/sim/cluster/cluster_world.h"
+#include "tests/sim/explore/explorer.h"
 #include "tests/sim/plants.h"
 #include "tests/sim/world.h"
 
@@ -31,6 +32,8 @@ struct Arguments {
   uint64_t seconds = 0;  // 0: no limit
   std::string plant;
   bool cluster = false;
+  bool explore = false;
+  uint64_t states = 400'000;  // a model
   bool gate = false;
   bool twice = false;
   bool verbose = false;
@@ -52,6 +55,8 @@ Arguments Parse(int argc, char** argv) {
       a.gate = true;
     else if (flag == "--cluster")
       a.cluster = true;
+    else if (flag == "--explore")
+      a.explore = true;
     else if (flag == "--twice")
       a.twice = true;
     else if (flag == "--verbose")
@@ -66,6 +71,8 @@ Arguments Parse(int argc, char** argv) {
       a.first = Number(argv[++i], &a.bad);
     else if (flag == "--seconds")
       a.seconds = Number(argv[++i], &a.bad);
+    else if (flag == "--states")
+      a.states = Number(argv[++i], &a.bad);
     else if (flag == "--plant")
       a.plant = argv[++i];
     else
@@ -106,6 +113,20 @@ int RunSeeds(const Arguments& a) {
   }
   fmt::print("{} seeds clean, {} requests, {:.1f} s\n", done, requests, Elapsed());
   return done > 0 ? 0 : 1;
+}
+
+int RunExplorer(const Arguments& a) {
+  for (const pj::sim::ModelOptions& model : pj::sim::SmallModels()) {
+    const pj::sim::Exploration seen = pj::sim::Explore(model, a.states);
+    if (!seen.violation.empty()) {
+      for (const std::string& step : seen.steps) fmt::print("{}\n", step);
+      fmt::print("{}: {}\n", model.name, seen.violation);
+      return 1;
+    }
+    fmt::print("{:<10} {} states{}, {} ends, {:.1f} s\n", model.name, seen.states,
+               seen.complete ? "" : " of more", seen.ends, Elapsed());
+  }
+  return 0;
 }
 
 // Every plant must be found, or the simulator is too weak.
@@ -151,5 +172,6 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "\n");
     return 2;
   }
+  if (arguments.explore) return RunExplorer(arguments);
   return arguments.gate ? RunGate(arguments) : RunSeeds(arguments);
 }

@@ -45,6 +45,18 @@ ClusterWorld::ClusterWorld(ClusterScenario scenario, bool verbose)
                         return std::nullopt;
                       }}) {
   env_.watchers.push_back([this](const SeenWrite& write) { OnWrite(write); });
+  env_.on_pause = [this] { TemptOperators(); };
+}
+
+// While one hangs and another leads, the user changes the job: what was decided before is wrong.
+void ClusterWorld::TemptOperators() {
+  for (int i = 0; i < 2; ++i) {
+    env_.time.After(env_.time.Below(Seconds(25)), [this] {
+      if (!env_.Chaos()) return;
+      if (env_.time.Chance(0.4)) return user_.Scale();
+      user_.ToggleSuspend();
+    });
+  }
 }
 
 void ClusterWorld::OnWrite(const SeenWrite& write) {

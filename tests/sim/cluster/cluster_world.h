@@ -26,6 +26,7 @@ class ClusterWorld {
  private:
   void OnWrite(const SeenWrite& write);
   void Disturb();
+  void TemptOperators();
   void Every(Nanos mean, const std::function<void()>& action);
   void RunUntil(const std::function<bool()>& reached, Nanos limit, const std::string& what);
   void CheckEvent();

@@ -56,12 +56,14 @@ class ShakyWatch : public kube::Watch {
 // The time until the request arrives.
 void OperatorApi::Pass(const kube::Request& request) {
   Timeline& time = env_->time;
-  const bool scaling = request.verb == kube::Verb::kGet && request.type == op::Jobs();
+  const bool scaling = (request.verb == kube::Verb::kGet && request.type == op::Jobs()) ||
+                       (request.verb == kube::Verb::kUpdate && request.type == kube::ConfigMaps());
   const double pause = env_->scenario.operator_pause * (scaling ? kAtScaling : 1);
   if (env_->Chaos() && time.Chance(pause)) {
     time.Trace("an operator hangs");
     paused_ = true;
-    time.RunUntil(time.Now() + time.Below(kLongestPause));
+    env_->on_pause();
+    time.RunUntil(time.Now() + kLongestPause / 2 + time.Below(kLongestPause / 2));
     paused_ = false;
     return;
   }
