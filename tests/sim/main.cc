@@ -24,6 +24,7 @@ using pj::sim::Outcome;
 using pj::sim::Plants;
 
 constexpr uint64_t kGateSeeds = 1000;
+constexpr uint64_t kClusterGateSeeds = 100;  // as many as the ordinary test runs
 
 struct Arguments {
   std::optional<uint64_t> seed;
@@ -123,8 +124,9 @@ int RunExplorer(const Arguments& a) {
       fmt::print("{}: {}\n", model.name, seen.violation);
       return 1;
     }
-    fmt::print("{:<10} {} states{}, {} ends, {:.1f} s\n", model.name, seen.states,
-               seen.complete ? "" : " of more", seen.ends, Elapsed());
+    fmt::print("{:<10} {} states{}, {} ends, up to {} steps, {:.1f} s\n",
+               model.name, seen.states, seen.complete ? "" : " of more", seen.ends, seen.deepest,
+               Elapsed());
   }
   return 0;
 }
@@ -136,8 +138,11 @@ int RunGate(const Arguments& a) {
     if (plant.cluster != a.cluster || (!a.plant.empty() && plant.name != a.plant)) continue;
     pj::ledger::active_plant = plant.plant;
     std::string found;
-    uint64_t seed = a.first;
-    for (; seed < a.first + kGateSeeds && found.empty(); ++seed) {
+    uint64_t seed = plant.likely;
+    if (seed > 0) found = RunSeed(a, seed++, false).violation;
+    if (found.empty()) seed = a.first;
+    const uint64_t end = a.first + (a.cluster ? kClusterGateSeeds : kGateSeeds);
+    for (; seed < end && found.empty(); ++seed) {
       if (a.seconds > 0 && Elapsed() > static_cast<double>(a.seconds)) break;
       found = RunSeed(a, seed, false).violation;
     }

@@ -1,5 +1,6 @@
 #include "tests/sim/explore/explorer.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <unordered_set>
@@ -24,8 +25,11 @@ Exploration Explore(const ModelOptions& options, uint64_t most) {
   const auto enter = [&](std::unique_ptr<Model> model) {
     if (!seen.insert(std::hash<std::string>()(model->Fingerprint())).second) return;
     ++out.states;
-    const size_t choices = model->Choices();
-    if (choices == 0) {
+    const bool beyond = model->BeyondEpochs();
+    const size_t choices = beyond ? 0 : model->Choices();
+    out.cut += beyond ? 1 : 0;
+    out.deepest = std::max(out.deepest, path.size());
+    if (choices == 0 && !beyond) {
       ++out.ends;
       model->CheckEnd();
     }
@@ -63,7 +67,7 @@ const std::vector<ModelOptions>& SmallModels() {
   static const std::vector<ModelOptions> models = {
       {.name = "split", .agents = 2, .losses = 1, .timers = 1},
       {.name = "take-over", .agents = 2, .strangers = true, .losses = 1, .timers = 1},
-      {.name = "crash", .agents = 2, .crashes = 1, .losses = 0, .timers = 1},
+      {.name = "crash", .mini_batches = 2, .agents = 2, .crashes = 1, .timers = 1},
       {.name = "retry", .mini_batches = 2, .agents = 2, .losses = 1, .timers = 1, .failures = 1},
   };
   return models;

@@ -14,6 +14,8 @@ struct Exploration {
   std::vector<std::string> steps;  // that lead to it
   uint64_t states = 0;
   uint64_t ends = 0;      // states in which nothing can happen any more
+  uint64_t cut = 0;       // states that were not followed: too many take-overs
+  size_t deepest = 0;     // steps
   bool complete = false;  // every state was seen
 };
 

@@ -333,6 +333,13 @@ Reply Model::Execute(const Message& message) {
   }
 }
 
+bool Model::BeyondEpochs() const {
+  const std::vector<ledger::ShardRecord> shards = checker_.Shards();
+  return std::any_of(shards.begin(), shards.end(), [this](const ledger::ShardRecord& shard) {
+    return shard.epoch > options_.epochs;
+  });
+}
+
 void Model::CheckEnd() {
   const bool all_ended = std::all_of(agents_.begin(), agents_.end(), [](const ModelAgent& agent) {
     return !agent.alive || agent.ended;

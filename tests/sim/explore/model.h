@@ -25,6 +25,7 @@ struct ModelOptions {
   int losses = 0;   // answers that never come, of requests that arrive or do not
   int timers = 2;   // of each agent
   int failures = 0;  // attempts that fail
+  uint64_t epochs = 3;  // of a shard; what comes later is not followed
 };
 
 // A request on its way, or its answer on the way back.
@@ -64,6 +65,8 @@ class Model {
   Model(const Model& other);
   Model& operator=(const Model&) = delete;
 
+  // Strangers take a shard from each other for ever: later epochs teach nothing new.
+  bool BeyondEpochs() const;
   // How many things can happen next; Do carries the i-th out.
   size_t Choices() const { return Moves().size(); }
   void Do(size_t choice);
