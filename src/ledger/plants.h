@@ -43,8 +43,8 @@ enum class Plant : uint8_t {
   kImpatient,            // a stranger takes over without waiting for the Lease to run out
   kNoTakeOver,           // strangers never take over
   // In a cluster: agents …
-  kLeaseTrusted,        // who sees a Lease run out takes the shard over without compare-and-swap
-  kShardChangeIgnored,  // a take-over looks at the Lease only, not at whether the shard changed
+  kLeaseTrusted,         // who sees a Lease run out takes the shard over without compare-and-swap
+  kShardChangeIgnored,   // a take-over looks at the Lease only, not at whether the shard changed
   kRetractBelowStarted,  // an asked-for retreat lowers the horizon below what was started
   kForgetsRule12,        // an agent exits 0 when all is done, before `result` is there
   // … and operators

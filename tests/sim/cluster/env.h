@@ -37,7 +37,7 @@ struct Env {
   const ClusterScenario scenario;
   Timeline time;
   std::unique_ptr<kube::MemoryApi> memory;
-  bool server_faults = false;  // the request under way may meet one
+  bool server_faults = false;              // the request under way may meet one
   std::function<void()> on_pause = [] {};  // an operator hangs, and another will soon lead
   uint64_t writes = 0;
   std::string violation;  // empty: all invariants held

@@ -45,7 +45,7 @@ class SimJob : public AgentHost {
 
   void OnWrite(const SeenWrite& write);
   void FreezeAgent();  // one of them reaches the API only some time later
-  void Delete();  // with everything that it owns
+  void Delete();       // with everything that it owns
   bool deleted() const { return deleted_; }
   // What the sealed ledger says, as `result` keeps it; checked against what was committed.
   job::StoredResult ResultOf(std::vector<ledger::ShardRecord> shards, bool planned,

@@ -123,9 +123,8 @@ void Model::AddAgentMoves(int index, std::vector<Move>* out) const {
     if (failures_ < options_.failures) out->push_back({Kind::kFail, index});
   }
   if (!agent.synced.empty()) out->push_back({Kind::kSynced, index});
-  const bool waits = std::any_of(messages_.begin(), messages_.end(), [index](const Message& each) {
-    return Names(each, index);
-  });
+  const bool waits = std::any_of(messages_.begin(), messages_.end(),
+                                 [index](const Message& each) { return Names(each, index); });
   // When nothing else can wake it, it must be woken, or nothing would be found of it any more.
   if (agent.timer && (agent.timers < options_.timers || (!waits && agent.running.empty()))) {
     out->push_back({Kind::kTimer, index});
@@ -134,9 +133,9 @@ void Model::AddAgentMoves(int index, std::vector<Move>* out) const {
 }
 
 std::string Model::Describe(size_t choice) const {
-  static constexpr const char* kNames[] = {"arrives",    "is answered", "request lost", "answer lost",
-                                           "runs",       "finishes",    "fails",        "has synced",
-                                           "timer of",   "crash of"};
+  static constexpr const char* kNames[] = {"arrives",  "is answered", "request lost", "answer lost",
+                                           "runs",     "finishes",    "fails",        "has synced",
+                                           "timer of", "crash of"};
   const Move move = Moves()[choice];
   const char* name = kNames[static_cast<size_t>(move.kind)];
   if (move.kind > Move::Kind::kLoseAnswer) return fmt::format("{} agent {}", name, move.index);
@@ -400,8 +399,7 @@ std::string Model::Fingerprint() const {
     each.U8(static_cast<uint8_t>(message.call.op));
     each.Bytes(message.call.name);
     const auto stored = store_.find(message.call.name);
-    const std::string now =
-        stored == store_.end() ? "" : fmt::format("{}", stored->second.version);
+    const std::string now = stored == store_.end() ? "" : fmt::format("{}", stored->second.version);
     each.U8(message.call.version == now ? 1 : 0);
     const std::string& body = message.answered ? message.reply.record : message.call.record;
     if (!body.empty()) {

@@ -21,10 +21,10 @@ struct ModelOptions {
   // Agents of one program share an incarnation, and split from each other. Those of another take
   // each other for dead, and take over at any moment.
   bool strangers = false;
-  int crashes = 0;  // each followed by a successor that takes over from all, dead or not
-  int losses = 0;   // answers that never come, of requests that arrive or do not
-  int timers = 2;   // of each agent
-  int failures = 0;  // attempts that fail
+  int crashes = 0;      // each followed by a successor that takes over from all, dead or not
+  int losses = 0;       // answers that never come, of requests that arrive or do not
+  int timers = 2;       // of each agent
+  int failures = 0;     // attempts that fail
   uint64_t epochs = 3;  // of a shard; what comes later is not followed
 };
 
@@ -79,7 +79,16 @@ class Model {
  private:
   struct Move {
     enum class Kind : uint8_t {
-      kArrive, kAnswer, kLoseRequest, kLoseAnswer, kRun, kFinish, kFail, kSynced, kTimer, kCrash
+      kArrive,
+      kAnswer,
+      kLoseRequest,
+      kLoseAnswer,
+      kRun,
+      kFinish,
+      kFail,
+      kSynced,
+      kTimer,
+      kCrash
     };
     Kind kind;
     int index = 0;
