@@ -380,6 +380,9 @@ void SimKubernetes::LoseNode() {
 
 // Their kubelets end what nobody wants any more.
 void SimKubernetes::ReturnNodes() {
+  for (auto& [uid, pod] : pods_) {
+    if (!NodeLives(pod.node)) pod.told_to_stop = false;
+  }
   lost_nodes_.clear();
   Soon();
 }

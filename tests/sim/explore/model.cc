@@ -22,6 +22,15 @@ JobShape ShapeOf(const ModelOptions& options) {
   return shape;
 }
 
+// A record without what differs between equal states: numbers of writes and of runs.
+std::string WithoutNumbers(const std::string& bytes) {
+  ledger::ShardRecord record = ledger::DecodeShard(bytes).value();
+  record.write_id.counter = 0;
+  record.counters.busy_ns = 0;
+  for (ledger::OutputMark& mark : record.outputs) mark.crc = 0;
+  return ledger::EncodeShard(record);
+}
+
 bool Names(const Message& message, int agent) { return message.agent == agent; }
 
 }  // namespace
@@ -349,17 +358,32 @@ void Model::CheckEnd() {
 
 // --- Equal states --------------------------------------------------------------------------------
 
+std::string Model::FingerprintOf(const Message& message) const {
+  ByteWriter out;
+  const ModelAgent& from = agents_[static_cast<size_t>(message.agent)];
+  out.U64(static_cast<uint64_t>(message.agent));
+  out.U8(static_cast<uint8_t>((message.answered ? 1 : 0) + (from.alive ? 2 : 0)));
+  out.U8(static_cast<uint8_t>(message.call.op));
+  out.Bytes(message.call.name);
+  const auto stored = store_.find(message.call.name);
+  const std::string now = stored == store_.end() ? "" : fmt::format("{}", stored->second.version);
+  out.U8(message.call.version == now ? 1 : 0);
+  const std::string& body = message.answered ? message.reply.record : message.call.record;
+  if (!body.empty()) out.Bytes(WithoutNumbers(body));
+  if (message.answered) {
+    out.U8(static_cast<uint8_t>(message.reply.outcome));
+    out.U8(message.reply.version == now ? 1 : 0);
+  }
+  return std::move(out.str());
+}
+
 std::string Model::Fingerprint() const {
   ByteWriter out;
   std::map<std::string, ledger::WriteId> ids;
   for (const auto& [name, stored] : store_) {
-    ledger::ShardRecord record = ledger::DecodeShard(stored.bytes).value();
-    ids[name] = record.write_id;
-    record.write_id.counter = 0;
-    record.counters.busy_ns = 0;
-    for (ledger::OutputMark& mark : record.outputs) mark.crc = 0;
+    ids[name] = ledger::DecodeShard(stored.bytes)->write_id;
     out.Bytes(name);
-    out.Bytes(ledger::EncodeShard(record));
+    out.Bytes(WithoutNumbers(stored.bytes));
   }
   for (const ModelAgent& agent : agents_) {
     out.U8(static_cast<uint8_t>((agent.alive ? 1 : 0) + (agent.ended ? 2 : 0) +
@@ -391,30 +415,7 @@ std::string Model::Fingerprint() const {
   }
   // In which order they were sent does not matter.
   std::vector<std::string> messages;
-  for (const Message& message : messages_) {
-    ByteWriter each;
-    const ModelAgent& from = agents_[static_cast<size_t>(message.agent)];
-    each.U64(static_cast<uint64_t>(message.agent));
-    each.U8(static_cast<uint8_t>((message.answered ? 1 : 0) + (from.alive ? 2 : 0)));
-    each.U8(static_cast<uint8_t>(message.call.op));
-    each.Bytes(message.call.name);
-    const auto stored = store_.find(message.call.name);
-    const std::string now = stored == store_.end() ? "" : fmt::format("{}", stored->second.version);
-    each.U8(message.call.version == now ? 1 : 0);
-    const std::string& body = message.answered ? message.reply.record : message.call.record;
-    if (!body.empty()) {
-      ledger::ShardRecord record = ledger::DecodeShard(body).value();
-      record.write_id = {};
-      record.counters.busy_ns = 0;
-      for (ledger::OutputMark& mark : record.outputs) mark.crc = 0;
-      each.Bytes(ledger::EncodeShard(record));
-    }
-    if (message.answered) {
-      each.U8(static_cast<uint8_t>(message.reply.outcome));
-      each.U8(message.reply.version == now ? 1 : 0);
-    }
-    messages.push_back(std::move(each.str()));
-  }
+  for (const Message& message : messages_) messages.push_back(FingerprintOf(message));
   std::sort(messages.begin(), messages.end());
   for (const std::string& message : messages) out.Bytes(message);
   out.U64(static_cast<uint64_t>(crashes_ * 100 + losses_ * 10 + failures_));

@@ -105,6 +105,7 @@ class Model {
   void Finish(int agent, ledger::AttemptStatus status);
   ledger::Reply Execute(const Message& message);
   void Crash(int agent);
+  std::string FingerprintOf(const Message& message) const;
 
   ModelOptions options_;
   Checker checker_;
