@@ -56,6 +56,9 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
             .clock = clock_,
             .all_pods = CountPods(*world, &memory.job)};
   if (world->job.finished) {
+    // Pods that the cache had not shown yet when the end was written, if there are any.
+    PJ_TRY(NoteLostWorkers(&turn));
+    PJ_TRY(StopStragglers(&turn));
     PJ_TRY(ExpireChildren(&turn));
     return turn.next;
   }

@@ -76,6 +76,23 @@ TEST_F(StaleTest, AScaleIsNotWrittenOverANewerOne) {
   EXPECT_EQ(Job()["spec"]["parallelism"], 1);
 }
 
+// The watch of pods was silent when the end was written.
+TEST_F(StaleTest, PodsThatShowUpAfterTheEndAreStopped) {
+  Apply();
+  Settle();
+  Plan(10);
+  PutPod("p0", Running());
+  changed_.change = [](JobWorld* world) { world->pods.clear(); };
+  PutResult(0, "Complete", "all done");
+  EXPECT_TRUE(StaleTurn());
+  ASSERT_EQ(ConditionIs("Complete"), "True");
+  EXPECT_EQ(Job()["spec"]["suspend"], false);
+  changed_.change = {};
+  EXPECT_TRUE(StaleTurn());
+  EXPECT_TRUE(StaleTurn(Seconds(61)));
+  EXPECT_EQ(Job()["spec"]["suspend"], true);
+}
+
 TEST_F(StaleTest, TheStatusNeverCountsLessThanBefore) {
   Apply();
   Settle();
