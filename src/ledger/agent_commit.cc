@@ -223,6 +223,7 @@ void AgentCore::Impl::Settle(HeldShard* shard, ShardRecord read, std::string at_
   }
   const uint64_t lo = read.lo;
   Learn(read);
+  if (shard->sent.holder.empty()) announce = true;  // a release that did not land: it may go on
   if (shard->Merge(std::move(read), std::move(at_version))) {
     out->push_back(DropRange{lo, shard->committed.hi});
   }
