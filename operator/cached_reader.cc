@@ -28,6 +28,7 @@ struct CachedReader::Kind {
                   {.type = resource,
                    .ns = reader.options_.ns,
                    .label_selector = resource == kube::ParallelJobs() ? "" : job::kRunLabel,
+                   .clock = reader.options_.clock,
                    .seed = reader.options_.seed ^ Crc32c(resource.plural)}) {}
 
   // On the reflector's thread: keeps the index, and tells whose object changed.
@@ -89,15 +90,31 @@ CachedReader::CachedReader(CachedReaderOptions options)
 
 CachedReader::~CachedReader() = default;
 
+template <class Each>
+void CachedReader::ForEachKind(const Each& each) {
+  each(*parallel_jobs_);
+  each(*maps_);
+  each(*leases_);
+  each(*jobs_);
+  each(*pods_);
+}
+
 void CachedReader::Start() {
-  const auto start = [](auto& kind) {
-    kind.thread = std::make_unique<kube::ReflectorThread>(kind.reflector);
-  };
-  start(*parallel_jobs_);
-  start(*maps_);
-  start(*leases_);
-  start(*jobs_);
-  start(*pods_);
+  ForEachKind(
+      [](auto& kind) { kind.thread = std::make_unique<kube::ReflectorThread>(kind.reflector); });
+}
+
+bool CachedReader::Step(const std::string& plural) {
+  bool moved = false;
+  ForEachKind([&](auto& kind) {
+    if (kind.type.plural != plural) return;
+    const kube::ReflectorStats before = kind.reflector.stats();
+    kind.reflector.Step(Millis(0));
+    const kube::ReflectorStats after = kind.reflector.stats();
+    moved = after.state != before.state || after.version != before.version ||
+            after.events != before.events;
+  });
+  return moved;
 }
 
 bool CachedReader::Synced() const {

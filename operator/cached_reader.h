@@ -20,6 +20,7 @@ namespace pj::op {
 struct CachedReaderOptions {
   kube::Api* api = nullptr;
   std::string ns = {};                              // empty: all namespaces
+  const Clock* clock = nullptr;                     // null: SystemClock()
   uint64_t seed = 1;                                // of watch times and back-off
   std::function<void(const JobKey&)> changed = {};  // must not wait
 };
@@ -31,6 +32,9 @@ class CachedReader : public WorldReader {
   ~CachedReader() override;
 
   void Start();
+  // Instead of Start(), for a simulation: one step of that kind's reflector (by plural name) on the
+  // caller's thread, without waiting. False: nothing was due.
+  bool Step(const std::string& plural);
   // Every cache has its first list.
   bool Synced() const;
   Result<std::optional<JobWorld>> Read(const JobKey& key) override;
@@ -50,6 +54,8 @@ class CachedReader : public WorldReader {
   template <class View>
   std::unique_ptr<Kind<View>> MakeKind(const kube::ResourceType& type,
                                        Result<View> (*decode)(std::string_view));
+  template <class Each>
+  void ForEachKind(const Each& each);
   void Changed(const JobKey& key);
   const kube::CacheView* CacheOf(const kube::ResourceType& type) const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "ledger/plants.h"
 #include "operator/children.h"
 #include "operator/tick_budget.h"
 
@@ -90,6 +91,7 @@ Status EnsureControl(Turn* turn, const Decision& decision) {
   if (wanted == *world.control) return {};
   kube::ConfigMap map = job::EncodeControlMap(world.job.objects(), wanted);
   map.meta.resource_version = world.control_version;
+  if (ledger::Planted(ledger::Plant::kControlUnconditional)) map.meta.resource_version.clear();
   return turn->writer.Update(kube::ConfigMaps(), map.meta.ns, map.meta.name, kube::Encode(map));
 }
 

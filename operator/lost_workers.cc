@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "ledger/plants.h"
 #include "operator/kinds.h"
 
 namespace pj::op {
@@ -20,6 +21,10 @@ Nanos LeaseTime(const Turn& turn) {
 bool Silent(const Turn& turn, const WorkerPodView& pod) {
   for (const WorkerLeaseView& lease : turn.world.leases) {
     if (!lease.holder.starts_with(pod.meta.uid + "/")) continue;
+    if (ledger::Planted(ledger::Plant::kWallClockExpiry)) {
+      const auto renewed = ParseRfc3339(lease.renew_time);
+      return renewed && turn.clock.Wall() - *renewed >= LeaseTime(turn);
+    }
     const auto seen = turn.memory.leases.find(lease.meta.name);
     return seen != turn.memory.leases.end() && turn.now() - seen->second.at >= LeaseTime(turn);
   }
@@ -70,6 +75,7 @@ void WatchLeases(Turn* turn) {
 
 Result<int> ReplaceLostWorkers(Turn* turn) {
   int lost = 0;
+  if (ledger::Planted(ledger::Plant::kLostPodsKept)) return lost;
   for (const WorkerPodView& pod : turn->world.pods) {
     if (pod.Ended() || !pod.deletion || pod.node.empty()) continue;
     const Nanos left = *pod.deletion + kBeyondGrace - turn->clock.Wall();

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "ledger/plants.h"
 #include "operator/control.h"
 #include "operator/events.h"
 #include "operator/finalising.h"
@@ -55,6 +56,9 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
             .clock = clock_,
             .all_pods = CountPods(*world, &memory.job)};
   if (world->job.finished) {
+    // Pods that the cache had not shown yet when the end was written, if there are any.
+    PJ_TRY(NoteLostWorkers(&turn));
+    PJ_TRY(StopStragglers(&turn));
     PJ_TRY(ExpireChildren(&turn));
     return turn.next;
   }
@@ -74,7 +78,8 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
 Reconciler::Memory& Reconciler::Remember(const ParallelJobView& job) {
   const std::lock_guard lock(mutex_);
   Memory& memory = memory_[{job.meta.ns, job.meta.name}];
-  if (memory.job.uid != job.meta.uid) {  // the same name again is another job
+  const bool keeps = ledger::Planted(ledger::Plant::kForgetsUid) && !memory.job.uid.empty();
+  if (memory.job.uid != job.meta.uid && !keeps) {  // the same name again is another job
     all_pods_ -= memory.job.pods_wanted;
     memory = {};
     memory.job.uid = job.meta.uid;
@@ -134,7 +139,11 @@ Status Reconciler::WriteStatus(Turn* turn, const Decision& decision, JobStanding
   }
   // The server may order the keys anew.
   if (nlohmann::json(status) == nlohmann::json(stored) || !MayWriteStatus(turn)) return {};
-  const kube::Meta& meta = turn->job().meta;
+  kube::Meta meta = turn->job().meta;
+  if (ledger::Planted(ledger::Plant::kStatusOfOldUid)) {
+    PJ_ASSIGN(const std::string now, turn->writer.Get(kube::ParallelJobs(), meta.ns, meta.name));
+    PJ_ASSIGN(meta, kube::DecodeMeta(now));
+  }
   const Json body{{"apiVersion", api::kApiVersion},
                   {"kind", api::kKind},
                   {"metadata",

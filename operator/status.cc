@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "ledger/plants.h"
 #include "operator/children.h"
 #include "operator/effective.h"
 #include "operator/workers.h"
@@ -34,6 +35,19 @@ std::string HumanTime(Nanos time) {
   if (seconds < 120) return fmt::format("{}s", seconds);
   if (seconds < 7200) return fmt::format("{}m{}s", seconds / 60, seconds % 60);
   return fmt::format("{}h{}m", seconds / 3600, seconds % 3600 / 60);
+}
+
+// True if some count of `now` is less than it was, whatever is left.
+bool Falls(const Json& before, const Json& now) {
+  for (const auto& [key, value] : now.items()) {
+    const auto old = before.is_object() ? before.find(key) : before.end();
+    if (old == before.end() || key == "left") continue;
+    if (value.is_object() && Falls(*old, value)) return true;
+    if (value.is_number() && CheckedInt(value).value_or(0) < CheckedInt(*old).value_or(0)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 const Json* FindCondition(const Json& old, const std::string& type) {
@@ -103,22 +117,35 @@ class Builder {
   }
 
   void AddCounters() {
+    const bool known = world_.plan || old_.contains("miniBatches");
+    if (!known) return;
+    Json counts = Counters();
+    // Another operator, or this one before it started again, had seen more: caches differ.
+    const bool behind = !world_.plan || Falls(old_, counts);
+    if (behind && !ledger::Planted(ledger::Plant::kCountersFall)) {
+      for (auto& [key, value] : counts.items()) value = old_.value(key, value);
+    }
+    out_.update(counts);
+  }
+
+  Json Counters() const {
     const policy::Sums& sums = decision_.sums;
-    if (!world_.plan) return;
     const uint64_t failed = sums.counters.mini_batches_failed;
-    out_["progress"] = fmt::format(
+    Json out = Json::object();
+    out["progress"] = fmt::format(
         "{}%", sums.total == 0 ? 100
                                : static_cast<int>(100.0 * static_cast<double>(sums.done) /
                                                   static_cast<double>(sums.total)));
-    out_["miniBatches"] = {{"total", sums.total},
-                           {"succeeded", sums.done - failed},
-                           {"failed", failed},
-                           {"left", sums.total - sums.done}};
-    out_["items"] = {{"total", world_.plan->items},
-                     {"succeeded", sums.counters.items_ok},
-                     {"failed", sums.counters.items_failed}};
-    out_["retries"] = sums.counters.retries;
-    out_["infrastructureLosses"] = sums.counters.infrastructure_losses;
+    out["miniBatches"] = {{"total", sums.total},
+                          {"succeeded", sums.done - failed},
+                          {"failed", failed},
+                          {"left", sums.total - sums.done}};
+    out["items"] = {{"total", world_.plan ? world_.plan->items : 0},
+                    {"succeeded", sums.counters.items_ok},
+                    {"failed", sums.counters.items_failed}};
+    out["retries"] = sums.counters.retries;
+    out["infrastructureLosses"] = sums.counters.infrastructure_losses;
+    return out;
   }
 
   void AddWorkers() {
@@ -172,7 +199,8 @@ class Builder {
   void AddPassing() {
     Json before = old_;
     for (const char* key : kPassing) before.erase(key);
-    if (nlohmann::json(before) == nlohmann::json(out_)) {
+    const bool restless = ledger::Planted(ledger::Plant::kStatusRestless);
+    if (!restless && nlohmann::json(before) == nlohmann::json(out_)) {
       for (const char* key : kPassing) {
         if (old_.contains(key)) out_[key] = old_[key];
       }

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "ledger/plants.h"
 #include "operator/children.h"
 #include "operator/kinds.h"
 
@@ -48,11 +49,34 @@ Status EnsureManifest(Turn* turn) {
   return Create(turn, map);
 }
 
+// Asked of the server itself: the cache of ConfigMaps may be behind that of Jobs, and a Job is over
+// just because its pods have read the result.
+Result<bool> ResultIsThere(Turn* turn) {
+  const job::JobObjects objects = turn->job().objects();
+  if (ledger::Planted(ledger::Plant::kJobDespiteResult)) return false;
+  const Result<std::string> result =
+      turn->writer.Get(kube::ConfigMaps(), objects.ns, objects.Name("result"));
+  if (result) return true;
+  if (result.error().code == Code::kNotFound) return false;
+  return std::unexpected(result.error());
+}
+
+// The next generation of the workers' Job; the first one is 0. With a `result`, none.
+Status CreateGeneration(Turn* turn, int generation, const Scale& scale) {
+  PJ_ASSIGN(const bool over, ResultIsThere(turn));
+  if (over) return {};
+  return Create(turn, WorkerJob(turn->job(), generation, scale, turn->options));
+}
+
 // The Job's own copy with another scale. Kubernetes lets an Indexed Job change its completions only
 // together with, and to, its parallelism: none wanted leaves them alone.
 Status Rescale(Turn* turn, const WorkerJobView& job, const Scale& scale) {
   PJ_ASSIGN(const std::string stored, turn->writer.Get(Jobs(), job.meta.ns, job.meta.name));
   PJ_ASSIGN(Json body, ParseJson(stored, job.meta.name));
+  // Decided on that version: who comes late writes over nobody's newer decision.
+  if (!ledger::Planted(ledger::Plant::kScaleUnconditional)) {
+    body["metadata"]["resourceVersion"] = job.meta.resource_version;
+  }
   Json& spec = body["spec"];
   spec["parallelism"] = scale.parallelism;
   spec["completions"] = scale.completions;
@@ -106,11 +130,12 @@ Status EnsureWorkers(Turn* turn, const Decision& decision) {
   if (job == nullptr) {
     // Nobody starts workers for a job whose end is decided: the finaliser does what is left.
     if (decision.Decided()) return {};
-    return Create(turn, WorkerJob(turn->job(), 0, scale, turn->options));
+    if (ledger::Planted(ledger::Plant::kJobNotRestarted) && turn->world.plan) return {};
+    return CreateGeneration(turn, 0, scale);
   }
   if (job->terminal && !job->deleting && !decision.Decided()) {
     PJ_WARN("{} is over without a result ({}): starting it again", job->meta.name, job->failure);
-    return Create(turn, WorkerJob(turn->job(), generation + 1, scale, turn->options));
+    return CreateGeneration(turn, generation + 1, scale);
   }
   return AdjustScale(turn, *job, scale);
 }

@@ -61,7 +61,8 @@ bool AgentCore::Impl::WantsLower(const HeldShard& shard) const {
 
 uint64_t AgentCore::Impl::NextHorizon(const HeldShard& shard) const {
   const uint64_t hi = shard.committed.hi;
-  const uint64_t aim = std::max(shard.floor, shard.next + Reserve(hi - shard.next));
+  uint64_t aim = std::max(shard.floor, shard.next + Reserve(hi - shard.next));
+  if (shard.retract && Planted(Plant::kRetractBelowStarted)) aim = DoneEnd(shard.committed);
   if (WantsLower(shard)) return std::min(aim, shard.limit);
   return std::min(hi, std::max({aim, shard.limit, shard.next, shard.floor}));
 }
@@ -222,6 +223,7 @@ void AgentCore::Impl::Settle(HeldShard* shard, ShardRecord read, std::string at_
   }
   const uint64_t lo = read.lo;
   Learn(read);
+  if (shard->sent.holder.empty()) announce = true;  // a release that did not land: it may go on
   if (shard->Merge(std::move(read), std::move(at_version))) {
     out->push_back(DropRange{lo, shard->committed.hi});
   }

@@ -347,7 +347,7 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
   if (!impl.suspects.empty()) {
     HeldShard* shard = impl.Find(impl.suspects.front().first);
     const bool named = shard != nullptr && shard->Named();
-    if (named && impl.Running() == 0) {
+    if (named && impl.Running() == 0 && !shard->Leaving()) {
       out->push_back(shard->TakeAlone(impl.config.max_retries));
       shard->active = true;
     }
@@ -355,6 +355,7 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
   }
   impl.rate.Advance(now, impl.Running() > 0);
   for (HeldShard& shard : impl.held) {
+    if (shard.Leaving()) continue;
     while (shard.HasAgain() && out->size() - before < max) {
       const bool fresh = shard.NextAgainIsFresh();
       if (fresh && out->size() > before) return;  // it comes singly: with the next call

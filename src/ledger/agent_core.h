@@ -189,6 +189,11 @@ class AgentCore {
 
   // For reports and the simulator: the shards held, as last known to be committed.
   std::vector<const ShardRecord*> HeldShards() const;
+  // For the explorer: what decides the next moves, without what only counts up (call and write
+  // numbers, versions) and without times, of which only those that have passed by `now` matter.
+  std::string Fingerprint(Nanos now) const;
+  // Held shards in which `record` is the write under way, or the version acted upon.
+  bool AwaitsWrite(const WriteId& id) const;
   size_t Running() const;  // taken and neither finished nor given back
   bool Idle() const;       // holds no unfinished shard
 

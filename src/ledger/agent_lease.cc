@@ -88,6 +88,7 @@ Nanos AgentCore::Impl::Patience() const {
 // True when its holder has not written to it for a tick. A thief's split is no sign of the holder.
 bool AgentCore::Impl::Suspicious(const ShardRecord& read) {
   if (config.local || Planted(Plant::kNoTakeOver)) return false;
+  if (Planted(Plant::kShardChangeIgnored)) return !read.holder.empty();
   Sighting& owner = known[read.lo].owner;
   const std::string by = read.incarnation + "." + read.holder;
   const bool own_write = read.write_id.incarnation == by;
@@ -116,7 +117,8 @@ void AgentCore::Impl::SearchGetLease(ShardRecord read, std::string version) {
 void AgentCore::Impl::OnHolderLease(const Reply& reply) {
   Sighting& sighting = leases[search.record.holder];
   const bool same = sighting.Same(reply.version, now);
-  const Nanos silent = std::min(now - sighting.since, now - known[search.lo].owner.since);
+  Nanos silent = std::min(now - sighting.since, now - known[search.lo].owner.since);
+  if (Planted(Plant::kShardChangeIgnored)) silent = now - sighting.since;
   if (!same || silent < Patience() || Stopping()) return;
   TryTakeOver(std::move(search.record), std::move(search.version));
 }

@@ -182,6 +182,7 @@ void AgentCore::Impl::TryTakeOver(ShardRecord read, std::string version) {
   // In careful mode the suspects are what lay below the old horizon: it stays.
   read.horizon = careful ? read.horizon : std::min(read.hi, std::max(touched, fresh));
   search.step = Search::Step::kTakeOver;
+  if (lost && Planted(Plant::kLeaseTrusted)) version.clear();
   search.call = Send(Call::Op::kPut, read.lo, version, &read);
   search.record = std::move(read);
 }

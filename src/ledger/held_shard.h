@@ -105,6 +105,9 @@ class HeldShard {
     return alone && says(committed) && (write == Write::kNone || says(sent));
   }
 
+  // A release is under way, or nobody knows yet whether it has landed: nothing may start.
+  bool Leaving() const { return write != Write::kNone && sent.holder.empty(); }
+
   uint64_t Length() const { return committed.hi - committed.lo; }
   bool AllDone() const { return done == Length(); }
   // Never looked at and below the limit.

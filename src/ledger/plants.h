@@ -42,6 +42,23 @@ enum class Plant : uint8_t {
   kChildWholeRange,      // a ticket's child is created up to the root's end
   kImpatient,            // a stranger takes over without waiting for the Lease to run out
   kNoTakeOver,           // strangers never take over
+  // In a cluster: agents …
+  kLeaseTrusted,         // who sees a Lease run out takes the shard over without compare-and-swap
+  kShardChangeIgnored,   // a take-over looks at the Lease only, not at whether the shard changed
+  kRetractBelowStarted,  // an asked-for retreat lowers the horizon below what was started
+  kForgetsRule12,        // an agent exits 0 when all is done, before `result` is there
+  // … and operators
+  kStatusOfOldUid,        // a status is written to whatever has the name now
+  kJobDespiteResult,      // a Job that is over is made again without asking for `result`
+  kForgetsUid,            // what is remembered of a job counts for the next of its name
+  kWallClockExpiry,       // a Lease has run out when its own time says so
+  kIgnoresExpiredWatch,   // a watch that is too old (410) is not begun anew
+  kCountersFall,          // a status counts less than the one before, if the caches do
+  kStatusRestless,        // rate and duration alone are reason enough for a write
+  kControlUnconditional,  // the control object is written over whatever it says
+  kScaleUnconditional,    // the Job is scaled from whatever it is, not from what was decided on
+  kLostPodsKept,          // pods of lost nodes are left alone
+  kJobNotRestarted,       // a Job that is gone without a `result` stays gone
   kCount
 };
 

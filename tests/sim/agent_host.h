@@ -15,6 +15,7 @@ class AgentHost {
   virtual ~AgentHost() = default;
   virtual void Send(SimAgent* agent, const ledger::Call& call) = 0;
   virtual void OnAgentEnded(SimAgent* agent) = 0;
+  virtual void OnAgentStalled(SimAgent* agent, const Error& error) = 0;
   virtual bool Chaos() const = 0;  // the first phase: faults happen
   virtual Timeline& time() = 0;
   virtual Checker& checker() = 0;

@@ -302,10 +302,20 @@ void Checker::OnSealed(const std::vector<ShardRecord>& shards, bool must_be_comp
   if (output != expected) Violate("I15: the output is not the concatenation of what was committed");
 }
 
-bool Checker::AllDone() const {
+bool Checker::AllDone() const { return DoneMiniBatches() == shape_.mini_batches; }
+
+uint64_t Checker::DoneMiniBatches() const {
   uint64_t done = 0;
   for (const auto& [lo, shard] : shards_) done += shard.DoneCount();
-  return done == shape_.mini_batches;
+  return done;
+}
+
+bool Checker::ExceedsThresholds(const policy::Thresholds& thresholds) const {
+  const auto over = [](uint64_t count, int64_t threshold) {
+    return threshold >= 0 && count > static_cast<uint64_t>(threshold);
+  };
+  return over(FailedMiniBatches(), thresholds.mini_batch_error_threshold) ||
+         over(FailedItems(), thresholds.error_threshold);
 }
 
 uint64_t Checker::FailedMiniBatches() const {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ledger/record.h"
+#include "policy/verdict.h"
 
 namespace pj::sim {
 
@@ -62,6 +63,8 @@ class Checker {
   bool AllDone() const;
   uint64_t FailedMiniBatches() const;
   uint64_t FailedItems() const;
+  uint64_t DoneMiniBatches() const;
+  bool ExceedsThresholds(const policy::Thresholds& thresholds) const;
   std::vector<ledger::ShardRecord> Shards() const;
   const ledger::ShardRecord* Find(uint64_t lo) const;
 

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace pj::sim {
 
 using ledger::Reply;
@@ -15,6 +17,7 @@ Reply LedgerLink::Carry(const Sender& sender, const ledger::Call& call) {
   if (reply.outcome != Reply::Outcome::kOk || call.op == Op::kGet || call.op == Op::kGetLease) {
     return reply;
   }
+  if (!options_.counts()) return reply;
   options_.checker->OnSign(sender, options_.time->Now());
   if (call.op == Op::kCreate || call.op == Op::kPut) {
     options_.checker->OnWrite(sender, call.record);
@@ -28,7 +31,10 @@ void LedgerLink::Deliver(const Sender& sender, const ledger::Call& call, Answer 
   const bool faulty = options_.chaos() && time.Chance(options_.fault);
   uint64_t kind = faulty ? time.Pick(4) : 3;
   const Nanos slowest = faulty && kind == 3 ? Millis(150) : Millis(2);
-  const Nanos there = Nanos(1000) + time.Below(slowest);
+  Nanos there = Nanos(1000) + time.Below(slowest);
+  if (const auto held = held_.find(sender.incarnation); held != held_.end()) {
+    there += std::max(Nanos(0), held->second - time.Now());
+  }
   const Nanos back = Nanos(1000) + time.Below(slowest);
   if (cut_.contains(sender.incarnation)) kind = 0;
   Reply lost;

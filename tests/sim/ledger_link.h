@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -21,6 +22,7 @@ struct LinkOptions {
   Checker* checker = nullptr;
   double fault = 0;             // chance that a request meets one, while `chaos`
   std::function<bool()> chaos;  // the first phase lasts
+  std::function<bool()> counts = [] { return true; };  // the checker wants to see what arrives
 };
 
 // Not thread-safe. Everything that it is given lives longer.
@@ -34,6 +36,8 @@ class LedgerLink {
   void Deliver(const Sender& sender, const ledger::Call& call, Answer answer);
   // Of this sender nothing arrives any more, whatever it sends.
   void Cut(const std::string& incarnation) { cut_.insert(incarnation); }
+  // What it sends until then arrives only then.
+  void Hold(const std::string& incarnation, Nanos until) { held_[incarnation] = until; }
   uint64_t requests() const { return requests_; }
 
  private:
@@ -42,6 +46,7 @@ class LedgerLink {
   LinkOptions options_;
   worker::StoreClient store_;
   std::set<std::string> cut_;
+  std::map<std::string, Nanos> held_;
   uint64_t requests_ = 0;
 };
 

@@ -38,6 +38,21 @@ const std::vector<NamedPlant>& Plants() {
       {"child-whole-range", Plant::kChildWholeRange},
       {"impatient", Plant::kImpatient},
       {"no-take-over", Plant::kNoTakeOver},
+      {"lease-trusted", Plant::kLeaseTrusted, true, 5},
+      {"shard-change-ignored", Plant::kShardChangeIgnored, true, 74},
+      {"retract-below-started", Plant::kRetractBelowStarted, true, 31},
+      {"forgets-rule-12", Plant::kForgetsRule12, true, 1},
+      {"status-of-old-uid", Plant::kStatusOfOldUid, true, 69},
+      {"job-despite-result", Plant::kJobDespiteResult, true, 17},
+      {"forgets-uid", Plant::kForgetsUid, true, 6},
+      {"wall-clock-expiry", Plant::kWallClockExpiry, true, 3},
+      {"ignores-expired-watch", Plant::kIgnoresExpiredWatch, true, 3},
+      {"counters-fall", Plant::kCountersFall, true, 135},
+      {"status-restless", Plant::kStatusRestless, true, 1},
+      {"control-unconditional", Plant::kControlUnconditional, true, 74},
+      {"scale-unconditional", Plant::kScaleUnconditional, true, 214},
+      {"lost-pods-kept", Plant::kLostPodsKept, true, 3},
+      {"job-not-restarted", Plant::kJobNotRestarted, true, 15},
   };
   return plants;
 }

@@ -78,7 +78,7 @@ void SimAgent::CarryOne(const Effect& effect) {
     around_->OnAgentEnded(this);
   } else if (const auto* stalled = std::get_if<ledger::Stalled>(&effect)) {
     ended_ = true;
-    around_->checker().Violate("stalled: " + stalled->error.ToString());
+    around_->OnAgentStalled(this, stalled->error);
   }
 }
 

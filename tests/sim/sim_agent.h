@@ -30,6 +30,7 @@ class SimAgent {
   const ledger::AgentConfig& config() const { return config_; }
   ledger::Finished::Why why() const { return why_; }
   bool ended() const { return ended_; }
+  size_t Running() const { return core_.Running(); }
 
   bool StartedAtOrAbove(const ledger::ShardRecord& shard, uint64_t from) const;
   size_t RunningIn(const ledger::ShardRecord& shard) const;

@@ -237,12 +237,7 @@ void World::DisturbByControl() {
 void World::JudgeNow() {
   const policy::Sums sums = policy::Sum(checker_.Shards(), scenario_.work.shape.mini_batches);
   const policy::Verdict verdict = watchdog_.Judge(sums, true, false, time_.Now());
-  const policy::Thresholds& t = scenario_.work.thresholds;
-  const auto over = [](uint64_t count, int64_t threshold) {
-    return threshold >= 0 && count > static_cast<uint64_t>(threshold);
-  };
-  const bool must_fail = over(checker_.FailedMiniBatches(), t.mini_batch_error_threshold) ||
-                         over(checker_.FailedItems(), t.error_threshold);
+  const bool must_fail = checker_.ExceedsThresholds(scenario_.work.thresholds);
   if (must_fail != (verdict.state == policy::JobState::kFailed)) {
     checker_.Violate(fmt::format("I5: {} failed, and the verdict is {}",
                                  checker_.FailedMiniBatches(), verdict.reason));

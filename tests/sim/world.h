@@ -12,6 +12,7 @@
 #include "tests/sim/agent_host.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/ledger_link.h"
+#include "tests/sim/outcome.h"
 #include "tests/sim/sim_agent.h"
 #include "tests/sim/timeline.h"
 
@@ -28,13 +29,6 @@ struct Scenario {
 };
 Scenario Draw(uint64_t seed);
 
-struct Outcome {
-  std::string violation;  // empty: all invariants held
-  uint32_t trace = 0;     // checksum of everything that happened
-  uint64_t requests = 0;
-  Nanos end{0};
-};
-
 // Not thread-safe. Run() once.
 class World : public AgentHost {
  public:
@@ -43,6 +37,9 @@ class World : public AgentHost {
 
   void Send(SimAgent* agent, const ledger::Call& call) override;
   void OnAgentEnded(SimAgent* agent) override;
+  void OnAgentStalled(SimAgent*, const Error& error) override {
+    checker_.Violate("stalled: " + error.ToString());
+  }
   bool Chaos() const override { return time_.Now() < scenario_.chaos; }
   Timeline& time() override { return time_; }
   Checker& checker() override { return checker_; }

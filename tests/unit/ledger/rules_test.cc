@@ -242,5 +242,42 @@ TEST_F(Rules, ADamagedRecordStalls) {
   EXPECT_EQ(stalled->where, Name(0));
 }
 
+// A drain that is taken back while the release is on its way: what began now would run for nobody.
+TEST_F(Rules, NothingStartsWhileAReleaseIsUnderWay) {
+  Own();
+  Finish(Take(1).at(0));
+  Step(ControlChanged{{.mode = Control::Mode::kDrain}});
+  ASSERT_EQ(syncs.size(), 1u);
+  const uint64_t lo = syncs.front();
+  syncs.clear();
+  Step(OutputSynced{lo, {"segment-0", 1, 40, 1, 1}});
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_TRUE(DecodeShard(calls[0].record)->holder.empty());
+  Step(ControlChanged{{.mode = Control::Mode::kRun}});
+  EXPECT_TRUE(Take(1).empty());
+  // It met somebody's split, and did not land: the shard is ours, and goes on.
+  Change(0, [](ShardRecord* shard) {
+    shard->tickets.push_back({90, 100});
+    shard->hi = 90;
+  });
+  Settle();
+  EXPECT_EQ(Take(1).size(), 1u);
+}
+
+TEST_F(Rules, AReleaseThatLandedIsNotTakenBack) {
+  Own();
+  Step(ControlChanged{{.mode = Control::Mode::kDrain}});
+  ASSERT_EQ(calls.size(), 1u);
+  Step(ControlChanged{{.mode = Control::Mode::kRun}});
+  const Reply lost{.id = calls[0].id, .outcome = Reply::Outcome::kUnknown};
+  EXPECT_EQ(store.Do(calls[0]).outcome, Reply::Outcome::kOk);
+  calls.clear();
+  Step(lost);
+  EXPECT_TRUE(Take(1).empty());
+  Tick();  // reads, and claims what nobody holds now
+  EXPECT_EQ(store.Read(Name(0)).epoch, 2u);
+  EXPECT_EQ(Take(1).size(), 1u);
+}
+
 }  // namespace
 }  // namespace pj::ledger
