@@ -63,9 +63,10 @@ TEST_F(SuperviseTest, AnAgentThatIsNoLongerWantedIsNotStartedAgain) {
 }
 
 TEST_F(SuperviseTest, TheFirstDeathCostsNoPauseAndTheNextOnesDo) {
-  Start("exit 1", {.first_pause = Seconds(3600), .longest_pause = Seconds(3600)});
-  EXPECT_TRUE(WaitFor([&] { return Starts() == 2; }));
-  ::kill(pid_, SIGTERM);  // also ends a pause
+  Start("echo $$ >pid$n; exit 1", {.first_pause = Seconds(3600), .longest_pause = Seconds(3600)});
+  const int second = PidIn("pid2");
+  EXPECT_TRUE(WaitFor([&] { return ::kill(second, 0) != 0; }));  // reaped: nobody to pass it on to
+  ::kill(pid_, SIGTERM);                                         // ends the pause
   EXPECT_EQ(Wait(), 128 + SIGTERM);
   EXPECT_EQ(Starts(), 2U);
 }
