@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "job/pod_contract.h"
+#include "worker/file_server.h"
 #include "worker/install.h"
 #include "worker/pod_program.h"
 #include "worker/supervise.h"
@@ -57,6 +58,12 @@ void AddAgent(CLI::App* app, bool* own_slots) {
   app->add_subcommand(job::kFinaliseCommand, "end a job of which no agent lives");
 }
 
+void AddRead(CLI::App* app, std::vector<std::string>* only) {
+  CLI::App* command = app->add_subcommand(job::kReadCommand,
+                                          "serve a job's outputs and logs to `paralleljob fetch`");
+  command->add_option("PATH", *only, "only these, below the folder that is served");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -71,10 +78,13 @@ int main(int argc, char** argv) {
   AddSupervise(&app, &program);
   bool own_slots = false;
   AddAgent(&app, &own_slots);
+  std::vector<std::string> only;
+  AddRead(&app, &only);
   CLI11_PARSE(app, argc, argv);
   InitLog();
   if (app.got_subcommand(job::kInstallCommand)) return Install(dir);
   if (app.got_subcommand(job::kAgentCommand)) return worker::AgentMain(own_slots);
   if (app.got_subcommand(job::kFinaliseCommand)) return worker::FinaliseMain();
+  if (app.got_subcommand(job::kReadCommand)) return worker::ReadMain(only);
   return worker::Supervise({.argv = program});
 }

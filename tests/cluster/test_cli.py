@@ -220,3 +220,85 @@ def test_which_cluster_is_said_as_to_kubectl(plane, cli, space):
     assert "no jobs" in named.stderr
     missing = cli("status", "--kubeconfig", "/none/kubeconfig", check=False)
     assert missing.returncode in (2, 3) and "/none/kubeconfig" in missing.stderr
+
+
+def checks(done):
+    return {one["check"]: one for one in json.loads(done.stdout)["checks"]}
+
+
+def test_doctor_finds_a_good_cluster_good(plane, operator, cli, space):
+    done = cli("doctor", "-o", "json")
+    found = checks(done)
+    assert json.loads(done.stdout)["healthy"] is True, found
+    assert {name: one["outcome"] for name, one in found.items()} == {
+        "cluster": "ok", "definition": "ok", "operator": "ok", "permissions": "ok"}
+    assert "v1.3" in found["cluster"]["message"] and "leads" in found["operator"]["message"]
+    assert all(line.startswith("ok") for line in cli("doctor").stdout.splitlines())
+
+
+def test_doctor_names_what_a_user_may_not_do(plane, operator, space, user_config):
+    rules = [{"apiGroups": ["paralleljob.dev"], "resources": ["paralleljobs"],
+              "verbs": ["get", "list"]}]
+    plane.apply(*objects.role("reader", rules, "someone", space), namespace=space)
+    done = plane.run(os.environ["PARALLELJOB"], "doctor", "-n", space, "-o", "json",
+                     "--kubeconfig", str(user_config), check=False)
+    found = checks(done)
+    assert done.returncode == 3 and found["permissions"]["outcome"] == "bad"
+    message = found["permissions"]["message"]
+    assert "create paralleljobs (for submit)" in message and "get pods/proxy" in message
+    assert "get paralleljobs" not in message
+    assert found["definition"]["outcome"] == found["operator"]["outcome"] == "unsure"
+    refused = plane.run(os.environ["PARALLELJOB"], "suspend", "x", "-n", space,
+                        "--kubeconfig", str(user_config), check=False)
+    assert refused.returncode == 2 and "x" in refused.stderr
+
+
+@pytest.fixture
+def user_config(plane, space, tmp_path):
+    """A kubeconfig of the ServiceAccount `someone`, who has no rights of its own."""
+    plane.kubectl("create", "serviceaccount", "someone", "-n", space)
+    token = plane.kubectl("create", "token", "someone", "-n", space).stdout.strip()
+    path = tmp_path / "user.kubeconfig"
+    admin = json.loads(plane.kubectl("config", "view", "--raw", "-o", "json").stdout)
+    admin["users"][0]["user"] = {"token": token}
+    path.write_text(json.dumps(admin), encoding="utf-8")
+    return path
+
+
+def test_doctor_misses_what_is_not_there(control_plane, tmp_path, cli, plane, space):
+    """No operator runs: its Lease is not renewed any more."""
+    nobody = cli("doctor", "-o", "json", "--operator-namespace", space, check=False)
+    found = checks(nobody)
+    assert nobody.returncode == 3 and found["operator"]["outcome"] == "bad"
+    assert "no operator runs" in found["operator"]["message"]
+    assert found["permissions"]["outcome"] == "ok"
+    config = json.loads(plane.kubectl("config", "view", "--raw", "-o", "json").stdout)
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
+    path = tmp_path / "broken.kubeconfig"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    broken = cli("doctor", "-o", "json", "--kubeconfig", str(path), check=False)
+    assert broken.returncode == 3
+    assert checks(broken)["cluster"]["outcome"] == "bad" and len(checks(broken)) == 1
+
+
+def test_waiting_ends_with_the_job(plane, cli, space, example):
+    """Nobody reconciles this one: what an operator would write is written by hand."""
+    def ended(kind, code):
+        running = plane.popen(os.environ["PARALLELJOB"], "submit", "-f",
+                              str(example / "job.yaml"), *WHERE, "--wait", "-o", "json",
+                              "--set", f"metadata.name={kind.lower()}", "--set",
+                              "spec.managedBy=test.paralleljob.dev/nobody", "-n", space)
+        wait("the job", lambda: plane.kubectl("get", "paralleljob", kind.lower(), "-n", space,
+                                              check=False).returncode == 0)
+        condition = {"type": kind, "status": "True", "reason": f"Is{kind}", "message": "m",
+                     "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        plane.kubectl("patch", "paralleljob", kind.lower(), "-n", space, "--subresource=status",
+                      "--type=merge", "-p",
+                      json.dumps({"status": {"state": kind, "conditions": [condition]}}))
+        assert running.wait(30) == code
+        shown = json.loads(running.stdout.read())
+        assert shown["state"] == kind and shown["reason"] == f"Is{kind}"
+
+    ended("Complete", 0)
+    ended("Failed", 1)
+    ended("Stalled", 3)
