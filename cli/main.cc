@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include <csignal>
+#include <filesystem>
 #include <string>
 
 #include "base/log.h"
@@ -273,7 +274,8 @@ int main(int argc, char** argv) {
   ReturnMemoryEarly();
   pj::log::Init(pj::log::Level::kWarning);
   CLI::App app{"Parallel batch jobs: mini-batches over processes, every row exactly once."};
-  app.name("paralleljob");
+  const std::string called = std::filesystem::path(argv[0]).filename().string();
+  app.name(called == "kubectl-parallel" ? "kubectl parallel" : "paralleljob");
   app.set_version_flag("--version", PJ_VERSION);
   app.require_subcommand(1);
   AllOptions all;

@@ -93,11 +93,27 @@ class Builder {
     if (code.source == api::Code::Source::kConfigMap) {
       Add("code", {{"configMap", std::move(source)}});
       user_.push_back(Mount("code", job::kCodeDir, "", true));
+    } else if (code.source == api::Code::Source::kArchive) {
+      AddArchive(source);
     } else if (code.source == api::Code::Source::kVolume) {
       const std::string path = source.value("path", "");
       source.erase("path");
       user_.push_back(Mount(Volume(source), job::kCodeDir, job::BelowVolume(path), true));
     }
+  }
+
+  // `install` unpacks what the user's image need not know how to.
+  void AddArchive(const Json& archive) {
+    Json sources = Json::array();
+    for (const Json& name : archive.value("configMaps", Json::array())) {
+      const Json item{{"key", job::kCodePartKey}, {"path", fmt::format("{:04}", sources.size())}};
+      sources.push_back({{"configMap", {{"name", name}, {"items", Json::array({item})}}}});
+    }
+    Add("code-parts", {{"projected", {{"sources", std::move(sources)}}}});
+    Add("code", {{"emptyDir", Json::object()}});
+    install_.push_back(Mount("code-parts", job::kCodePartsDir, "", true));
+    install_.push_back(Mount("code", job::kCodeDir, "", false));
+    user_.push_back(Mount("code", job::kCodeDir, "", true));
   }
 
   void AddData() {

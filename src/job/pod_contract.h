@@ -33,6 +33,7 @@ inline constexpr char kAgentContainer[] = "agent";
 // In our image.
 inline constexpr char kWorkerProgram[] = "/usr/local/bin/paralleljob-worker";
 inline constexpr char kInstallCommand[] = "install";      // install kRuntimeDir: fills it
+inline constexpr char kUnpackFlag[] = "--unpack-code";    // and kCodeDir from kCodePartsDir
 inline constexpr char kSuperviseCommand[] = "supervise";  // PID 1 of `agent`; starts `agent`
 inline constexpr char kAgentCommand[] = "agent";  // one incarnation; started by the supervisor
 inline constexpr char kFinaliseCommand[] = "finalise";
@@ -50,9 +51,11 @@ inline constexpr char kRunDir[] = "/paralleljob/run";                // agent rw
 inline constexpr char kHostSocket[] = "/paralleljob/run/host.sock";  // the slot host listens
 inline constexpr char kRuntimeDir[] = "/paralleljob/runtime";        // install rw, user ro
 inline constexpr char kPythonDir[] = "/paralleljob/runtime/python";  // holds package `paralleljob`
-inline constexpr char kCodeDir[] = "/paralleljob/code";      // user ro: code.configMap, code.volume
-inline constexpr char kInputsDir[] = "/paralleljob/inputs";  // <name>: agent ro, user ro
-inline constexpr char kOutputsDir[] = "/paralleljob/outputs";  // <name>: agent rw, user rw
+inline constexpr char kCodeDir[] = "/paralleljob/code";  // user ro; install rw: code.archive
+inline constexpr char kCodePartsDir[] = "/paralleljob/code-parts";  // install ro: code.archive
+inline constexpr char kCodePartKey[] = "part";                      // of each of its ConfigMaps
+inline constexpr char kInputsDir[] = "/paralleljob/inputs";         // <name>: agent ro, user ro
+inline constexpr char kOutputsDir[] = "/paralleljob/outputs";       // <name>: agent rw, user rw
 // The run's own folder of the work volume. Agent rw; of it the user container sees only
 // kUserLogsDir.
 inline constexpr char kWorkDir[] = "/paralleljob/work";

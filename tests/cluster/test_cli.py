@@ -1,9 +1,12 @@
 """The command line on a real control plane, with the operator beside it; no nodes."""
 
+import base64
+import io
 import json
 import os
 import pathlib
 import shutil
+import tarfile
 
 import pytest
 
@@ -189,6 +192,21 @@ def test_a_folder_for_gitops_is_one_that_kubectl_applies(plane, cli, space, exam
     assert "unchanged" in submitted.stderr
 
 
+def test_large_code_is_applied_as_an_archive(plane, cli, space, example, tmp_path):
+    model = bytes(range(256)) * 16_000 + os.urandom(300_000)
+    (example / "src/model.bin").write_bytes(model)
+    out = tmp_path / "deploy"
+    cli("convert", "-f", str(example / "job.yaml"), *WHERE, "--out", str(out), namespace="")
+    plane.kubectl("apply", "-n", space, "-k", str(out))
+    names = spec(plane, space)["task"]["code"]["archive"]["configMaps"]
+    parts = [plane.get("configmap", name, "-n", space)["binaryData"]["part"] for name in names]
+    archive = b"".join(base64.b64decode(part) for part in parts)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        assert sorted(tar.getnames()) == ["hello.py", "model.bin", "pkg/table.bin"]
+        assert tar.extractfile("model.bin").read() == model
+    assert "unchanged" in submit(cli, example).stderr
+
+
 def test_the_same_input_gives_the_same_bytes(cli, example, tmp_path):
     convert = ("convert", "-f", "{}/job.yaml", *WHERE, "--out", "{}")
     other = tmp_path / "elsewhere/deeper/hello"
@@ -285,9 +303,10 @@ def test_waiting_ends_with_the_job(plane, cli, space, example):
     """Nobody reconciles this one: what an operator would write is written by hand."""
     def ended(kind, code):
         running = plane.popen(os.environ["PARALLELJOB"], "submit", "-f",
-                              str(example / "job.yaml"), *WHERE, "--wait", "-o", "json",
+                              str(example / "job.yaml"), "--wait", "-o", "json", "-n", space,
+                              "--image", f"{kind.lower()}=python:3.11", *WHERE[2:],
                               "--set", f"metadata.name={kind.lower()}", "--set",
-                              "spec.managedBy=test.paralleljob.dev/nobody", "-n", space)
+                              "spec.managedBy=test.paralleljob.dev/nobody")
         wait("the job", lambda: plane.kubectl("get", "paralleljob", kind.lower(), "-n", space,
                                               check=False).returncode == 0)
         condition = {"type": kind, "status": "True", "reason": f"Is{kind}", "message": "m",
@@ -302,3 +321,12 @@ def test_waiting_ends_with_the_job(plane, cli, space, example):
     ended("Complete", 0)
     ended("Failed", 1)
     ended("Stalled", 3)
+
+
+def test_kubectl_knows_it_as_a_plugin(plane, space):
+    folder = pathlib.Path(os.environ["PARALLELJOB"]).parent
+    path = f"PATH={folder}:{plane.environment()['PATH']}"
+    listed = plane.run("env", path, "kubectl", "parallel", "status", "-n", space, "-o", "json")
+    assert json.loads(listed.stdout) == {"namespace": space, "jobs": []}
+    usage = plane.run("env", path, "kubectl", "parallel", "submit", "--help").stdout
+    assert "Usage: kubectl parallel submit" in usage and "Example: " in usage

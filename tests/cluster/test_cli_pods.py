@@ -1,16 +1,18 @@
-"""`paralleljob fetch` and `logs` against real nodes: pods, volumes, kubelets; no operator."""
+"""The command line against real nodes: a job from `submit` to `fetch`, and pods made by hand."""
 
 import hashlib
 import json
 import os
 import pathlib
+import random
+import shutil
 
 import pytest
 
 import enclosure
 import objects
 
-DEFINITION = "paralleljobs.paralleljob.dev"
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/hello"
 JOB = "score"
 ROWS = b"id,label\n" + b"".join(b"%d,x\n" % number for number in range(400_000))
 ERRORS = """2026-01-01T00:00:00.000000Z mini-batch 1, attempt 1: RUN_EXCEPTION after 0.034 s
@@ -26,27 +28,12 @@ PROCESSED = "Mini-batch Id,Picked Count,Status\n1,1,RUN_EXCEPTION\n2,1,RUN_DONE\
 
 
 @pytest.fixture(scope="module")
-def crd(cluster):
-    """The definition on the cluster with nodes; gone afterwards if it was not there before."""
-    root = pathlib.Path(os.environ["PARALLELJOB_ROOT"])
-    known = cluster.kubectl("get", "crd", DEFINITION, check=False).returncode == 0
-    if not known:
-        cluster.kubectl("apply", "-f", str(root / f"crds/{DEFINITION}.yaml"))
-        cluster.kubectl("wait", "--for=condition=Established", f"crd/{DEFINITION}",
-                        "--timeout=30s")
-    yield
-    if not known:
-        cluster.kubectl("delete", "crd", DEFINITION, "--timeout=60s")
-
-
-@pytest.fixture(scope="module")
-def reader_image(cluster, worker_image):
-    cluster.load(worker_image.archive)
+def reader_image(installed_chart, worker_image):
     return worker_image.name
 
 
 @pytest.fixture
-def cli(cluster, crd, namespace):
+def cli(cluster, installed_chart, namespace):
     """cli("logs", "x"): runs the program against a namespace of its own."""
     def run(*arguments, check=True, seconds=180):
         return cluster.run(os.environ["PARALLELJOB"], *arguments, "-n", namespace, check=check,
@@ -56,6 +43,7 @@ def cli(cluster, crd, namespace):
 
 
 def manifest():
+    """A job that no operator touches: its pods and its status are made by hand."""
     claim = {"persistentVolumeClaim": {"claimName": "data"}}
     outputs = [{"name": "rows", "type": "uri_file", "path": "out/rows.csv", "volume": claim},
                {"name": "models", "type": "uri_folder", "path": "models", "volume": claim}]
@@ -63,6 +51,7 @@ def manifest():
             "metadata": {"name": JOB},
             "spec": {"inputs": [{"name": "data", "path": "in", "volume": claim}],
                      "outputs": outputs, "inputData": "${{inputs.data}}", "miniBatchSize": 5,
+                     "managedBy": "test.paralleljob.dev/nobody",
                      "task": {"code": {"image": "/code"}, "entryScript": "score.py",
                               "environment": {"image": "localhost/none:1"},
                               "appendRowTo": "${{outputs.rows}}"}}}
@@ -74,17 +63,21 @@ def work_folder(uid):
     return f"paralleljob/{JOB}-{identity}"
 
 
+def data_volume(cluster, namespace, tmp_path):
+    """The claim `data`; the folder of this machine that it is."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    folder.chmod(0o777)  # what the kubelet makes below it for a subPath has the same mode
+    volume, claim = objects.shared_volume(f"data-{namespace}", folder, namespace)
+    volume["spec"]["claimRef"]["name"] = claim["metadata"]["name"] = "data"
+    cluster.apply(volume, claim, namespace=namespace)
+    return folder
+
+
 @pytest.fixture
-def ended_job(cluster, crd, namespace, tmp_path, reader_image):
+def ended_job(cluster, namespace, tmp_path, reader_image):
     """A job that has ended, its volume as its pods left it, and the folder that is the volume."""
-    volume = tmp_path / "volume"
-    volume.mkdir(mode=0o755)
-    for made in objects.shared_volume(f"{namespace}-data", volume, namespace):
-        if made["kind"] == "PersistentVolumeClaim":
-            made["metadata"]["name"] = "data"
-        else:
-            made["spec"]["claimRef"]["name"] = "data"
-        cluster.apply(made, namespace=namespace)
+    volume = data_volume(cluster, namespace, tmp_path)
     cluster.apply(manifest(), namespace=namespace)
     uid = cluster.get("paralleljob", JOB, "-n", namespace)["metadata"]["uid"]
     condition = {"type": "Failed", "status": "True", "reason": "ErrorThresholdExceeded",
@@ -252,3 +245,47 @@ def test_following_ends_with_the_job(cluster, namespace, cli, toolbox, tmp_path)
     agent = [line for line in seen(encoding="utf-8").splitlines() if "/agent]" in line]
     assert agent == [f"[0/agent] line {number}" for number in range(300)], "each once, in order"
     assert "[0/user] user 0" in seen(encoding="utf-8")
+
+
+SCRIPT = """
+import hashlib, pathlib, sys
+here = pathlib.Path(__file__).parent
+digest = hashlib.sha256((here / "pkg/model.bin").read_bytes()).hexdigest()
+
+def run(mini_batch):
+    print("working on", len(mini_batch))
+    return [digest + " " + pathlib.Path(path).read_text().strip() for path in mini_batch]
+"""
+
+
+@pytest.mark.parametrize("form, size", [("volume", 1000), ("archive", 700_000)])
+def test_a_job_from_submit_to_fetch(cluster, namespace, cli, user_image, tmp_path, form, size):
+    """With code that a volume over ConfigMaps holds, and with code that only an archive does."""
+    data_volume(cluster, namespace, tmp_path)
+    folder = tmp_path / "hello"
+    shutil.copytree(EXAMPLE, folder)
+    (folder / "names").mkdir()
+    for number in range(10):
+        (folder / f"names/{number}.txt").write_text(f"name {number}\n", encoding="utf-8")
+    (folder / "src/hello.py").write_text(SCRIPT, encoding="utf-8")
+    (folder / "src/pkg").mkdir()
+    model = random.Random(7).randbytes(size)
+    (folder / "src/pkg/model.bin").write_bytes(model)
+    done = cli("submit", "-f", str(folder / "job.yaml"), "--wait", "-o", "json",
+               "--image", f"hello={user_image('3.11')}",
+               "--output", "greetings=pvc:data/hello/greetings.txt")
+    result = json.loads(done.stdout)
+    assert result["state"] == "Complete", done.stderr
+    assert result["miniBatches"] == {"total": 5, "succeeded": 5, "failed": 0}
+    code = cluster.get("paralleljob", "hello", "-n", namespace)["spec"]["task"]["code"]
+    assert list(code) == [form]
+    out = tmp_path / "fetched"
+    cli("fetch", "hello", "--output", str(out))
+    rows = (out / "outputs/greetings/greetings.txt").read_text(encoding="utf-8").splitlines()
+    digest = hashlib.sha256(model).hexdigest()
+    assert rows == [f"{digest} name {number}" for number in range(10)]
+    printed = [path.read_text(encoding="utf-8") for path in out.glob("logs/user/stdout/*/*")]
+    assert sum(text.count("working on") for text in printed) == 5
+    assert "2,1," in cli("logs", "hello", "--mini-batch", "2").stdout
+    assert "==> logs/job_result.txt <==" in cli("logs", "hello").stdout
+    assert no_reader_is_left(cluster, namespace)
