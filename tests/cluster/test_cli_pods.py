@@ -276,7 +276,7 @@ def test_a_job_from_submit_to_fetch(cluster, namespace, cli, user_image, tmp_pat
                "--output", "greetings=pvc:data/hello/greetings.txt")
     result = json.loads(done.stdout)
     assert result["state"] == "Complete", done.stderr
-    assert result["miniBatches"] == {"total": 5, "succeeded": 5, "failed": 0}
+    assert result["miniBatches"] == {"total": 5, "succeeded": 5, "failed": 0}, result["errors"]
     code = cluster.get("paralleljob", "hello", "-n", namespace)["spec"]["task"]["code"]
     assert list(code) == [form]
     out = tmp_path / "fetched"
