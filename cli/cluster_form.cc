@@ -7,6 +7,7 @@
 
 #include "api/load.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "cli/packed_files.h"
 #include "cli/portable.h"
 
@@ -104,8 +105,8 @@ class Former {
     if (code.source != api::Code::Source::kLocal) return;
     const std::string folder = Below(FolderOfFile(), code.local);
     PackOptions pack = Options("code", code.local, kCodeWayOut);
-    pack.most_bytes = kArchivedBytes;
-    pack.most_files = kArchivedFiles;
+    pack.most_bytes = limits::kArchivedBytes;
+    pack.most_files = limits::kArchivedFiles;
     const auto files = ReadTree(folder, options_.exclude, pack);
     if (files && !FitsVolume(*files)) return ArchiveCode(*files, pack);
     const api::KubeJson volume = Volume("spec.task.code", files, pack);

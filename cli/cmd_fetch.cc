@@ -95,10 +95,13 @@ int FetchCommand(const FetchOptions& options) {
                           job->state));
   }
   StopSignals signals;  // so that Ctrl-C leaves no pod behind
-  auto pod = ReaderPod::Start(cluster->api.get(), {.ns = cluster->ns,
-                                                   .job = options.job,
-                                                   .image = options.worker_image,
-                                                   .logs = !options.no_logs});
+  auto pod = ReaderPod::Start(cluster->api.get(),
+                              {.ns = cluster->ns,
+                               .job = options.job,
+                               .image = options.worker_image,
+                               .logs = !options.no_logs,
+                               .stop = [&](Millis wait) { return signals.Wait(wait, -1); }});
+  if (!pod && pod.error().code == Code::kCancelled) return kExitInterrupted;
   if (!pod) return Refused(pod.error(), options.json);
   for (const std::string& name : (*pod)->unreadable()) {
     PrintWarning(fmt::format("output {} lies on a volume that is gone with its pods", name));

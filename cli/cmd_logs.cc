@@ -55,7 +55,10 @@ Status PrintFolder(const ClusterTarget& cluster, const LogsOptions& options) {
   PJ_ASSIGN(const auto pod, ReaderPod::Start(cluster.api.get(), {.ns = cluster.ns,
                                                                  .job = options.job,
                                                                  .image = options.worker_image,
-                                                                 .outputs = false}));
+                                                                 .outputs = false,
+                                                                 .stop = [&](Millis wait) {
+                                                                   return signals.Wait(wait, -1);
+                                                                 }}));
   if (options.mini_batch >= 0) {
     return PrintMiniBatch(pod.get(), static_cast<uint64_t>(options.mini_batch));
   }
@@ -87,6 +90,7 @@ int LogsCommand(const LogsOptions& options) {
     }
   }
   const Status printed = PrintFolder(*cluster, options);
+  if (!printed && printed.error().code == Code::kCancelled) return kExitInterrupted;
   if (!printed) return Refused(printed.error());
   if (options.mini_batch < 0) {
     PrintNote(fmt::format("`paralleljob fetch {}` brings all log files here", options.job));

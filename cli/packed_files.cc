@@ -180,8 +180,8 @@ class Packer {
     const bool text = IsText(file.content);
     const std::string key = KeyOf(file.path, keys_);
     const size_t size = EncodedSize(key, file.content, text);
-    if (bytes_ > 0 && bytes_ + size > kAppliedBytes) CloseMap();
-    if (size > kAppliedBytes) out_.oversized.push_back(file.path);
+    if (bytes_ > 0 && bytes_ + size > limits::kAppliedBytes) CloseMap();
+    if (size > limits::kAppliedBytes) out_.oversized.push_back(file.path);
     keys_.insert(key);
     bytes_ += size;
     (text ? map_.data : map_.binary_data)[key] = file.content;
@@ -244,18 +244,18 @@ Result<Packed> Pack(const std::vector<LocalFile>& files, const PackOptions& opti
 }
 
 bool FitsVolume(const std::vector<LocalFile>& files) {
-  if (files.size() > kPackedFiles) return false;
+  if (files.size() > limits::kPackedFiles) return false;
   size_t bytes = 0;
   for (const LocalFile& file : files) {
     bytes += file.content.size();
     const size_t encoded = EncodedSize(file.path, file.content, IsText(file.content));
-    if (bytes > limits::kCodeBytes || encoded > kAppliedBytes) return false;
+    if (bytes > limits::kCodeBytes || encoded > limits::kAppliedBytes) return false;
   }
   return true;
 }
 
 Result<PackedArchive> PackArchive(const std::vector<LocalFile>& files, const PackOptions& options) {
-  constexpr size_t kPiece = kAppliedBytes / 4 * 3;  // base64 makes four of three
+  constexpr size_t kPiece = limits::kAppliedBytes / 4 * 3;  // base64 makes four of three
   PJ_ASSIGN(const std::string archive, worker::PackCode(files));
   if (archive.size() > limits::kCodeBytes) {
     return std::unexpected(

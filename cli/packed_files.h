@@ -14,15 +14,6 @@
 
 namespace pj::cli {
 
-// Files of a packed folder: each is named in the job.
-inline constexpr size_t kPackedFiles = 1000;
-// Of a packed map: `kubectl apply` keeps a copy in an annotation, which may have 256 KiB.
-inline constexpr size_t kAppliedBytes = 200 << 10;
-
-// The bytes and number of files of a folder that may become an archive.
-inline constexpr size_t kArchivedBytes = 64 << 20;
-inline constexpr size_t kArchivedFiles = 10'000;
-
 using LocalFile = worker::CodeFile;
 
 struct PackOptions {
@@ -32,7 +23,7 @@ struct PackOptions {
   std::string way_out;  // of an error about its size
   std::string ns = {};
   size_t most_bytes = limits::kCodeBytes;
-  size_t most_files = kPackedFiles;
+  size_t most_files = limits::kPackedFiles;
 };
 
 // The folder's regular files, sorted by path; links to files count as the files they lead to. Left

@@ -4,8 +4,6 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 
 #include "api/load.h"
 #include "base/json.h"
@@ -36,11 +34,9 @@ std::string RandomHex(size_t bytes) {
   return out;
 }
 
-void Pause(Nanos time) {
-  std::mutex mutex;
-  std::condition_variable never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, time);
+Status Pause(const ReaderOptions& options) {
+  if (!options.stop(kLook)) return {};
+  return Fail(Code::kCancelled, "stopped", "job " + options.job);
 }
 
 // Nothing that a pod says may lead out of the folder it is written to.
@@ -98,8 +94,8 @@ Result<std::unique_ptr<ReaderPod>> ReaderPod::Start(kube::HttpApi* api,
                                                     const ReaderOptions& options) {
   std::unique_ptr<ReaderPod> pod(new ReaderPod(api, options.ns));
   PJ_TRY(pod->Create(options));
-  PJ_TRY(pod->WaitUntilRunning(options.start_within));
-  PJ_TRY(pod->WaitUntilServing(options.start_within));
+  PJ_TRY(pod->WaitUntilRunning(options));
+  PJ_TRY(pod->WaitUntilServing(options));
   return pod;
 }
 
@@ -131,9 +127,9 @@ Status ReaderPod::Create(const ReaderOptions& options) {
   return std::unexpected(ErrorOf(create, response));
 }
 
-Status ReaderPod::WaitUntilRunning(Seconds within) {
+Status ReaderPod::WaitUntilRunning(const ReaderOptions& options) {
   const Clock& clock = SystemClock();
-  const Nanos deadline = clock.Monotonic() + within;
+  const Nanos deadline = clock.Monotonic() + options.start_within;
   while (true) {
     PJ_ASSIGN(const Json pod, GetObject(api_, Pods(), ns_, name_));
     const std::string phase = Text(pod.value("status", Json::object()), "phase");
@@ -148,13 +144,13 @@ Status ReaderPod::WaitUntilRunning(Seconds within) {
                   "it mounts the job's volumes and runs the image of its workers; another image: "
                   "--worker-image REF");
     }
-    Pause(kLook);
+    PJ_TRY(Pause(options));
   }
 }
 
-Status ReaderPod::WaitUntilServing(Seconds within) {
+Status ReaderPod::WaitUntilServing(const ReaderOptions& options) {
   const Clock& clock = SystemClock();
-  const Nanos deadline = clock.Monotonic() + std::min(within, Seconds(60));
+  const Nanos deadline = clock.Monotonic() + std::min(options.start_within, Seconds(60));
   while (true) {
     const Result<Response> answer = Get("files");
     if (answer && answer->ok()) return {};
@@ -167,7 +163,7 @@ Status ReaderPod::WaitUntilServing(Seconds within) {
                   fmt::format("may the API server reach pods of this namespace on port {}?",
                               job::kReadPort));
     }
-    Pause(kLook);
+    PJ_TRY(Pause(options));
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct ReaderOptions {
   bool outputs = true;
   bool logs = true;
   Seconds start_within{180};
+  std::function<bool(Millis wait)> stop;  // waits so long; true: give up (Ctrl-C)
 };
 
 struct RemoteFile {
@@ -31,7 +33,7 @@ struct RemoteFile {
 // thread.
 class ReaderPod {
  public:
-  // Returns when the pod answers. An error says why it does not start.
+  // Returns when the pod answers. An error says why it does not start; kCancelled: it was stopped.
   static Result<std::unique_ptr<ReaderPod>> Start(kube::HttpApi* api, const ReaderOptions& options);
   ReaderPod(const ReaderPod&) = delete;
   ReaderPod& operator=(const ReaderPod&) = delete;
@@ -50,8 +52,8 @@ class ReaderPod {
  private:
   ReaderPod(kube::HttpApi* api, std::string ns) : api_(api), ns_(std::move(ns)) {}
   Status Create(const ReaderOptions& options);
-  Status WaitUntilRunning(Seconds within);
-  Status WaitUntilServing(Seconds within);
+  Status WaitUntilRunning(const ReaderOptions& options);
+  Status WaitUntilServing(const ReaderOptions& options);
   Error Refused(const kube::Response& answer) const;
   Result<kube::Response> Get(const std::string& what, const kube::RawReceiver& receiver = {});
 

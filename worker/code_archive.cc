@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kBlock = 512;
-constexpr size_t kUnpackedBytes = 256 << 20;
+constexpr size_t kUnpackedBytes = 2 * limits::kArchivedBytes;  // headers of small files included
 constexpr int kGzip = 16 + MAX_WBITS;
 
 // The parts of a ustar header that we use.
