@@ -240,7 +240,7 @@ class Checker {
         });
       case T::kTextList:
         return List(value, size, at, [&](const Json& item, const std::string& where) {
-          Scalar(row, item.is_string() && !item.empty(), item, where);
+          Scalar(row, item.is_string() && !item.get_ref<const std::string&>().empty(), item, where);
         });
       case T::kTextMap:
       case T::kQuantityMap:
