@@ -7,6 +7,7 @@
 
 #include "api/load.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "cli/packed_files.h"
 #include "cli/portable.h"
 
@@ -103,13 +104,25 @@ class Former {
     api::Code& code = form_.job.spec.task.code;
     if (code.source != api::Code::Source::kLocal) return;
     const std::string folder = Below(FolderOfFile(), code.local);
-    const PackOptions pack = Options("code", code.local, kCodeWayOut);
-    const api::KubeJson volume =
-        Volume("spec.task.code", ReadTree(folder, options_.exclude, pack), pack);
+    PackOptions pack = Options("code", code.local, kCodeWayOut);
+    pack.most_bytes = limits::kArchivedBytes;
+    pack.most_files = limits::kArchivedFiles;
+    const auto files = ReadTree(folder, options_.exclude, pack);
+    if (files && !FitsVolume(*files)) return ArchiveCode(*files, pack);
+    const api::KubeJson volume = Volume("spec.task.code", files, pack);
     if (volume.empty()) return;
     Result<Json> reference = ParseJson(volume);
     (*reference)["path"] = kPackedFolder;
     code = {.source = api::Code::Source::kVolume, .local = {}, .reference = DumpJson(*reference)};
+  }
+
+  void ArchiveCode(const std::vector<LocalFile>& files, const PackOptions& pack) {
+    Result<PackedArchive> packed = PackArchive(files, pack);
+    if (!packed) return Add("spec.task.code", packed.error());
+    std::move(packed->maps.begin(), packed->maps.end(), std::back_inserter(form_.maps));
+    form_.job.spec.task.code = {.source = api::Code::Source::kArchive,
+                                .local = {},
+                                .reference = std::move(packed->archive)};
   }
 
   void PackInput(api::Input* input) {

@@ -1,8 +1,6 @@
 // `paralleljob status JOB` and `errors JOB`: how a job of a cluster stands.
 #include <fmt/core.h>
 
-#include <algorithm>
-
 #include "base/json.h"
 #include "cli/cluster_target.h"
 #include "cli/commands.h"
@@ -19,44 +17,26 @@ int Refused(const Error& error, bool json) {
   return ExitCodeOf(error);
 }
 
-// A table whose columns are as wide as their longest entry.
-void PrintTable(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
-    }
-    fmt::print("{}\n", line);
-  }
-}
-
 std::string Dash(const std::string& text) { return text.empty() ? "-" : text; }
 
 int List(const ClusterTarget& cluster, const JobOptions& options) {
   const auto found = ListObjects(cluster.api.get(), kube::ParallelJobs(), cluster.ns);
   if (!found) return Refused(found.error(), options.json);
   Json list = Json::array();
-  std::vector<std::vector<std::string>> rows = {
-      {"NAME", "STATUS", "PROGRESS", "FAILED", "WORKERS", "DURATION"}};
+  Table table({"NAME", "STATUS", "PROGRESS", "FAILED", "WORKERS", "DURATION"});
   for (const Json& object : *found) {
     const JobView job = ViewOf(object);
     list.push_back(ToJson(job));
-    rows.push_back({job.name, job.state, Dash(job.progress),
-                    job.planned ? fmt::format("{}", job.mini_batches.failed) : "-",
-                    fmt::format("{}/{}", job.workers_ready, job.workers_wanted),
-                    Dash(job.duration)});
+    table.Add({job.name, job.state, Dash(job.progress),
+               job.planned ? fmt::format("{}", job.mini_batches.failed) : "-",
+               fmt::format("{}/{}", job.workers_ready, job.workers_wanted), Dash(job.duration)});
   }
   if (options.json) {
     fmt::print("{}\n", DumpJson({{"namespace", cluster.ns}, {"jobs", std::move(list)}}));
-  } else if (rows.size() == 1) {
+  } else if (table.empty()) {
     PrintNote(fmt::format("no jobs in namespace {}", cluster.ns));
   } else {
-    PrintTable(rows);
+    fmt::print("{}", table.Text());
   }
   return kExitDone;
 }

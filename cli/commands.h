@@ -64,6 +64,32 @@ struct JobOptions {  // status, errors, suspend, resume, scale, cancel, top
   bool json = false;
 };
 
+struct DoctorOptions {
+  ClusterOptions cluster;
+  std::string operator_namespace;  // --operator-namespace; empty: looks in all
+  bool json = false;
+};
+
+struct FetchOptions {
+  std::string job;
+  ClusterOptions cluster;
+  std::string output_dir;    // --output; empty: ./<job>-output
+  std::string worker_image;  // --worker-image; empty: that of the job's pods
+  bool no_logs = false;
+  bool json = false;
+};
+
+struct LogsOptions {
+  std::string job;
+  ClusterOptions cluster;
+  std::string container;    // --container: agent, user; empty: both
+  int64_t instance = -1;    // --instance; -1: all
+  int64_t mini_batch = -1;  // --mini-batch
+  int64_t tail = -1;        // --tail: lines of each container
+  bool follow = false;
+  std::string worker_image;
+};
+
 struct DirOptions {  // verify; status of a folder
   std::string dir;
   bool json = false;
@@ -83,6 +109,10 @@ int SuspendCommand(const JobOptions& options);
 int ResumeCommand(const JobOptions& options);
 int ScaleCommand(const JobOptions& options);
 int CancelCommand(const JobOptions& options);
+int FetchCommand(const FetchOptions& options);
+int LogsCommand(const LogsOptions& options);
+int TopCommand(const JobOptions& options);
+int DoctorCommand(const DoctorOptions& options);
 int VerifyCommand(const DirOptions& options);
 
 }  // namespace pj::cli

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/json.h"
@@ -60,6 +61,21 @@ std::string NotStartedJson(const Diagnostics& diagnostics) {
   out["state"] = "NotStarted";
   out["errors"] = std::move(errors);
   return DumpJson(out);
+}
+
+std::string Table::Text() const {
+  std::vector<size_t> widths;
+  for (const auto& row : rows_) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      out += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i] + "\n";
+    }
+  }
+  return out;
 }
 
 std::string GroupDigits(uint64_t number) {

@@ -3,6 +3,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/diagnostics.h"
 #include "base/result.h"
@@ -24,6 +26,18 @@ std::string NotStartedJson(const Error& error);
 std::string NotStartedJson(const Diagnostics& diagnostics);
 // {"errors":[…]} for -o json of commands that only ask or change.
 std::string FailureJson(const Error& error);
+
+// Columns as wide as their longest entry, which has only ASCII.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> head) { Add(std::move(head)); }
+  void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  bool empty() const { return rows_.size() == 1; }
+  std::string Text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
 
 // "1 234 567", "3.2 s", "4 min 05 s", "12.3 MB".
 std::string GroupDigits(uint64_t number);

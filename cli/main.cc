@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include <csignal>
+#include <filesystem>
 #include <string>
 
 #include "base/log.h"
@@ -58,6 +59,9 @@ struct AllOptions {
   pj::cli::ConvertOptions convert;
   pj::cli::SubmitOptions submit;
   pj::cli::JobOptions job;  // of all commands that name a job
+  pj::cli::FetchOptions fetch;
+  pj::cli::LogsOptions logs;
+  pj::cli::DoctorOptions doctor;
   pj::cli::DirOptions verify;
 };
 
@@ -132,6 +136,71 @@ void AddJobCommands(CLI::App* app, pj::cli::JobOptions* job) {
   scale->add_option("--instances", job->instances, "worker pods")->required()->type_name("N");
   scale->footer("Example: paralleljob scale iris --instances 8");
   AddJob(app, "cancel", "end a job for good; what is committed is kept", job);
+  AddJob(app, "top", "what each worker of a job does, and where", job);
+}
+
+CLI::App* AddForJob(CLI::App* app, const std::string& name, const std::string& help,
+                    std::string* job, pj::cli::ClusterOptions* cluster) {
+  CLI::App* command = app->add_subcommand(name, help);
+  command->add_option("JOB", *job, "name of the job")->required();
+  AddCluster(command, cluster);
+  return command;
+}
+
+void AddLogs(CLI::App* app, pj::cli::LogsOptions* logs) {
+  CLI::App* command = AddForJob(app, "logs",
+                                "what a job's pods print; of a job that has ended, "
+                                "why it did",
+                                &logs->job, &logs->cluster);
+  command->add_flag("-f,--follow", logs->follow, "print lines as they come, until the job ends");
+  command
+      ->add_option("--mini-batch", logs->mini_batch,
+                   "every attempt of this mini-batch, with tracebacks, from the log folder")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  command->add_option("--instance", logs->instance, "one instance only")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  command->add_option("-c,--container", logs->container, "one container only")
+      ->check(CLI::IsMember({"agent", "user"}));
+  command->add_option("--tail", logs->tail, "the last lines of each container only")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("LINES");
+  command
+      ->add_option("--worker-image", logs->worker_image,
+                   "image of the pod that reads the log folder (default: that of the job's pods)")
+      ->type_name("REF");
+  command->footer(
+      "Examples: paralleljob logs iris -f\n"
+      "          paralleljob logs iris --mini-batch 17");
+}
+
+void AddFetch(CLI::App* app, pj::cli::FetchOptions* fetch) {
+  CLI::App* command = AddForJob(app, "fetch",
+                                "bring a job's outputs and logs here, checked by "
+                                "length and SHA-256",
+                                &fetch->job, &fetch->cluster);
+  command->add_option("--output", fetch->output_dir, "folder to write (default ./<job>-output)")
+      ->type_name("DIR");
+  command->add_flag("--no-logs", fetch->no_logs, "outputs only");
+  command
+      ->add_option("--worker-image", fetch->worker_image,
+                   "image of the pod that reads the volumes (default: that of the job's pods)")
+      ->type_name("REF");
+  AddOutputFormat(command, &fetch->json);
+  command->footer("Example: paralleljob fetch iris --output ./results");
+}
+
+void AddDoctor(CLI::App* app, pj::cli::DoctorOptions* doctor) {
+  CLI::App* command = app->add_subcommand(
+      "doctor", "check the cluster: reachable, definition, operator, permissions");
+  AddCluster(command, &doctor->cluster);
+  command
+      ->add_option("--operator-namespace", doctor->operator_namespace,
+                   "look for the operator only here (default: everywhere)")
+      ->type_name("NAME");
+  AddOutputFormat(command, &doctor->json);
+  command->footer("Example: paralleljob doctor -n research");
 }
 
 void AddCommands(CLI::App* app, AllOptions* all) {
@@ -164,6 +233,9 @@ void AddCommands(CLI::App* app, AllOptions* all) {
       "          kubectl apply -k deploy");
   AddSubmit(app, &all->submit);
   AddJobCommands(app, &all->job);
+  AddLogs(app, &all->logs);
+  AddFetch(app, &all->fetch);
+  AddDoctor(app, &all->doctor);
   AddDir(app, "verify", "recount output, ledger and reports against each other", &all->verify);
 }
 
@@ -179,6 +251,10 @@ int Dispatch(const CLI::App& app, const AllOptions& all) {
   if (app.got_subcommand("resume")) return pj::cli::ResumeCommand(all.job);
   if (app.got_subcommand("scale")) return pj::cli::ScaleCommand(all.job);
   if (app.got_subcommand("cancel")) return pj::cli::CancelCommand(all.job);
+  if (app.got_subcommand("top")) return pj::cli::TopCommand(all.job);
+  if (app.got_subcommand("logs")) return pj::cli::LogsCommand(all.logs);
+  if (app.got_subcommand("fetch")) return pj::cli::FetchCommand(all.fetch);
+  if (app.got_subcommand("doctor")) return pj::cli::DoctorCommand(all.doctor);
   return pj::cli::VerifyCommand(all.verify);
 }
 
@@ -198,7 +274,8 @@ int main(int argc, char** argv) {
   ReturnMemoryEarly();
   pj::log::Init(pj::log::Level::kWarning);
   CLI::App app{"Parallel batch jobs: mini-batches over processes, every row exactly once."};
-  app.name("paralleljob");
+  const std::string called = std::filesystem::path(argv[0]).filename().string();
+  app.name(called == "kubectl-parallel" ? "kubectl parallel" : "paralleljob");
   app.set_version_flag("--version", PJ_VERSION);
   app.require_subcommand(1);
   AllOptions all;

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "cli/console.h"
+#include "job/pod_contract.h"
 
 namespace pj::cli {
 namespace {
@@ -74,17 +75,17 @@ class TreeReader {
       return Fail(Code::kInvalid, "is no regular file: pods cannot get it",
                   options_.where + "/" + path, "remove it from the folder");
     }
-    if (files_.size() == kPackedFiles) {
+    if (files_.size() == options_.most_files) {
       return std::unexpected(
-          TooLarge(fmt::format("holds more than {} files", kPackedFiles), options_));
+          TooLarge(fmt::format("holds more than {} files", options_.most_files), options_));
     }
     bytes_ += entry.file_size(error);
-    if (bytes_ > limits::kCodeBytes) {
+    if (bytes_ > options_.most_bytes) {
       return std::unexpected(TooLarge(
-          fmt::format("holds more than the {} MiB that ConfigMaps take", limits::kCodeBytes >> 20),
+          fmt::format("holds more than the {} MiB that can be packed", options_.most_bytes >> 20),
           options_));
     }
-    PJ_ASSIGN(std::string content, ReadFile(entry.path().string(), limits::kCodeBytes));
+    PJ_ASSIGN(std::string content, ReadFile(entry.path().string(), options_.most_bytes));
     const bool executable =
         (entry.status(error).permissions() & fs::perms::owner_exec) != fs::perms::none;
     files_.push_back({path, std::move(content), executable});
@@ -134,6 +135,28 @@ size_t EncodedSize(const std::string& key, const std::string& content, bool text
   return key.size() + DumpJson(Json(content)).size() + kAround;
 }
 
+std::string HashOf(const kube::ConfigMap& map, size_t index) {
+  Sha256 sha;
+  for (const auto* part : {&map.data, &map.binary_data}) {
+    for (const auto& [key, content] : *part) {
+      sha.Update(fmt::format("{} {}\n", key, content.size()));
+      sha.Update(content);
+    }
+    sha.Update(fmt::format("{}\n", index));
+  }
+  return sha.HexDigest().substr(0, kHashDigits);
+}
+
+// Everything but the content. `index` tells pieces of the same bytes apart.
+void Finish(const PackOptions& options, size_t index, kube::ConfigMap* map) {
+  map->immutable = true;
+  map->meta.ns = options.ns;
+  map->meta.labels = {{"app.kubernetes.io/name", "paralleljob"},
+                      {"app.kubernetes.io/component", options.what == "code" ? "code" : "input"},
+                      {"app.kubernetes.io/part-of", options.job}};
+  map->meta.name = fmt::format("{}-{}-{}", options.job, options.what, HashOf(*map, index));
+}
+
 class Packer {
  public:
   explicit Packer(const PackOptions& options) : options_(options) {}
@@ -157,8 +180,8 @@ class Packer {
     const bool text = IsText(file.content);
     const std::string key = KeyOf(file.path, keys_);
     const size_t size = EncodedSize(key, file.content, text);
-    if (bytes_ > 0 && bytes_ + size > kAppliedBytes) CloseMap();
-    if (size > kAppliedBytes) out_.oversized.push_back(file.path);
+    if (bytes_ > 0 && bytes_ + size > limits::kAppliedBytes) CloseMap();
+    if (size > limits::kAppliedBytes) out_.oversized.push_back(file.path);
     keys_.insert(key);
     bytes_ += size;
     (text ? map_.data : map_.binary_data)[key] = file.content;
@@ -170,30 +193,13 @@ class Packer {
 
   void CloseMap() {
     if (items_.empty()) return;
-    map_.immutable = true;
-    map_.meta.ns = options_.ns;
-    map_.meta.labels = {{"app.kubernetes.io/name", "paralleljob"},
-                        {"app.kubernetes.io/component", options_.what == "code" ? "code" : "input"},
-                        {"app.kubernetes.io/part-of", options_.job}};
-    map_.meta.name = fmt::format("{}-{}-{}", options_.job, options_.what, Hash());
+    Finish(options_, 0, &map_);
     sources_.push_back({{"configMap", {{"name", map_.meta.name}, {"items", std::move(items_)}}}});
     out_.maps.push_back(std::move(map_));
     map_ = {};
     items_ = Json::array();
     keys_.clear();
     bytes_ = 0;
-  }
-
-  std::string Hash() const {
-    Sha256 sha;
-    for (const auto* part : {&map_.data, &map_.binary_data}) {
-      for (const auto& [key, content] : *part) {
-        sha.Update(fmt::format("{} {}\n", key, content.size()));
-        sha.Update(content);
-      }
-      sha.Update("\n");
-    }
-    return sha.HexDigest().substr(0, kHashDigits);
   }
 
   const PackOptions& options_;
@@ -235,6 +241,39 @@ Result<std::vector<LocalFile>> ReadSingle(const std::string& file, const PackOpt
 
 Result<Packed> Pack(const std::vector<LocalFile>& files, const PackOptions& options) {
   return Packer(options).Run(files);
+}
+
+bool FitsVolume(const std::vector<LocalFile>& files) {
+  if (files.size() > limits::kPackedFiles) return false;
+  size_t bytes = 0;
+  for (const LocalFile& file : files) {
+    bytes += file.content.size();
+    const size_t encoded = EncodedSize(file.path, file.content, IsText(file.content));
+    if (bytes > limits::kCodeBytes || encoded > limits::kAppliedBytes) return false;
+  }
+  return true;
+}
+
+Result<PackedArchive> PackArchive(const std::vector<LocalFile>& files, const PackOptions& options) {
+  constexpr size_t kPiece = limits::kAppliedBytes / 4 * 3;  // base64 makes four of three
+  PJ_ASSIGN(const std::string archive, worker::PackCode(files));
+  if (archive.size() > limits::kCodeBytes) {
+    return std::unexpected(
+        TooLarge(fmt::format("has {} when compressed, {} MiB fit", HumanBytes(archive.size()),
+                             limits::kCodeBytes >> 20),
+                 options));
+  }
+  PackedArchive out;
+  Json names = Json::array();
+  for (size_t at = 0; at < archive.size(); at += kPiece) {
+    kube::ConfigMap map;
+    map.binary_data[job::kCodePartKey] = archive.substr(at, kPiece);
+    Finish(options, names.size(), &map);
+    names.push_back(map.meta.name);
+    out.maps.push_back(std::move(map));
+  }
+  out.archive = DumpJson({{"configMaps", std::move(names)}});
+  return out;
 }
 
 }  // namespace pj::cli

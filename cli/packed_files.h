@@ -1,5 +1,5 @@
-// Packed files: a local folder or file as immutable ConfigMaps, and the volume that gives pods the
-// same tree back.
+// Packed files: a local folder or file as immutable ConfigMaps, from which pods get the same tree
+// back: by a volume over them, or, where that does not hold it, as a compressed archive.
 #pragma once
 
 #include <cstddef>
@@ -7,21 +7,14 @@
 #include <vector>
 
 #include "api/parallel_job.h"
+#include "base/limits.h"
 #include "base/result.h"
 #include "kube/objects.h"
+#include "worker/code_archive.h"
 
 namespace pj::cli {
 
-// Files of a packed folder: each is named in the job.
-inline constexpr size_t kPackedFiles = 1000;
-// Of a packed map: `kubectl apply` keeps a copy in an annotation, which may have 256 KiB.
-inline constexpr size_t kAppliedBytes = 200 << 10;
-
-struct LocalFile {
-  std::string path;  // below its folder, '/' between the parts
-  std::string content;
-  bool executable = false;
-};
+using LocalFile = worker::CodeFile;
 
 struct PackOptions {
   std::string job;      // the maps are called JOB-WHAT-HASH
@@ -29,11 +22,13 @@ struct PackOptions {
   std::string where;    // what messages call the folder
   std::string way_out;  // of an error about its size
   std::string ns = {};
+  size_t most_bytes = limits::kCodeBytes;
+  size_t most_files = limits::kPackedFiles;
 };
 
 // The folder's regular files, sorted by path; links to files count as the files they lead to. Left
-// out: .git, __pycache__, what lies at or below a path of `exclude`. kTooLarge over
-// limits::kCodeBytes or kPackedFiles: nothing larger is read.
+// out: .git, __pycache__, what lies at or below a path of `exclude`. kTooLarge over the limits of
+// `options`: nothing larger is read.
 Result<std::vector<LocalFile>> ReadTree(const std::string& folder,
                                         const std::vector<std::string>& exclude,
                                         const PackOptions& options);
@@ -52,5 +47,15 @@ inline constexpr char kPackedFolder[] = "files";
 
 // Same files, same maps: each is named by a hash of all that it holds, and lists no times.
 Result<Packed> Pack(const std::vector<LocalFile>& files, const PackOptions& options);
+
+// Whether Pack takes them all, without a file that is oversized.
+bool FitsVolume(const std::vector<LocalFile>& files);
+
+struct PackedArchive {
+  std::vector<kube::ConfigMap> maps;
+  api::KubeJson archive;  // of task.code.archive
+};
+// kTooLarge over limits::kCodeBytes, compressed.
+Result<PackedArchive> PackArchive(const std::vector<LocalFile>& files, const PackOptions& options);
 
 }  // namespace pj::cli

@@ -96,6 +96,7 @@ def task(made):
     rule(made["spec.task.code.local"],
          "!(self.contains('://') || self.startsWith('azureml:'))",
          "remote code cannot be read here")
+    made["spec.task.code.archive.configMaps"]["minItems"] = 1
     made["spec.task.environment.image"]["pattern"] = NO_CONTROL
     made["spec.task.environment.pip"]["items"]["pattern"] = NO_CONTROL
     made["spec.task.appendRowTo"]["pattern"] = BINDING.replace("ROOT", "outputs")

@@ -136,6 +136,9 @@ class Builder {
         Container(job::kInstallContainer, options_.worker_image, volumes_.install_mounts);
     container["command"] =
         Json::array({job::kWorkerProgram, job::kInstallCommand, job::kRuntimeDir});
+    if (job_.job.spec.task.code.source == api::Code::Source::kArchive) {
+      container["command"].push_back(job::kUnpackFlag);
+    }
     container["resources"] = OwnResources();
     return container;
   }

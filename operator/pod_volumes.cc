@@ -2,31 +2,16 @@
 
 #include <fmt/core.h>
 
-#include <filesystem>
 #include <map>
 
 #include "base/json.h"
 #include "job/pod_contract.h"
+#include "job/volumes.h"
 
 namespace pj::op {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr int64_t kTokenSeconds = 3600;
-
-// "./a//b/" → "a/b"; empty for the volume's own root.
-std::string BelowVolume(const std::string& path) {
-  std::string text = fs::path(path).relative_path().lexically_normal().string();
-  while (text.ends_with('/')) text.pop_back();
-  return text == "." ? "" : text;
-}
-
-// What of `path` is mounted: a file's folder, or the folder itself.
-std::string FolderOf(const std::string& path, api::DataType type) {
-  const std::string below = BelowVolume(path);
-  return type == api::DataType::kUriFile ? fs::path(below).parent_path().string() : below;
-}
 
 Json Tree(const api::KubeJson& text) {
   Result<Json> parsed = ParseJson(text);
@@ -108,23 +93,39 @@ class Builder {
     if (code.source == api::Code::Source::kConfigMap) {
       Add("code", {{"configMap", std::move(source)}});
       user_.push_back(Mount("code", job::kCodeDir, "", true));
+    } else if (code.source == api::Code::Source::kArchive) {
+      AddArchive(source);
     } else if (code.source == api::Code::Source::kVolume) {
       const std::string path = source.value("path", "");
       source.erase("path");
-      user_.push_back(Mount(Volume(source), job::kCodeDir, BelowVolume(path), true));
+      user_.push_back(Mount(Volume(source), job::kCodeDir, job::BelowVolume(path), true));
     }
+  }
+
+  // `install` unpacks what the user's image need not know how to.
+  void AddArchive(const Json& archive) {
+    Json sources = Json::array();
+    for (const Json& name : archive.value("configMaps", Json::array())) {
+      const Json item{{"key", job::kCodePartKey}, {"path", fmt::format("{:04}", sources.size())}};
+      sources.push_back({{"configMap", {{"name", name}, {"items", Json::array({item})}}}});
+    }
+    Add("code-parts", {{"projected", {{"sources", std::move(sources)}}}});
+    Add("code", {{"emptyDir", Json::object()}});
+    install_.push_back(Mount("code-parts", job::kCodePartsDir, "", true));
+    install_.push_back(Mount("code", job::kCodeDir, "", false));
+    user_.push_back(Mount("code", job::kCodeDir, "", true));
   }
 
   void AddData() {
     for (const api::Input& input : spec_.inputs) {
       if (input.type == api::DataType::kLiteral) continue;
       AddBoth(Mount(Volume(Tree(input.volume)), fmt::format("{}/{}", job::kInputsDir, input.name),
-                    FolderOf(input.path, input.type), true));
+                    job::MountedFolder(input.path, input.type), true));
     }
     for (const api::Output& output : spec_.outputs) {
       AddBoth(Mount(Volume(Tree(output.volume)),
                     fmt::format("{}/{}", job::kOutputsDir, output.name),
-                    FolderOf(output.path, output.type), false));
+                    job::MountedFolder(output.path, output.type), false));
     }
   }
 
@@ -133,21 +134,15 @@ class Builder {
     agent_.push_back(mount);
   }
 
-  // The work volume, else the appended output's, else the first output's; none: a scratch, which
-  // only a job without logs and appended rows may have.
+  // Without a volume a scratch, which only a job without logs and appended rows may have.
   Json WorkSource() const {
-    if (!spec_.work_volume.empty()) return Tree(spec_.work_volume);
-    if (const api::Output* append = spec_.FindOutput(spec_.task.append_row_to)) {
-      return Tree(append->volume);
-    }
-    if (!spec_.outputs.empty()) return Tree(spec_.outputs.front().volume);
-    return {{"emptyDir", Json::object()}};
+    const api::KubeJson volume = job::WorkVolume(spec_);
+    return volume.empty() ? Json{{"emptyDir", Json::object()}} : Tree(volume);
   }
 
   void AddWork() {
     const std::string volume = Volume(WorkSource());
-    const std::string folder =
-        fmt::format("{}/{}-{}", job::kWorkFolder, job_.meta.name, job_.identity().ShortHash());
+    const std::string folder = job::WorkFolder(job_.meta.name, job_.identity());
     agent_.push_back(Mount(volume, job::kWorkDir, folder, false));
     user_.push_back(Mount(volume, job::kUserLogsDir, folder + "/logs/user", false));
   }

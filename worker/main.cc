@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "job/pod_contract.h"
+#include "worker/code_archive.h"
+#include "worker/file_server.h"
 #include "worker/install.h"
 #include "worker/pod_program.h"
 #include "worker/supervise.h"
@@ -28,18 +30,20 @@ void InitLog() {
                                                                 : pj::log::Format::kText);
 }
 
-int Install(const std::string& dir) {
-  if (pj::Status done = worker::InstallRuntime(dir); !done) {
-    PJ_ERROR("{}", done.error().ToString());
-    return 1;
-  }
-  return 0;
+int Install(const std::string& dir, bool unpack_code) {
+  pj::Status done = worker::InstallRuntime(dir);
+  if (done && unpack_code) done = worker::UnpackCode(job::kCodePartsDir, job::kCodeDir);
+  if (done) return 0;
+  PJ_ERROR("{}", done.error().ToString());
+  return 1;
 }
 
-void AddInstall(CLI::App* app, std::string* dir) {
+void AddInstall(CLI::App* app, std::string* dir, bool* unpack_code) {
   CLI::App* command = app->add_subcommand(
       job::kInstallCommand, "copy the slot host and the Python runtime into a folder");
   command->add_option("DIR", *dir, "the runtime volume")->capture_default_str();
+  command->add_flag(job::kUnpackFlag, *unpack_code,
+                    "also unpack the job's code from the parts of its archive");
 }
 
 void AddSupervise(CLI::App* app, std::vector<std::string>* program) {
@@ -57,6 +61,12 @@ void AddAgent(CLI::App* app, bool* own_slots) {
   app->add_subcommand(job::kFinaliseCommand, "end a job of which no agent lives");
 }
 
+void AddRead(CLI::App* app, std::vector<std::string>* only) {
+  CLI::App* command = app->add_subcommand(job::kReadCommand,
+                                          "serve a job's outputs and logs to `paralleljob fetch`");
+  command->add_option("PATH", *only, "only these, below the folder that is served");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -67,14 +77,18 @@ int main(int argc, char** argv) {
   std::error_code ignored;
   const std::string self = std::filesystem::read_symlink("/proc/self/exe", ignored);
   std::vector<std::string> program = {self, job::kAgentCommand};
-  AddInstall(&app, &dir);
+  bool unpack_code = false;
+  AddInstall(&app, &dir, &unpack_code);
   AddSupervise(&app, &program);
   bool own_slots = false;
   AddAgent(&app, &own_slots);
+  std::vector<std::string> only;
+  AddRead(&app, &only);
   CLI11_PARSE(app, argc, argv);
   InitLog();
-  if (app.got_subcommand(job::kInstallCommand)) return Install(dir);
+  if (app.got_subcommand(job::kInstallCommand)) return Install(dir, unpack_code);
   if (app.got_subcommand(job::kAgentCommand)) return worker::AgentMain(own_slots);
   if (app.got_subcommand(job::kFinaliseCommand)) return worker::FinaliseMain();
+  if (app.got_subcommand(job::kReadCommand)) return worker::ReadMain(only);
   return worker::Supervise({.argv = program});
 }

@@ -9,6 +9,7 @@
 
 #include "api/mltable.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/limits.h"
 
 namespace pj::worker {
@@ -111,6 +112,14 @@ Status ReadMltable(const std::string& path, const std::string& original, plan::S
   return {};
 }
 
+// Volumes whose files the kubelet writes when the pod starts: in each pod at another time.
+bool IsWrittenByKubelet(const api::KubeJson& volume) {
+  const Result<Json> source = ParseJson(volume);
+  if (!source || !source->is_object()) return false;
+  return source->contains("configMap") || source->contains("secret") ||
+         source->contains("projected");
+}
+
 Result<plan::SourceSpec> MakeSource(const api::Input& input, const std::string& path,
                                     const PlanningOptions& options,
                                     std::vector<std::string>* warnings) {
@@ -118,6 +127,7 @@ Result<plan::SourceSpec> MakeSource(const api::Input& input, const std::string& 
   plan::SourceSpec source;
   source.input_name = input.name;
   source.root = path;
+  source.unknown_times = IsWrittenByKubelet(input.volume);
   const std::string where = "input " + input.name;
   switch (input.type) {
     case api::DataType::kMltable:

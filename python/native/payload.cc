@@ -36,7 +36,8 @@ bool IsAsPlanned(std::string_view path, uint64_t size, int64_t mtime_ns) {
   if (statx(AT_FDCWD, name, AT_STATX_SYNC_AS_STAT, STATX_SIZE | STATX_MTIME, &found) != 0) {
     return false;
   }
-  return found.stx_size == size && MtimeNanos(found) == static_cast<uint64_t>(mtime_ns);
+  const bool same_time = mtime_ns == 0 || MtimeNanos(found) == static_cast<uint64_t>(mtime_ns);
+  return found.stx_size == size && same_time;
 }
 
 bool IsAscii(std::string_view text) {

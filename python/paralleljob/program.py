@@ -91,7 +91,7 @@ def check_fingerprint(part):
         changes.append("a %s, planned a file" % _kind(found.st_mode))
     if found.st_size != part.size:
         changes.append("size %d, planned %d" % (found.st_size, part.size))
-    if found.st_mtime_ns != part.mtime_ns:
+    if part.mtime_ns != 0 and found.st_mtime_ns != part.mtime_ns:
         changes.append(
             "modified %s, planned %s" % (_utc(found.st_mtime_ns), _utc(part.mtime_ns))
         )

@@ -136,6 +136,12 @@ constexpr Field kCodeConfigMap[] = {
     Integer("defaultMode", "permission bits of the files, in decimal", kFileMode),
 };
 
+constexpr Field kCodeArchive[] = {
+    Row("configMaps", T::kTextList,
+        "names of the ConfigMaps whose key `part` holds the pieces of the file, in their order",
+        kRequired),
+};
+
 // Rows of a fragment: own ones and, for those that hold a volume source, the volume's.
 struct Rows {
   std::span<const Field> own;
@@ -168,6 +174,7 @@ Rows RowsOf(const Field& field) {
   if (field.path == "spec.podTemplate") return {kPod, {}};
   if (field.path == "spec.task.code.volume") return {kVolumePath, kVolume};
   if (field.path == "spec.task.code.configMap") return {kCodeConfigMap, {}};
+  if (field.path == "spec.task.code.archive") return {kCodeArchive, {}};
   return {};
 }
 
@@ -233,7 +240,7 @@ class Checker {
         });
       case T::kTextList:
         return List(value, size, at, [&](const Json& item, const std::string& where) {
-          Scalar(row, item.is_string() && !item.empty(), item, where);
+          Scalar(row, item.is_string() && !item.get_ref<const std::string&>().empty(), item, where);
         });
       case T::kTextMap:
       case T::kQuantityMap:

@@ -283,11 +283,12 @@ class ManifestReader {
          {{"local", from(Code::Source::kLocal, Text(&code.local))},
           {"image", from(Code::Source::kImage, Text(&code.local))},
           {"configMap", from(Code::Source::kConfigMap, Fragment(&code.reference))},
+          {"archive", from(Code::Source::kArchive, Fragment(&code.reference))},
           {"volume", from(Code::Source::kVolume, Fragment(&code.reference))},
           {"git", from(Code::Source::kGit, Fragment(&code.reference))}});
     if (sources > 1) {
       read_.Error(node, path, "names several sources",
-                  "keep one of local, configMap, volume, image");
+                  "keep one of local, configMap, archive, volume, image");
     }
   }
 

@@ -215,6 +215,7 @@ class Writer {
     if (code.source == Source::kLocal) Text("local", code.local);
     if (code.source == Source::kImage) Text("image", code.local);
     if (code.source == Source::kConfigMap) Fragment("configMap", code.reference);
+    if (code.source == Source::kArchive) Fragment("archive", code.reference);
     if (code.source == Source::kVolume) Fragment("volume", code.reference);
     if (code.source == Source::kGit) Fragment("git", code.reference);
     Close();

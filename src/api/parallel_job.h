@@ -80,10 +80,10 @@ struct RetrySettings {
 };
 
 struct Code {
-  enum class Source { kNone, kLocal, kConfigMap, kVolume, kGit, kImage };
+  enum class Source { kNone, kLocal, kConfigMap, kArchive, kVolume, kGit, kImage };
   Source source = Source::kNone;
   std::string local;      // kLocal: a folder; kImage: a folder in the image
-  KubeJson reference;     // kConfigMap, kVolume, kGit: as in the manifest
+  KubeJson reference;     // the others: as in the manifest
   std::string base_dir;   // folder of the file that names `local`; not part of the manifest
   bool operator==(const Code&) const = default;
 };

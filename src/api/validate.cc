@@ -319,6 +319,12 @@ class Validator {
     if (code.source == Source::kConfigMap) {
       CheckFragmentAt("spec.task.code.configMap", code.reference);
     }
+    if (code.source == Source::kArchive) {
+      CheckFragmentAt("spec.task.code.archive", code.reference);
+      if (code.reference == R"({"configMaps":[]})") {
+        Error("spec.task.code.archive.configMaps", "names no ConfigMap", "name one at least");
+      }
+    }
   }
 
   void CheckArguments() {
@@ -421,6 +427,7 @@ std::vector<std::string> ClusterOnlyFields(const ParallelJob& job) {
   }
   using Source = api::Code::Source;
   add(spec.task.code.source == Source::kConfigMap, "spec.task.code.configMap");
+  add(spec.task.code.source == Source::kArchive, "spec.task.code.archive");
   add(spec.task.code.source == Source::kVolume, "spec.task.code.volume");
   add(spec.task.code.source == Source::kImage, "spec.task.code.image");
   add(!spec.task.environment.image.empty(), "spec.task.environment.image");

@@ -26,7 +26,12 @@ inline constexpr size_t kJobNameBytes = 52;             // leaves 11 of 63 for g
 inline constexpr size_t kNameBytes = 63;                // inputs, outputs, namespaces
 inline constexpr size_t kConfigMapBytes = 1 << 20;      // data + binaryData, as the API server
 inline constexpr size_t kInlinePlanBytes = 256 << 10;   // larger plans lie in a file
-inline constexpr size_t kCodeBytes = 4 << 20;           // packed code folder
+inline constexpr size_t kCodeBytes = 4 << 20;           // packed code folder; an input's files
+inline constexpr size_t kPackedFiles = 1000;            // of a volume over ConfigMaps
+inline constexpr size_t kAppliedBytes = 200 << 10;      // a packed map: kubectl keeps a copy in an
+                                                        // annotation, which may have 256 KiB
+inline constexpr size_t kArchivedBytes = 64 << 20;      // code in an archive, unpacked
+inline constexpr size_t kArchivedFiles = 10'000;
 
 // Ledger.
 inline constexpr uint64_t kShardMiniBatches = 65'536;

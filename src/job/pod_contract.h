@@ -12,6 +12,9 @@
 // A finaliser pod (no agent lives and the job has to end) has the container `agent` only, with
 // kFinaliseCommand: it seals, publishes and creates `result`.
 //
+// A reader pod (`paralleljob fetch`) has one container of our image with kReadCommand: it serves
+// the files below kReadDir over HTTP, to whoever knows the token, until it is deleted.
+//
 // Every container has a read-only root, runs as the same non-root user, and finds HOME and TMPDIR
 // on an emptyDir of its own. A pod is told to stop by SIGTERM to each PID 1: the agent drains
 // (finish running calls, commit, release) within kGraceSeconds; the slot host ignores SIGTERM and
@@ -30,9 +33,11 @@ inline constexpr char kAgentContainer[] = "agent";
 // In our image.
 inline constexpr char kWorkerProgram[] = "/usr/local/bin/paralleljob-worker";
 inline constexpr char kInstallCommand[] = "install";      // install kRuntimeDir: fills it
+inline constexpr char kUnpackFlag[] = "--unpack-code";    // and kCodeDir from kCodePartsDir
 inline constexpr char kSuperviseCommand[] = "supervise";  // PID 1 of `agent`; starts `agent`
 inline constexpr char kAgentCommand[] = "agent";  // one incarnation; started by the supervisor
 inline constexpr char kFinaliseCommand[] = "finalise";
+inline constexpr char kReadCommand[] = "read";  // read [PATH …]: only these, below kReadDir
 // In the runtime volume, as `install` puts it there.
 inline constexpr char kHostProgram[] = "/paralleljob/runtime/bin/paralleljob-host";
 
@@ -46,9 +51,11 @@ inline constexpr char kRunDir[] = "/paralleljob/run";                // agent rw
 inline constexpr char kHostSocket[] = "/paralleljob/run/host.sock";  // the slot host listens
 inline constexpr char kRuntimeDir[] = "/paralleljob/runtime";        // install rw, user ro
 inline constexpr char kPythonDir[] = "/paralleljob/runtime/python";  // holds package `paralleljob`
-inline constexpr char kCodeDir[] = "/paralleljob/code";      // user ro: code.configMap, code.volume
-inline constexpr char kInputsDir[] = "/paralleljob/inputs";  // <name>: agent ro, user ro
-inline constexpr char kOutputsDir[] = "/paralleljob/outputs";  // <name>: agent rw, user rw
+inline constexpr char kCodeDir[] = "/paralleljob/code";  // user ro; install rw: code.archive
+inline constexpr char kCodePartsDir[] = "/paralleljob/code-parts";  // install ro: code.archive
+inline constexpr char kCodePartKey[] = "part";                      // of each of its ConfigMaps
+inline constexpr char kInputsDir[] = "/paralleljob/inputs";         // <name>: agent ro, user ro
+inline constexpr char kOutputsDir[] = "/paralleljob/outputs";       // <name>: agent rw, user rw
 // The run's own folder of the work volume. Agent rw; of it the user container sees only
 // kUserLogsDir.
 inline constexpr char kWorkDir[] = "/paralleljob/work";
@@ -65,6 +72,10 @@ inline constexpr char kVolumesDir[] = "/paralleljob/volumes";
 inline constexpr char kJobDir[] = "/paralleljob/job";
 inline constexpr char kManifestKey[] = "job.json";  // for api::LoadStoredJob
 inline constexpr char kManifestFile[] = "/paralleljob/job/job.json";
+
+// Of a reader pod: outputs/<name> and logs, read only.
+inline constexpr char kReadDir[] = "/paralleljob/read";
+inline constexpr int kReadPort = 8077;
 
 // An input or output whose path names a file is mounted by its folder: its path in a container is
 // kInputsDir/<name>/<base name>. uri_folder and the others: kInputsDir/<name>.
@@ -87,6 +98,7 @@ inline constexpr char kEnvNodeName[] = "PARALLELJOB_NODE_NAME";
 inline constexpr char kEnvGpus[] = "PARALLELJOB_GPUS";             // of `user`; absent: none
 inline constexpr char kEnvLogLevel[] = "PARALLELJOB_LOG_LEVEL";    // of the agent: debug, info …
 inline constexpr char kEnvLogFormat[] = "PARALLELJOB_LOG_FORMAT";  // text or json
+inline constexpr char kEnvReadToken[] = "PARALLELJOB_READ_TOKEN";  // of a reader pod
 // In `user`: how long the slot host waits for a new agent after one went.
 inline constexpr char kEnvGrace[] = "PARALLELJOB_GRACE_SECONDS";
 inline constexpr int kGraceSeconds = 30;

@@ -67,6 +67,7 @@ struct SourceSpec {
       partition_format;  // "{Store}/{Brand}/{file_name}.{extension}", matched at the path's end
   // Absolute paths that are no data: the MLTable file itself, the folder of the run.
   std::vector<std::string> exclude;
+  bool unknown_times = false;  // each reader's copy has its own: FileRef::mtime_ns is 0
 };
 
 struct PlanRequest {
@@ -82,7 +83,7 @@ struct PlanRequest {
 struct FileRef {
   std::string path;   // absolute
   uint64_t size = 0;  // fingerprint at planning time
-  int64_t mtime_ns = 0;
+  int64_t mtime_ns = 0;  // 0: not compared, the size alone tells
   bool operator==(const FileRef&) const = default;
 };
 

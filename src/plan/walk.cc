@@ -127,7 +127,7 @@ class Walker {
     PJ_TRY(CheckFile(info.st_mode, error, path));
     file_.path = path;
     file_.size = static_cast<uint64_t>(info.st_size);
-    file_.mtime_ns = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+    SetTime(int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec);
     return sink_(file_);
   }
 
@@ -170,11 +170,13 @@ class Walker {
       if (!excluded_.empty() && Excluded(file_.path)) continue;
       PJ_TRY(CheckFile(entry.mode, entry.error, file_.path));
       file_.size = entry.bytes;
-      file_.mtime_ns = entry.mtime_ns;
+      SetTime(entry.mtime_ns);
       PJ_TRY(sink_(file_));
     }
     return {};
   }
+
+  void SetTime(int64_t mtime_ns) { file_.mtime_ns = source_.unknown_times ? 0 : mtime_ns; }
 
   bool Excluded(const std::string& path) const {
     return std::binary_search(excluded_.begin(), excluded_.end(), path);

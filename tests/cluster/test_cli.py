@@ -1,9 +1,12 @@
 """The command line on a real control plane, with the operator beside it; no nodes."""
 
+import base64
+import io
 import json
 import os
 import pathlib
 import shutil
+import tarfile
 
 import pytest
 
@@ -189,6 +192,21 @@ def test_a_folder_for_gitops_is_one_that_kubectl_applies(plane, cli, space, exam
     assert "unchanged" in submitted.stderr
 
 
+def test_large_code_is_applied_as_an_archive(plane, cli, space, example, tmp_path):
+    model = bytes(range(256)) * 16_000 + os.urandom(300_000)
+    (example / "src/model.bin").write_bytes(model)
+    out = tmp_path / "deploy"
+    cli("convert", "-f", str(example / "job.yaml"), *WHERE, "--out", str(out), namespace="")
+    plane.kubectl("apply", "-n", space, "-k", str(out))
+    names = spec(plane, space)["task"]["code"]["archive"]["configMaps"]
+    parts = [plane.get("configmap", name, "-n", space)["binaryData"]["part"] for name in names]
+    archive = b"".join(base64.b64decode(part) for part in parts)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        assert sorted(tar.getnames()) == ["hello.py", "model.bin", "pkg/table.bin"]
+        assert tar.extractfile("model.bin").read() == model
+    assert "unchanged" in submit(cli, example).stderr
+
+
 def test_the_same_input_gives_the_same_bytes(cli, example, tmp_path):
     convert = ("convert", "-f", "{}/job.yaml", *WHERE, "--out", "{}")
     other = tmp_path / "elsewhere/deeper/hello"
@@ -220,3 +238,95 @@ def test_which_cluster_is_said_as_to_kubectl(plane, cli, space):
     assert "no jobs" in named.stderr
     missing = cli("status", "--kubeconfig", "/none/kubeconfig", check=False)
     assert missing.returncode in (2, 3) and "/none/kubeconfig" in missing.stderr
+
+
+def checks(done):
+    return {one["check"]: one for one in json.loads(done.stdout)["checks"]}
+
+
+def test_doctor_finds_a_good_cluster_good(plane, operator, cli, space):
+    done = cli("doctor", "-o", "json")
+    found = checks(done)
+    assert json.loads(done.stdout)["healthy"] is True, found
+    assert {name: one["outcome"] for name, one in found.items()} == {
+        "cluster": "ok", "definition": "ok", "operator": "ok", "permissions": "ok"}
+    assert "v1.3" in found["cluster"]["message"] and "leads" in found["operator"]["message"]
+    assert all(line.startswith("ok") for line in cli("doctor").stdout.splitlines())
+
+
+def test_doctor_names_what_a_user_may_not_do(plane, operator, space, user_config):
+    rules = [{"apiGroups": ["paralleljob.dev"], "resources": ["paralleljobs"],
+              "verbs": ["get", "list"]}]
+    plane.apply(*objects.role("reader", rules, "someone", space), namespace=space)
+    done = plane.run(os.environ["PARALLELJOB"], "doctor", "-n", space, "-o", "json",
+                     "--kubeconfig", str(user_config), check=False)
+    found = checks(done)
+    assert done.returncode == 3 and found["permissions"]["outcome"] == "bad"
+    message = found["permissions"]["message"]
+    assert "create paralleljobs (for submit)" in message and "get pods/proxy" in message
+    assert "get paralleljobs" not in message
+    assert found["definition"]["outcome"] == found["operator"]["outcome"] == "unsure"
+    refused = plane.run(os.environ["PARALLELJOB"], "suspend", "x", "-n", space,
+                        "--kubeconfig", str(user_config), check=False)
+    assert refused.returncode == 2 and "x" in refused.stderr
+
+
+@pytest.fixture
+def user_config(plane, space, tmp_path):
+    """A kubeconfig of the ServiceAccount `someone`, who has no rights of its own."""
+    plane.kubectl("create", "serviceaccount", "someone", "-n", space)
+    token = plane.kubectl("create", "token", "someone", "-n", space).stdout.strip()
+    path = tmp_path / "user.kubeconfig"
+    admin = json.loads(plane.kubectl("config", "view", "--raw", "-o", "json").stdout)
+    admin["users"][0]["user"] = {"token": token}
+    path.write_text(json.dumps(admin), encoding="utf-8")
+    return path
+
+
+def test_doctor_misses_what_is_not_there(control_plane, tmp_path, cli, plane, space):
+    """No operator runs: its Lease is not renewed any more."""
+    nobody = cli("doctor", "-o", "json", "--operator-namespace", space, check=False)
+    found = checks(nobody)
+    assert nobody.returncode == 3 and found["operator"]["outcome"] == "bad"
+    assert "no operator runs" in found["operator"]["message"]
+    assert found["permissions"]["outcome"] == "ok"
+    config = json.loads(plane.kubectl("config", "view", "--raw", "-o", "json").stdout)
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
+    path = tmp_path / "broken.kubeconfig"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    broken = cli("doctor", "-o", "json", "--kubeconfig", str(path), check=False)
+    assert broken.returncode == 3
+    assert checks(broken)["cluster"]["outcome"] == "bad" and len(checks(broken)) == 1
+
+
+def test_waiting_ends_with_the_job(plane, cli, space, example):
+    """Nobody reconciles this one: what an operator would write is written by hand."""
+    def ended(kind, code):
+        running = plane.popen(os.environ["PARALLELJOB"], "submit", "-f",
+                              str(example / "job.yaml"), "--wait", "-o", "json", "-n", space,
+                              "--image", f"{kind.lower()}=python:3.11", *WHERE[2:],
+                              "--set", f"metadata.name={kind.lower()}", "--set",
+                              "spec.managedBy=test.paralleljob.dev/nobody")
+        wait("the job", lambda: plane.kubectl("get", "paralleljob", kind.lower(), "-n", space,
+                                              check=False).returncode == 0)
+        condition = {"type": kind, "status": "True", "reason": f"Is{kind}", "message": "m",
+                     "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        plane.kubectl("patch", "paralleljob", kind.lower(), "-n", space, "--subresource=status",
+                      "--type=merge", "-p",
+                      json.dumps({"status": {"state": kind, "conditions": [condition]}}))
+        assert running.wait(30) == code
+        shown = json.loads(running.stdout.read())
+        assert shown["state"] == kind and shown["reason"] == f"Is{kind}"
+
+    ended("Complete", 0)
+    ended("Failed", 1)
+    ended("Stalled", 3)
+
+
+def test_kubectl_knows_it_as_a_plugin(plane, space):
+    folder = pathlib.Path(os.environ["PARALLELJOB"]).parent
+    path = f"PATH={folder}:{plane.environment()['PATH']}"
+    listed = plane.run("env", path, "kubectl", "parallel", "status", "-n", space, "-o", "json")
+    assert json.loads(listed.stdout) == {"namespace": space, "jobs": []}
+    usage = plane.run("env", path, "kubectl", "parallel", "submit", "--help").stdout
+    assert "Usage: kubectl parallel submit" in usage and "Example: " in usage

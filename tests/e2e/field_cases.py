@@ -247,6 +247,8 @@ ELSEWHERE = {
     "spec.inputs[].volume": ({"inputs": [{"name": "files", "path": "x",
                                           "volume": {"emptyDir": {}}}]}, "--input files=PATH"),
     "spec.task.code.configMap": ({"task": {"code": {"configMap": {"name": "x"}}}}, "code: {local"),
+    "spec.task.code.archive": ({"task": {"code": {"archive": {"configMaps": ["x"]}}}},
+                               "code: {local"),
     "spec.task.code.volume": ({"task": {"code": {"volume": {"emptyDir": {}}}}}, "code: {local"),
     "spec.task.code.image": ({"task": {"code": {"image": "/code"}}}, "code: {local"),
 }

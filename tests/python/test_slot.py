@@ -183,14 +183,17 @@ def test_changed_and_missing_inputs(zygote, files):
         encode_file(path, size, mtime - 10**9),
         encode_file(path + ".gone", size, mtime),
         encode_file(path, size, mtime),
+        encode_file(path, size, 0),  # a time that is not known is not compared
+        encode_file(path, size + 1, 0),
     ]
     slot.run([(n, 1, files_payload([case])) for n, case in enumerate(cases)])
-    bigger, older, gone, fine = slot.results(4)
-    assert {r.status for r in (bigger, older, gone)} == {wire.LOAD_EXCEPTION}
+    bigger, older, gone, fine, timeless, other = slot.results(6)
+    assert {r.status for r in (bigger, older, gone, other)} == {wire.LOAD_EXCEPTION}
     assert bigger.category == "InputChanged" and "planned %d" % (size + 1) in bigger.message
     assert "modified" in older.message and path in older.message
     assert gone.category == "InputMissing" and path + ".gone" in gone.message
-    assert fine.status == wire.RUN_DONE and bigger.run == 0
+    assert fine.status == timeless.status == wire.RUN_DONE and bigger.run == 0
+    assert other.category == "InputChanged" and "modified" not in other.message
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/fs.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/yaml_doc.h"
@@ -142,6 +143,39 @@ TEST_F(PackedFiles, NamesTheWayOutOfWhatDoesNotFit) {
   ASSERT_FALSE(all);
   EXPECT_EQ(all.error().code, Code::kTooLarge);
   EXPECT_THAT(all.error().ToString(), HasSubstr("more than the 4 MiB"));
+}
+
+TEST_F(PackedFiles, LargeFoldersBecomeAnArchiveInPieces) {
+  Write("score.py", "a\n");
+  EXPECT_TRUE(FitsVolume(Read()));
+  std::string noise;  // does not get smaller
+  for (int i = 0; noise.size() < 600'000; ++i) noise += Sha256Hex(std::to_string(i));
+  Write("model.bin", noise);
+  const std::vector<LocalFile> files = Read();
+  EXPECT_FALSE(FitsVolume(files));
+  const auto packed = PackArchive(files, kOptions);
+  ASSERT_TRUE(packed) << packed.error().ToString();
+  EXPECT_EQ(PackArchive(files, kOptions)->archive, packed->archive);
+  EXPECT_GE(packed->maps.size(), 2U);
+  std::string archive;
+  Json names = Json::array();
+  for (const kube::ConfigMap& map : packed->maps) {
+    EXPECT_LT(kube::Encode(map).size(), 256U << 10);
+    names.push_back(map.meta.name);
+    archive += map.binary_data.at("part");
+  }
+  EXPECT_EQ(ParseJson(packed->archive)->at("configMaps"), names);
+  ASSERT_TRUE(worker::UnpackArchive(archive, dir_ / "there"));
+  EXPECT_EQ(ReadFile(dir_ / "there/model.bin"), noise);
+}
+
+TEST_F(PackedFiles, WhatIsTooLargeCompressedIsRefused) {
+  std::string noise;
+  for (int i = 0; noise.size() < 9'000'000; ++i) noise += Sha256Hex(std::to_string(i));
+  const auto packed = PackArchive({{"model.bin", noise, false}}, kOptions);
+  ASSERT_FALSE(packed);
+  EXPECT_THAT(packed.error().ToString(), HasSubstr("MB when compressed, 4 MiB fit"));
+  EXPECT_THAT(packed.error().ToString(), HasSubstr("use a volume"));
 }
 
 TEST_F(PackedFiles, AnEmptyFolderIsAnError) {

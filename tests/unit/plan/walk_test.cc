@@ -135,6 +135,21 @@ TEST_F(WalkTest, MissingAndMistakenPaths) {
   EXPECT_EQ(error_, "");
 }
 
+TEST_F(WalkTest, TimesThatDifferByReaderAreLeftOut) {
+  std::ofstream(data_ + "/a").flush();
+  for (const bool unknown : {false, true}) {
+    for (const std::string& root : {data_, data_ + "/a"}) {
+      SourceSpec source = Source();
+      source.root = root;
+      source.unknown_times = unknown;
+      ASSERT_TRUE(WalkSource(source, dir_, [&](const FileRef& file) -> Status {
+        EXPECT_EQ(file.mtime_ns == 0, unknown) << file.path;
+        return {};
+      }));
+    }
+  }
+}
+
 TEST_F(WalkTest, ExcludedAndManyFiles) {
   std::vector<std::string> expected;
   for (int i = 0; i < 4'200; ++i) {

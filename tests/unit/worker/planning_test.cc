@@ -31,6 +31,11 @@ class PlanningTest : public testing::Test {
     spec.input_data = {"data"};
     return spec;
   }
+  bool TimesAreUnknown(const std::string& volume) {
+    api::ParallelJobSpec spec = Spec(api::DataType::kUriFolder);
+    spec.inputs[0].volume = volume;
+    return Make(spec)->sources[0].unknown_times;
+  }
   Result<plan::PlanRequest> Make(const api::ParallelJobSpec& spec, bool azure = false) {
     return MakePlanRequest(spec, {{"data", dir_}}, {.azure = azure}, &warnings_);
   }
@@ -51,6 +56,14 @@ TEST_F(PlanningTest, AFolderIsAListOfTenFilesEach) {
   EXPECT_EQ(request->size, 10u);
   EXPECT_EQ(request->sources[0].root, dir_);
   EXPECT_FALSE(request->sources[0].table);
+}
+
+TEST_F(PlanningTest, FilesThatAKubeletWritesHaveNoTimes) {
+  EXPECT_TRUE(TimesAreUnknown(R"({"configMap":{"name":"a"}})"));
+  EXPECT_TRUE(TimesAreUnknown(R"({"projected":{"sources":[]}})"));
+  EXPECT_TRUE(TimesAreUnknown(R"({"secret":{"secretName":"a"}})"));
+  EXPECT_FALSE(TimesAreUnknown(R"({"persistentVolumeClaim":{"claimName":"a"}})"));
+  EXPECT_FALSE(TimesAreUnknown(""));
 }
 
 TEST_F(PlanningTest, ATableIsSplitByOneMegabyte) {

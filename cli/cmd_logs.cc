@@ -1,0 +1,101 @@
+// `paralleljob logs JOB`: what its pods print; and, when they are gone or a mini-batch is asked
+// for, what its log folder holds.
+#include <fmt/core.h>
+
+#include "cli/cluster_target.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/exit_codes.h"
+#include "cli/job_log_files.h"
+#include "cli/job_view.h"
+#include "cli/pod_logs.h"
+#include "cli/signals.h"
+#include "job/pod_contract.h"
+
+namespace pj::cli {
+namespace {
+
+int Refused(const Error& error) {
+  PrintError(error);
+  return ExitCodeOf(error);
+}
+
+std::vector<std::string> Containers(const LogsOptions& options) {
+  if (!options.container.empty()) return {options.container};
+  return {job::kAgentContainer, job::kUserContainer};
+}
+
+// The logs as they are. True if a pod had one.
+Result<bool> PrintPods(const ClusterTarget& cluster, const LogsOptions& options) {
+  PJ_ASSIGN(const std::vector<WorkerPod> pods,
+            WorkerPods(cluster.api.get(), cluster.ns, options.job));
+  bool any = false;
+  for (const WorkerPod& pod : pods) {
+    if (options.instance >= 0 && pod.instance != options.instance) continue;
+    for (const std::string& container : Containers(options)) {
+      fmt::print("==> instance {}: {}/{} <==\n", pod.instance, pod.name, container);
+      std::fflush(stdout);
+      const Status printed = PrintLog(
+          cluster.api.get(),
+          {.ns = cluster.ns, .pod = pod.name, .container = container, .tail = options.tail});
+      std::fflush(stdout);
+      if (!printed && printed.error().code == Code::kNotFound) {
+        fmt::print("nothing yet: {}\n", printed.error().message);
+        continue;
+      }
+      if (!printed) return std::unexpected(printed.error());
+      any = true;
+    }
+  }
+  return any;
+}
+
+Status PrintFolder(const ClusterTarget& cluster, const LogsOptions& options) {
+  StopSignals signals;  // so that Ctrl-C leaves no pod behind
+  PJ_ASSIGN(const auto pod, ReaderPod::Start(cluster.api.get(), {.ns = cluster.ns,
+                                                                 .job = options.job,
+                                                                 .image = options.worker_image,
+                                                                 .outputs = false,
+                                                                 .stop = [&](Millis wait) {
+                                                                   return signals.Wait(wait, -1);
+                                                                 }}));
+  if (options.mini_batch >= 0) {
+    return PrintMiniBatch(pod.get(), static_cast<uint64_t>(options.mini_batch));
+  }
+  if (options.instance >= 0) return PrintInstanceLogs(pod.get(), options.instance);
+  return PrintJobResult(pod.get());
+}
+
+}  // namespace
+
+int LogsCommand(const LogsOptions& options) {
+  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  if (!cluster) return Refused(cluster.error());
+  const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
+  if (!job) return Refused(job.error());
+  if (options.mini_batch < 0 && options.follow && !job->Ended()) {
+    const Status followed = FollowLogs(cluster->api.get(), {.ns = cluster->ns,
+                                                            .job = options.job,
+                                                            .containers = Containers(options),
+                                                            .instance = options.instance,
+                                                            .tail = options.tail});
+    return followed ? kExitDone : Refused(followed.error());
+  }
+  if (options.mini_batch < 0) {
+    const Result<bool> printed = PrintPods(*cluster, options);
+    if (!printed) return Refused(printed.error());
+    if (!job->Ended()) {
+      if (!*printed) PrintNote(fmt::format("{} has no pods that say anything yet", options.job));
+      return kExitDone;
+    }
+  }
+  const Status printed = PrintFolder(*cluster, options);
+  if (!printed && printed.error().code == Code::kCancelled) return kExitInterrupted;
+  if (!printed) return Refused(printed.error());
+  if (options.mini_batch < 0) {
+    PrintNote(fmt::format("`paralleljob fetch {}` brings all log files here", options.job));
+  }
+  return kExitDone;
+}
+
+}  // namespace pj::cli

@@ -1,0 +1,47 @@
+// PodLogs: what a job's worker pods print, one container at a time or all as it comes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "kube/http_api.h"
+
+namespace pj::cli {
+
+struct WorkerPod {
+  std::string name;
+  std::string node;
+  std::string phase;
+  int64_t instance = 0;
+  int64_t restarts = 0;  // of its containers
+  bool ready = false;
+  bool Ended() const { return phase == "Succeeded" || phase == "Failed"; }
+};
+// The job's pods, by instance; with a Job's replacements the older first.
+Result<std::vector<WorkerPod>> WorkerPods(kube::Api* api, const std::string& ns,
+                                          const std::string& job);
+
+struct LogRequest {
+  std::string ns;
+  std::string pod;
+  std::string container;
+  int64_t tail = -1;  // last lines only; -1: all
+};
+// The log as it is now, to stdout. A container that has not started yet is kNotFound.
+Status PrintLog(kube::HttpApi* api, const LogRequest& request);
+
+struct FollowOptions {
+  std::string ns;
+  std::string job;
+  std::vector<std::string> containers;
+  int64_t instance = -1;  // -1: all
+  int64_t tail = -1;
+};
+// Prints each line as it comes, behind "[instance/container]", of all the job's pods, new ones
+// included, until the job has ended. A connection that breaks is taken up without losing or
+// repeating a line.
+Status FollowLogs(kube::HttpApi* api, const FollowOptions& options);
+
+}  // namespace pj::cli
