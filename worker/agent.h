@@ -35,7 +35,7 @@ struct SlotJob {
   std::string job_name;
   std::string output_dir;  // folder of the appended output; may be empty
   std::string logs_dir;
-  std::string node;  // "instance-0"
+  std::string node;      // "instance-0"
   int slots_before = 0;  // of other instances on this machine: they take its first GPUs
   std::string logging_level = "INFO";
   std::string append_format;   // "", "text", "csv", "jsonl"

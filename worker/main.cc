@@ -9,10 +9,10 @@
 #include "base/process.h"
 #include "job/pod_contract.h"
 #include "worker/code_archive.h"
-#include "worker/file_server.h"
-#include "worker/install.h"
-#include "worker/pod_program.h"
-#include "worker/supervise.h"
+#include "worker/pod/file_server.h"
+#include "worker/pod/install.h"
+#include "worker/pod/program.h"
+#include "worker/pod/supervise.h"
 
 namespace {
 

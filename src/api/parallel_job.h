@@ -30,7 +30,13 @@ struct Setting {
 };
 
 enum class DataType {
-  kUriFile, kUriFolder, kMltable, kMlflowModel, kCustomModel, kTritonModel, kLiteral
+  kUriFile,
+  kUriFolder,
+  kMltable,
+  kMlflowModel,
+  kCustomModel,
+  kTritonModel,
+  kLiteral
 };
 enum class InputMode { kRoMount, kDownload, kDirect };
 enum class OutputMode { kRwMount, kUpload, kDirect };
@@ -46,11 +52,11 @@ using KubeJson = std::string;
 struct Input {
   std::string name;
   DataType type = DataType::kUriFolder;
-  std::string path;              // below `volume`, or a local path
-  std::optional<InputMode> mode; // unset: kRoMount, for a tabular mltable kDirect
+  std::string path;               // below `volume`, or a local path
+  std::optional<InputMode> mode;  // unset: kRoMount, for a tabular mltable kDirect
   KubeJson volume;
-  std::string value;             // kLiteral: as Python's str() would write it
-  std::string base_dir;          // folder of the file that names `path`; not part of the manifest
+  std::string value;     // kLiteral: as Python's str() would write it
+  std::string base_dir;  // folder of the file that names `path`; not part of the manifest
   bool operator==(const Input&) const = default;
 };
 
@@ -82,15 +88,15 @@ struct RetrySettings {
 struct Code {
   enum class Source { kNone, kLocal, kConfigMap, kArchive, kVolume, kGit, kImage };
   Source source = Source::kNone;
-  std::string local;      // kLocal: a folder; kImage: a folder in the image
-  KubeJson reference;     // the others: as in the manifest
-  std::string base_dir;   // folder of the file that names `local`; not part of the manifest
+  std::string local;     // kLocal: a folder; kImage: a folder in the image
+  KubeJson reference;    // the others: as in the manifest
+  std::string base_dir;  // folder of the file that names `local`; not part of the manifest
   bool operator==(const Code&) const = default;
 };
 
 struct Environment {
   std::string image;
-  std::string conda_file;                 // path, or the file's text when it has a newline
+  std::string conda_file;  // path, or the file's text when it has a newline
   std::vector<std::string> pip;
   std::map<std::string, std::string> variables;
   std::string base_dir;
@@ -102,15 +108,15 @@ struct Task {
   Code code;
   std::string entry_script;
   Environment environment;
-  std::string program_arguments;          // as written; see SplitProgramArguments
-  std::string append_row_to;              // NAME of the output; empty = none
+  std::string program_arguments;  // as written; see SplitProgramArguments
+  std::string append_row_to;      // NAME of the output; empty = none
   bool operator==(const Task&) const = default;
 };
 
 struct ParallelJobSpec {
   std::vector<Input> inputs;
   std::vector<Output> outputs;
-  std::vector<std::string> input_data;    // NAMEs of the major inputs
+  std::vector<std::string> input_data;  // NAMEs of the major inputs
   std::optional<MiniBatchSize> mini_batch_size;
   std::vector<std::string> partition_keys;
   Setting<int64_t> instance_count{1};
@@ -149,7 +155,7 @@ struct ParallelJobSpec {
 
 struct ParallelJob {
   std::string name;
-  std::string ns;                                    // metadata.namespace
+  std::string ns;  // metadata.namespace
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> annotations;
   ParallelJobSpec spec;

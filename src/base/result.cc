@@ -8,19 +8,32 @@ namespace pj {
 
 std::string_view CodeName(Code code) {
   switch (code) {
-    case Code::kInvalid: return "Invalid";
-    case Code::kNotFound: return "NotFound";
-    case Code::kAlreadyExists: return "AlreadyExists";
-    case Code::kConflict: return "Conflict";
-    case Code::kGone: return "Gone";
-    case Code::kForbidden: return "Forbidden";
-    case Code::kTooLarge: return "TooLarge";
-    case Code::kUnavailable: return "Unavailable";
-    case Code::kIo: return "IoError";
-    case Code::kNoSpace: return "NoSpace";
-    case Code::kCorrupt: return "Corrupt";
-    case Code::kCancelled: return "Cancelled";
-    case Code::kInternal: return "Internal";
+    case Code::kInvalid:
+      return "Invalid";
+    case Code::kNotFound:
+      return "NotFound";
+    case Code::kAlreadyExists:
+      return "AlreadyExists";
+    case Code::kConflict:
+      return "Conflict";
+    case Code::kGone:
+      return "Gone";
+    case Code::kForbidden:
+      return "Forbidden";
+    case Code::kTooLarge:
+      return "TooLarge";
+    case Code::kUnavailable:
+      return "Unavailable";
+    case Code::kIo:
+      return "IoError";
+    case Code::kNoSpace:
+      return "NoSpace";
+    case Code::kCorrupt:
+      return "Corrupt";
+    case Code::kCancelled:
+      return "Cancelled";
+    case Code::kInternal:
+      return "Internal";
   }
   return "Unknown";
 }
@@ -35,24 +48,34 @@ std::string Error::ToString() const {
 }
 
 std::unexpected<Error> Fail(Code code, std::string message, std::string where, std::string hint) {
-  return std::unexpected(
-      Error{code, std::move(message), std::move(where), std::move(hint)});
+  return std::unexpected(Error{code, std::move(message), std::move(where), std::move(hint)});
 }
 
 std::unexpected<Error> FailErrno(int err, std::string what, std::string where) {
   Code code = Code::kIo;
   switch (err) {
     case ENOSPC:
-    case EDQUOT: code = Code::kNoSpace; break;
+    case EDQUOT:
+      code = Code::kNoSpace;
+      break;
     case ENOENT:
-    case ENOTDIR: code = Code::kNotFound; break;
+    case ENOTDIR:
+      code = Code::kNotFound;
+      break;
     case EACCES:
     case EPERM:
-    case EROFS: code = Code::kForbidden; break;
-    case EEXIST: code = Code::kAlreadyExists; break;
+    case EROFS:
+      code = Code::kForbidden;
+      break;
+    case EEXIST:
+      code = Code::kAlreadyExists;
+      break;
     case EAGAIN:
-    case ETIMEDOUT: code = Code::kUnavailable; break;
-    default: break;
+    case ETIMEDOUT:
+      code = Code::kUnavailable;
+      break;
+    default:
+      break;
   }
   return Fail(code, what + " (" + std::strerror(err) + ")", std::move(where));
 }

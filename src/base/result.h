@@ -53,20 +53,20 @@ std::unexpected<Error> Fail(Code code, std::string message, std::string where = 
 std::unexpected<Error> FailErrno(int err, std::string what, std::string where = {});
 
 // PJ_TRY(status_expr): returns the error of a Status or Result from the enclosing function.
-#define PJ_TRY(expr)                                                             \
-  do {                                                                           \
-    if (auto pj_try_status = (expr); !pj_try_status) {                           \
-      return std::unexpected(std::move(pj_try_status).error());                  \
-    }                                                                            \
+#define PJ_TRY(expr)                                            \
+  do {                                                          \
+    if (auto pj_try_status = (expr); !pj_try_status) {          \
+      return std::unexpected(std::move(pj_try_status).error()); \
+    }                                                           \
   } while (false)
 
 // PJ_ASSIGN(auto x, result_expr): x gets the value, or the enclosing function returns the error.
 #define PJ_CONCAT_INNER(a, b) a##b
 #define PJ_CONCAT(a, b) PJ_CONCAT_INNER(a, b)
 #define PJ_ASSIGN(decl, expr) PJ_ASSIGN_IMPL(PJ_CONCAT(pj_result_, __LINE__), decl, expr)
-#define PJ_ASSIGN_IMPL(tmp, decl, expr)                      \
-  auto tmp = (expr);                                         \
-  if (!tmp) return std::unexpected(std::move(tmp).error());  \
+#define PJ_ASSIGN_IMPL(tmp, decl, expr)                     \
+  auto tmp = (expr);                                        \
+  if (!tmp) return std::unexpected(std::move(tmp).error()); \
   decl = std::move(*tmp)
 
 }  // namespace pj

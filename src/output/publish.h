@@ -17,7 +17,7 @@ struct PublishRequest {
   std::string segments_dir;
   std::vector<ledger::ShardRecord> shards;  // sealed, ordered, a partition of [0, M)
   uint64_t mini_batches = 0;
-  bool ended = true;  // false, for an audit only: shards may be unsealed, and missing
+  bool ended = true;         // false, for an audit only: shards may be unsealed, and missing
   bool complete = true;      // every mini-batch must have exactly one entry; else a partial file
   std::string header;        // bytes put first (csv header line with "\n"); may be empty
   std::string destination;   // final path; its folder exists

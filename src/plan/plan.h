@@ -81,8 +81,8 @@ struct PlanRequest {
 // --- The plan -----------------------------------------------------------------------------------
 
 struct FileRef {
-  std::string path;   // absolute
-  uint64_t size = 0;  // fingerprint at planning time
+  std::string path;      // absolute
+  uint64_t size = 0;     // fingerprint at planning time
   int64_t mtime_ns = 0;  // 0: not compared, the size alone tells
   bool operator==(const FileRef&) const = default;
 };

@@ -1,6 +1,6 @@
 // PodProgram: what runs in a worker or finaliser pod, as a state machine in virtual time: a
 // supervisor that starts a died agent again, and the agent's turns around the production AgentCore:
-// result, control, plan, work, end (worker/pod_agent.cc is the same with threads).
+// result, control, plan, work, end (worker/pod/agent.cc is the same with threads).
 #pragma once
 
 #include <functional>

@@ -7,7 +7,7 @@
 
 #include "base/fs.h"
 #include "pod_world.h"
-#include "worker/pod_job.h"
+#include "worker/pod/job.h"
 
 namespace pj::worker {
 namespace {

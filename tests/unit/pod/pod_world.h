@@ -14,8 +14,8 @@
 #include "kube/memory_api.h"
 #include "operator/reconcile.h"
 #include "unit/temp_dir.h"
-#include "worker/pod_agent.h"
-#include "worker/pod_end.h"
+#include "worker/pod/agent.h"
+#include "worker/pod/end.h"
 
 namespace pj::worker {
 

@@ -1,10 +1,10 @@
-#include "worker/pod_finalise.h"
+#include "worker/pod/finalise.h"
 
 #include <utility>
 
 #include "base/log.h"
-#include "worker/pod_end.h"
-#include "worker/pod_job.h"
+#include "worker/pod/end.h"
+#include "worker/pod/job.h"
 
 namespace pj::worker {
 

@@ -1,4 +1,4 @@
-#include "worker/worker_lease.h"
+#include "worker/pod/worker_lease.h"
 
 #include <utility>
 

@@ -8,8 +8,8 @@
 
 #include "base/result.h"
 #include "worker/guardian.h"
-#include "worker/pod_agent.h"
-#include "worker/pod_config.h"
+#include "worker/pod/agent.h"
+#include "worker/pod/config.h"
 
 namespace pj::worker {
 

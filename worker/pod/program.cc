@@ -1,4 +1,4 @@
-#include "worker/pod_program.h"
+#include "worker/pod/program.h"
 
 #include <fmt/core.h>
 #include <signal.h>
@@ -19,9 +19,9 @@
 #include "job/pod_contract.h"
 #include "kube/http_api.h"
 #include "kube/kubeconfig.h"
-#include "worker/pod_agent.h"
-#include "worker/pod_finalise.h"
-#include "worker/slot_place.h"
+#include "worker/pod/agent.h"
+#include "worker/pod/finalise.h"
+#include "worker/pod/slot_place.h"
 
 namespace pj::worker {
 namespace {

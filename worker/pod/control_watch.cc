@@ -1,4 +1,4 @@
-#include "worker/control_watch.h"
+#include "worker/pod/control_watch.h"
 
 #include <unistd.h>
 

@@ -11,11 +11,11 @@
 #include "job/run_store.h"
 #include "plan/plan.h"
 #include "worker/agent.h"
-#include "worker/control_watch.h"
-#include "worker/pod_agent.h"
-#include "worker/pod_end.h"
-#include "worker/pod_plan.h"
-#include "worker/worker_lease.h"
+#include "worker/pod/agent.h"
+#include "worker/pod/control_watch.h"
+#include "worker/pod/end.h"
+#include "worker/pod/plan.h"
+#include "worker/pod/worker_lease.h"
 
 namespace pj::worker {
 

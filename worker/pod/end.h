@@ -10,7 +10,7 @@
 #include "job/run_store.h"
 #include "ledger/record.h"
 #include "policy/verdict.h"
-#include "worker/pod_config.h"
+#include "worker/pod/config.h"
 
 namespace pj::worker {
 

@@ -1,5 +1,5 @@
 // PodAgent: the turn: result, control, work.
-#include "worker/pod_agent.h"
+#include "worker/pod/agent.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,8 +7,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "ledger/record.h"
-#include "worker/pod_agent_impl.h"
-#include "worker/pod_job.h"
+#include "worker/pod/agent_impl.h"
+#include "worker/pod/job.h"
 
 namespace pj::worker {
 namespace {

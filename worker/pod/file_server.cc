@@ -1,4 +1,4 @@
-#include "worker/file_server.h"
+#include "worker/pod/file_server.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>

@@ -1,4 +1,4 @@
-#include "worker/pod_plan.h"
+#include "worker/pod/plan.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>

@@ -1,4 +1,4 @@
-#include "worker/install.h"
+#include "worker/pod/install.h"
 
 #include <filesystem>
 #include <initializer_list>

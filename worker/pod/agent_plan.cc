@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "ledger/record.h"
 #include "worker/planning.h"
-#include "worker/pod_agent_impl.h"
-#include "worker/pod_job.h"
+#include "worker/pod/agent_impl.h"
+#include "worker/pod/job.h"
 
 namespace pj::worker {
 namespace {

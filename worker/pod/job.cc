@@ -1,4 +1,4 @@
-#include "worker/pod_job.h"
+#include "worker/pod/job.h"
 
 #include <filesystem>
 

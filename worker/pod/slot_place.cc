@@ -1,4 +1,4 @@
-#include "worker/slot_place.h"
+#include "worker/pod/slot_place.h"
 
 #include <time.h>
 #include <unistd.h>

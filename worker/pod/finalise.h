@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "kube/api.h"
-#include "worker/pod_config.h"
+#include "worker/pod/config.h"
 
 namespace pj::worker {
 

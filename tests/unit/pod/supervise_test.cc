@@ -1,4 +1,4 @@
-#include "worker/supervise.h"
+#include "worker/pod/supervise.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -10,7 +10,7 @@
 #include "base/fs.h"
 #include "job/pod_contract.h"
 #include "unit/temp_dir.h"
-#include "wait_for.h"
+#include "unit/worker/wait_for.h"
 
 namespace pj::worker {
 namespace {

@@ -1,4 +1,4 @@
-#include "worker/supervise.h"
+#include "worker/pod/supervise.h"
 
 #include <fmt/core.h>
 #include <signal.h>

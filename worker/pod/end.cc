@@ -1,4 +1,4 @@
-#include "worker/pod_end.h"
+#include "worker/pod/end.h"
 
 #include <utility>
 
@@ -8,7 +8,7 @@
 #include "job/rules.h"
 #include "kube/leader_election.h"
 #include "worker/finish.h"
-#include "worker/pod_job.h"
+#include "worker/pod/job.h"
 
 namespace pj::worker {
 namespace {

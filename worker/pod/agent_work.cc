@@ -7,7 +7,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "report/report.h"
-#include "worker/pod_agent_impl.h"
+#include "worker/pod/agent_impl.h"
 #include "worker/settings.h"
 
 namespace pj::worker {

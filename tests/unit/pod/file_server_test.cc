@@ -1,4 +1,4 @@
-#include "worker/file_server.h"
+#include "worker/pod/file_server.h"
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>

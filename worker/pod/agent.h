@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "kube/api.h"
 #include "worker/guardian.h"
-#include "worker/pod_config.h"
+#include "worker/pod/config.h"
 
 namespace pj::worker {
 

@@ -6,7 +6,7 @@
 #include "api/parallel_job.h"
 #include "base/result.h"
 #include "job/resolved_job.h"
-#include "worker/pod_config.h"
+#include "worker/pod/config.h"
 
 namespace pj::worker {
 

@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "job/job_objects.h"
 #include "plan/plan.h"
-#include "worker/pod_config.h"
+#include "worker/pod/config.h"
 
 namespace pj::worker {
 

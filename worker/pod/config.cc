@@ -1,4 +1,4 @@
-#include "worker/pod_config.h"
+#include "worker/pod/config.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
