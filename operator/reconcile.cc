@@ -31,6 +31,22 @@ Status NoteLostWorkers(Turn* turn) {
   return {};
 }
 
+Status Act(Turn* turn, const Decision& decision) {
+  PJ_TRY(EnsureControl(turn, decision));
+  PJ_TRY(EnsureWorkers(turn, decision));
+  PJ_TRY(NoteLostWorkers(turn));
+  PJ_TRY(EnsureResult(turn, decision));
+  PJ_TRY(StopStragglers(turn));
+  TellStanding(turn, decision);
+  return {};
+}
+
+// An answer that no second try changes until a person does something: the status must tell.
+bool IsRefusal(const Error& error) {
+  return error.code == Code::kForbidden || error.code == Code::kInvalid ||
+         error.code == Code::kTooLarge;
+}
+
 }  // namespace
 
 Reconciler::Reconciler(ReconcilerOptions options)
@@ -64,14 +80,12 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
   }
   const Decision decision = Decide(&turn);
   if (!decision.Stalled()) {
-    PJ_TRY(EnsureControl(&turn, decision));
-    PJ_TRY(EnsureWorkers(&turn, decision));
-    PJ_TRY(NoteLostWorkers(&turn));
-    PJ_TRY(EnsureResult(&turn, decision));
-    PJ_TRY(StopStragglers(&turn));
-    TellStanding(&turn, decision);
+    const Status acted = Act(&turn, decision);
+    if (!acted && !IsRefusal(acted.error())) return std::unexpected(acted.error());
+    if (!acted) turn.refused = acted.error();
   }
   PJ_TRY(WriteStatus(&turn, decision, &memory.standing));
+  if (turn.refused) return std::unexpected(*turn.refused);  // tried again, ever more seldom
   return turn.next;
 }
 

@@ -229,6 +229,7 @@ class Builder {
 
 Condition Progress(const Turn& turn, const Decision& decision) {
   const JobWorld& world = turn.world;
+  if (turn.refused) return {"Reconciling", true, "Refused", turn.refused->ToString()};
   if (const job::WorkerState* worker = Troubled(world)) {
     return {"Reconciling", true, worker->trouble_reason, worker->trouble_message};
   }

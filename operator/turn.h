@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "operator/options.h"
 #include "operator/world.h"
 #include "operator/writer.h"
@@ -44,8 +45,9 @@ struct Turn {
   Writer& writer;
   const OperatorOptions& options;
   const Clock& clock;
-  int64_t all_pods = 0;  // wanted by all running jobs together
-  Nanos next = kNever;   // when to look again, without any event
+  int64_t all_pods = 0;          // wanted by all running jobs together
+  Nanos next = kNever;           // when to look again, without any event
+  std::optional<Error> refused;  // the API server's no to something that the job needs
 
   Nanos now() const { return clock.Monotonic(); }
   const ParallelJobView& job() const { return world.job; }

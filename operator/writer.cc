@@ -18,7 +18,9 @@ Error ErrorOf(const Request& request, const Response& response) {
   if (response.code == 429 || response.code >= 500) code = Code::kUnavailable;
   const std::string& said = response.message.empty() ? response.reason : response.message;
   return {code, fmt::format("{} ({})", said, response.code),
-          fmt::format("{} {}/{}", request.type.plural, request.ns, request.name),
+          request.name.empty()
+              ? fmt::format("creating one of {} in {}", request.type.plural, request.ns)
+              : fmt::format("{} {}/{}", request.type.plural, request.ns, request.name),
           code == Code::kForbidden ? "the operator's role lacks this permission, or a policy or "
                                      "quota of the namespace forbids it"
                                    : ""};

@@ -20,7 +20,7 @@ namespace pj::kube {
 struct WorkQueueOptions {
   const Clock* clock = nullptr;  // null: SystemClock()
   Nanos first_backoff = Millis(5);
-  Nanos max_backoff = Seconds(1000);
+  Nanos max_backoff = Seconds(60);
 };
 
 // Thread-safe. A worker's turn: Get(), work, then Forget() or AddRateLimited(), and always Done().

@@ -328,6 +328,50 @@ TEST_F(ReconcileTest, EachSettingIsShownWithItsSource) {
 }
 
 // Whatever single request fails or gets lost, a later turn makes it good, and once only.
+// Answers what creates one kind as an admission webhook, a quota or the schema would.
+class RefusingApi : public kube::Api {
+ public:
+  RefusingApi(kube::Api* api, const kube::ResourceType& type, int code)
+      : api_(api), type_(type), code_(code) {}
+  Result<kube::Response> Do(const kube::Request& request) override {
+    if (!refusing || request.verb != kube::Verb::kCreate || request.type.plural != type_.plural) {
+      return api_->Do(request);
+    }
+    return kube::Response{.code = code_, .reason = "Refused", .message = "exceeded quota: tiny"};
+  }
+  Result<std::unique_ptr<kube::Watch>> OpenWatch(const kube::WatchRequest& request) override {
+    return api_->OpenWatch(request);
+  }
+  bool refusing = true;
+
+ private:
+  kube::Api* api_;
+  const kube::ResourceType& type_;
+  const int code_;
+};
+
+TEST_F(ReconcileTest, WhatTheServerRefusesStandsInTheStatusUntilItIsAllowed) {
+  for (const int code : {403, 422}) {
+    for (const kube::ResourceType* type : {&Jobs(), &Roles(), &kube::ConfigMaps()}) {
+      Apply();
+      RefusingApi api(api_.get(), *type, code);
+      Reconciler reconciler({.api = &api, .reader = reader_.get(), .clock = &clock_});
+      EXPECT_FALSE(reconciler.Reconcile({kNs, kName}));  // so that it is tried again
+      const Json condition = Condition("Reconciling");
+      EXPECT_EQ(condition["status"], "True");
+      EXPECT_EQ(condition["reason"], "Refused");
+      EXPECT_THAT(condition["message"], testing::HasSubstr("exceeded quota: tiny"));
+      EXPECT_THAT(condition["message"], testing::HasSubstr(type->plural));
+      api.refusing = false;
+      clock_.Advance(Seconds(6));
+      EXPECT_TRUE(reconciler.Reconcile({kNs, kName}));
+      EXPECT_EQ(Condition("Reconciling")["reason"], "Starting");
+      Delete(kube::ParallelJobs(), kName);
+      Turn();
+    }
+  }
+}
+
 TEST_F(ReconcileTest, EveryRequestMayFailOnce) {
   for (const auto fault : {kube::Fault::kLoseRequest, kube::Fault::kLoseResponse,
                            kube::Fault::kServerError, kube::Fault::kConflict}) {
