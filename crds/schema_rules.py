@@ -28,6 +28,8 @@ def add(made, fields):
         data(made[path])
     inputs(made["spec.inputs"]["items"])
     outputs(made["spec.outputs"]["items"])
+    for path in ("spec.outputs[].volume", "spec.work.volume"):
+        keeps(made[path])
     made["spec.inputData"].update(pattern=BINDING.replace("ROOT", "inputs"))
     made["spec.miniBatchSize"]["pattern"] = SIZE
     # Not by `maximum`: that is compared as a floating-point number.
@@ -85,6 +87,18 @@ def outputs(item):
          "must be relative to the volume: remove the first /", fieldPath=".path")
     rule(item, "!has(self.header) || !has(self.format) || self.format != 'jsonl'",
          "jsonl has no header: remove it", fieldPath=".header")
+
+
+# Written by pods, and there after them: CheckKeeps() of src/api/kube_fields.cc.
+LASTING = ("persistentVolumeClaim", "nfs", "csi")
+
+
+def keeps(volume):
+    rule(volume, " || ".join(f"has(self.{kind})" for kind in LASTING),
+         "what is written there must outlive the pods: use persistentVolumeClaim, nfs or csi")
+    rule(volume, " && ".join(f"!(has(self.{kind}) && has(self.{kind}.readOnly) && "
+                             f"self.{kind}.readOnly)" for kind in LASTING),
+         "cannot be written to: remove readOnly")
 
 
 def task(made):

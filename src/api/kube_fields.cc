@@ -328,4 +328,22 @@ std::vector<Error> CheckFragment(const Field& fragment, const std::string& json)
   return std::move(checker.errors);
 }
 
+std::vector<Error> CheckKeeps(const std::string& json) {
+  const auto value = ParseJson(json);
+  if (!value || !value->is_object() || value->size() != 1) return {};  // CheckFragment's to say
+  const std::string kind = value->begin().key();
+  const Json& source = value->begin().value();
+  const char* hint = "use persistentVolumeClaim, nfs or csi";
+  if (kind == "emptyDir" || kind == "ephemeral") {
+    return {{pj::Code::kInvalid, "is of one pod alone, and gone with it", kind, hint}};
+  }
+  if (kind == "configMap" || kind == "secret" || kind == "projected" || kind == "image") {
+    return {{pj::Code::kInvalid, "cannot be written to", kind, hint}};
+  }
+  if (source.is_object() && source.contains("readOnly") && source["readOnly"] == true) {
+    return {{pj::Code::kInvalid, "cannot be written to", kind + ".readOnly", "remove it"}};
+  }
+  return {};
+}
+
 }  // namespace pj::api

@@ -23,4 +23,8 @@ std::vector<NestedField> NestedFields(const Field& fragment);
 // keys, wrong types, more than the limits. `where` of an error is the path below the fragment.
 std::vector<Error> CheckFragment(const Field& fragment, const std::string& json);
 
+// Nothing when what is written to the volume source `json` is still there after the pods, for all
+// of them to read; otherwise what is wrong with it.
+std::vector<Error> CheckKeeps(const std::string& json);
+
 }  // namespace pj::api

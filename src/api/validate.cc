@@ -196,6 +196,7 @@ class Validator {
         Warn(path + ".mode", "direct is treated as rw_mount", "write rw_mount");
       }
       CheckFragmentAt(path + ".volume", output.volume);
+      CheckKeepsAt(path + ".volume", output.volume);
       CheckFormat(path, output);
     }
   }
@@ -376,8 +377,13 @@ class Validator {
     }
   }
 
+  void CheckKeepsAt(const std::string& path, const KubeJson& json) {
+    for (const pj::Error& error : CheckKeeps(json)) ErrorFrom(path, error);
+  }
+
   void CheckCluster() {
     CheckFragmentAt("spec.work.volume", spec_.work_volume);
+    CheckKeepsAt("spec.work.volume", spec_.work_volume);
     CheckFragmentAt("spec.podTemplate", spec_.pod_template);
     const std::string& manager = spec_.managed_by;
     if (!manager.empty() &&

@@ -254,6 +254,13 @@ def pod_cases():
             *each("spec/inputs/0/volume", BAD, *volumes_bad),
             *each("spec/inputs/0/volume", OURS, None),
             *each("spec/work", GOOD, {"volume": CLAIM}, {}),
+            *(case for at in ("spec/outputs/0/volume", "spec/work/volume") for case in (
+                *each(at, GOOD, {"nfs": {"server": "host", "path": "/export"}},
+                      {"csi": {"driver": "x.example", "readOnly": False}}),
+                *each(at, BAD, {"emptyDir": {}}, {"configMap": {"name": "a"}},
+                      {"secret": {"secretName": "a"}}, {"image": {"reference": "a/b:1"}},
+                      {"persistentVolumeClaim": {"claimName": "a", "readOnly": True}},
+                      {"ephemeral": {"volumeClaimTemplate": {"spec": {}}}}))),
             *each("spec/work", BAD, {"volume": {}}, {"claim": "x"})]
 
 

@@ -221,10 +221,11 @@ CASES = {
 CLUSTER = {
     "metadata.namespace": {"metadata": {"namespace": "batch"}},
     "spec.outputs[].volume": {"spec": {"outputs": [
-        {"name": "rows", "path": "x", "volume": {"emptyDir": {}}, "mode": "upload"}]}},
+        {"name": "rows", "path": "x", "volume": {"nfs": {"server": "h", "path": "/e"}},
+         "mode": "upload"}]}},
     "spec.task.environment.image": {"spec": {"task": {"environment": {"image": "example/x:1"}}}},
     "spec.podTemplate": {"spec": {"podTemplate": {"resources": {"limits": {"cpu": 1}}}}},
-    "spec.work.volume": {"spec": {"work": {"volume": {"emptyDir": {}}}}},
+    "spec.work.volume": {"spec": {"work": {"volume": {"nfs": {"server": "h", "path": "/e"}}}}},
     "spec.logs": {"spec": {"logs": "none"}},
     "spec.suspend": {"spec": {"suspend": True}},
     "spec.cancel": {"spec": {"cancel": True}},

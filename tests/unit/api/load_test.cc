@@ -108,6 +108,12 @@ TEST_F(LoadFile, RefusesBadValues) {
       {"podTemplate: {resources: {limits: {cpu: .inf}}}", "JSON does not know"},
       {"work: {volume: {hostPath: {path: /}}}", "host paths are not allowed"},
       {"work: {volume: {nfs: {}, csi: {}}}", "not exactly one"},
+      {"work: {volume: {emptyDir: {}}}", "is of one pod alone, and gone with it"},
+      {"work: {volume: {ephemeral: {volumeClaimTemplate: {}}}}", "use persistentVolumeClaim"},
+      {"work: {volume: {configMap: {name: a}}}", "cannot be written to"},
+      {"work: {volume: {image: {reference: a}}}", "cannot be written to"},
+      {"work: {volume: {nfs: {server: h, path: /e, readOnly: true}}}",
+       "nfs.readOnly: cannot be written to"},
       {"work: {volume: {persistentVolumeClame: {}}}", "did you mean persistentVolumeClaim?"},
       {"logs: drop", "one of keep, none"},
       {"managedBy: me", "must be domain/name"},
@@ -361,11 +367,12 @@ TEST_F(LoadFile, FilesAreLookedAtOnlyIfAsked) {
 
 TEST_F(LoadFile, ListsWhatOnlyAClusterKnows) {
   EXPECT_TRUE(ClusterOnlyFields(Load(Manifest()).jobs.at(0).job).empty());
-  const LoadedFile f = Load(Manifest(
-      "podTemplate: {resources: {limits: {cpu: 2}}}\nwork: {volume: {emptyDir: {}}}\nlogs: none\n"
-      "suspend: true\ncancel: true\nmanagedBy: a.b/c\nactiveDeadlineSeconds: "
-      "5\nttlSecondsAfterFinished: 6",
-      "environment: {image: debian}"));
+  const LoadedFile f =
+      Load(Manifest("podTemplate: {resources: {limits: {cpu: 2}}}\nwork: {volume: {nfs: {server: "
+                    "h, path: /e}}}\nlogs: none\n"
+                    "suspend: true\ncancel: true\nmanagedBy: a.b/c\nactiveDeadlineSeconds: "
+                    "5\nttlSecondsAfterFinished: 6",
+                    "environment: {image: debian}"));
   EXPECT_EQ(f.Text(), "");
   EXPECT_THAT(ClusterOnlyFields(f.jobs.at(0).job),
               ElementsAre("spec.task.environment.image", "spec.podTemplate", "spec.work.volume",
