@@ -20,7 +20,11 @@ const char* SourceName(api::Origin origin) {
   return "default";
 }
 
-const char* SourceName(bool set) { return set ? "manifest" : "default"; }
+// Of a field without an Origin.
+const char* SourceOf(const api::ParallelJobSpec& spec, const std::string& path, bool set) {
+  if (!set) return "default";
+  return spec.from_flags.paths.contains(path) ? "flag" : "manifest";
+}
 
 std::string Shown(int64_t value) { return fmt::format("{}", value); }
 std::string Shown(bool value) { return value ? "true" : "false"; }
@@ -44,7 +48,8 @@ EffectiveSetting Integer(const api::Field& field, std::string name, api::Paralle
   }
   const std::optional<int64_t>& value = *std::get<std::optional<int64_t>*>(slot);
   const std::string shown = value ? Shown(*value) : std::string(field.default_text);
-  return {std::move(name), shown, SourceName(value.has_value())};
+  const char* source = SourceOf(spec, std::string(field.path), value.has_value());
+  return {std::move(name), shown, source};
 }
 
 template <class T>
@@ -59,7 +64,7 @@ std::vector<EffectiveSetting> Effective(const api::ParallelJobSpec& spec) {
   const api::Field* size = api::FindField("spec.miniBatchSize");
   if (spec.partition_keys.empty()) {
     out.push_back({"miniBatchSize", Shown(spec.mini_batch_size, size->default_text),
-                   SourceName(spec.mini_batch_size.has_value())});
+                   SourceOf(spec, "spec.miniBatchSize", spec.mini_batch_size.has_value())});
   }
   api::ParallelJobSpec copy = spec;  // slots point into a spec that may change
   for (const api::Field& field : api::Fields()) {
@@ -67,7 +72,8 @@ std::vector<EffectiveSetting> Effective(const api::ParallelJobSpec& spec) {
     std::string name(field.path.substr(5));
     if (name == "progressUpdateTimeoutSeconds") {
       out.push_back({std::move(name), Shown(spec.EffectiveProgressTimeoutSeconds()),
-                     SourceName(spec.progress_update_timeout_seconds.has_value())});
+                     SourceOf(spec, std::string(field.path),
+                              spec.progress_update_timeout_seconds.has_value())});
     } else if (EffectiveSetting setting = Integer(field, std::move(name), copy);
                !setting.value.empty()) {
       out.push_back(std::move(setting));
@@ -76,7 +82,8 @@ std::vector<EffectiveSetting> Effective(const api::ParallelJobSpec& spec) {
   out.push_back(Of("loggingLevel", spec.logging_level));
   out.push_back(Of("copyLogsToParent", spec.copy_logs_to_parent));
   out.push_back(Of("successPolicy", spec.success_policy));
-  out.push_back({"logs", Shown(spec.logs), SourceName(spec.logs != api::LogsPolicy::kKeep)});
+  out.push_back(
+      {"logs", Shown(spec.logs), SourceOf(spec, "spec.logs", spec.logs != api::LogsPolicy::kKeep)});
   return out;
 }
 

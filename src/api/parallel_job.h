@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -113,6 +114,13 @@ struct Task {
   bool operator==(const Task&) const = default;
 };
 
+// Paths of fields without an Origin that flags in programArguments gave; as with Origin, where a
+// value came from makes no two specs different.
+struct FlagFields {
+  std::set<std::string> paths;
+  bool operator==(const FlagFields& /*other*/) const { return true; }
+};
+
 struct ParallelJobSpec {
   std::vector<Input> inputs;
   std::vector<Output> outputs;
@@ -145,6 +153,7 @@ struct ParallelJobSpec {
   std::optional<int64_t> ttl_seconds_after_finished;
   std::string rerun;
   RerunPolicy rerun_policy = RerunPolicy::kAll;
+  FlagFields from_flags;
   bool operator==(const ParallelJobSpec&) const = default;
 
   const Input* FindInput(const std::string& name) const;

@@ -255,6 +255,7 @@ class FlagTaker {
     if (optional && *optional != number) {
       return Contradiction(flag.name, field.path, use, value);
     }
+    if (!optional) spec_.from_flags.paths.emplace(field.path);
     optional = number;
   }
 

@@ -310,7 +310,8 @@ TEST_F(ReconcileTest, TheTimeToLiveRemovesChildrenButNotTheJob) {
 
 TEST_F(ReconcileTest, EachSettingIsShownWithItsSource) {
   Json job = SmallJob();
-  job["spec"]["task"]["programArguments"] = "--error_threshold 7 --x y";
+  job["spec"]["task"]["programArguments"] =
+      "--error_threshold 7 --progress_update_timeout 70 --process_count_per_node 3 --x y";
   Apply(job);
   Settle();
   std::map<std::string, std::pair<std::string, std::string>> shown;
@@ -322,7 +323,8 @@ TEST_F(ReconcileTest, EachSettingIsShownWithItsSource) {
   EXPECT_EQ(shown["errorThreshold"], Pair("7", "flag"));
   EXPECT_EQ(shown["instanceCount"], Pair("2", "manifest"));
   EXPECT_EQ(shown["retrySettings.maxRetries"], Pair("2", "default"));
-  EXPECT_EQ(shown["progressUpdateTimeoutSeconds"], Pair("1980", "default"));
+  EXPECT_EQ(shown["progressUpdateTimeoutSeconds"], Pair("70", "flag"));
+  EXPECT_EQ(shown["maxConcurrencyPerInstance"], Pair("3", "flag"));
   EXPECT_EQ(shown["miniBatchSize"], Pair("5", "manifest"));
   EXPECT_EQ(shown["loggingLevel"], Pair("INFO", "default"));
 }
