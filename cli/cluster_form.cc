@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "api/load.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "cli/conda.h"
 #include "cli/packed_files.h"
 #include "cli/portable.h"
 
@@ -47,6 +47,29 @@ bool ReadClaim(const std::string& text, api::KubeJson* volume, std::string* path
   return true;
 }
 
+// Every package that an environment asks for, as its files name them.
+std::vector<std::string> Packages(const api::Environment& environment) {
+  std::vector<std::string> out = environment.pip;
+  if (environment.conda_file.empty()) return out;
+  const Result<CondaFile> conda = ParseCondaFile(environment.conda_file, "condaFile");
+  if (!conda) return out;  // its text is no list of packages: said when something installs them
+  out.insert(out.begin(), conda->pip.begin(), conda->pip.end());
+  out.insert(out.begin(), conda->packages.begin(), conda->packages.end());
+  if (!conda->python_pin.empty()) out.insert(out.begin(), "python" + conda->python_pin);
+  return out;
+}
+
+// The first few, for a message.
+std::string Listed(const std::vector<std::string>& packages) {
+  constexpr size_t kMost = 12;
+  if (packages.empty()) return "the packages of condaFile";
+  const size_t shown = std::min(packages.size(), kMost);
+  std::string out;
+  for (size_t i = 0; i < shown; ++i) out += (i == 0 ? "" : ", ") + packages[i];
+  if (packages.size() > shown) out += fmt::format(" and {} more", packages.size() - shown);
+  return out;
+}
+
 class Former {
  public:
   Former(api::ParallelJob job, const ClusterFormOptions& options, Diagnostics* out)
@@ -58,6 +81,7 @@ class Former {
     if (Status made = MakePortable(options_.file, &form_.job); !made) {
       Add("spec.task.environment.condaFile", made.error());
     }
+    if (options_.image_given) ReplaceEnvironment();
     PackCode();
     for (api::Input& input : form_.job.spec.inputs) PackInput(&input);
     SetOutputs();
@@ -71,6 +95,30 @@ class Former {
                .field = field,
                .message = error.where.empty() ? error.message : error.where + " " + error.message,
                .hint = error.hint});
+  }
+
+  // Pods install nothing: the image that was asked for is all that the script finds.
+  void ReplaceEnvironment() {
+    api::Environment& environment = form_.job.spec.task.environment;
+    if (environment.conda_file.empty() && environment.pip.empty()) return;
+    out_->Add({.severity = Severity::kNote,
+               .file = options_.file,
+               .field = "spec.task.environment",
+               .message = fmt::format("is {} as it is: it must hold {}", environment.image,
+                                      Listed(Packages(environment)))});
+    environment.conda_file.clear();
+    environment.pip.clear();
+  }
+
+  // What to type so that there is an image.
+  void SayImage(Diagnostic* finding) const {
+    const api::Environment& environment = form_.job.spec.task.environment;
+    const bool packages = !environment.conda_file.empty() || !environment.pip.empty();
+    finding->hint = fmt::format(
+        "{}: {} --image {}=REFERENCE",
+        packages ? "build an image that holds " + Listed(Packages(environment)) + ", then type"
+                 : "name one",
+        options_.typed, options_.image_name);
   }
 
   PackOptions Options(std::string what, const std::string& where, std::string way_out) const {
@@ -163,6 +211,8 @@ class Former {
     for (Diagnostic finding : found.all()) {
       if (finding.severity != Severity::kError) continue;  // told when the file was read
       finding.file = options_.file;
+      const bool image = finding.field == "spec.task.environment.image";
+      if (image || finding.field == "spec.task.environment") SayImage(&finding);
       if (finding.field.starts_with("spec.outputs[")) {
         const std::string name = finding.field.substr(13, finding.field.find(']') - 13);
         finding.hint += fmt::format(", or --output {}=pvc:CLAIM/path", name);
@@ -183,6 +233,13 @@ class Former {
 };
 
 }  // namespace
+
+ClusterFormOptions FormOptions(const FileOptions& file, const api::LoadedJob& loaded) {
+  return {.file = file.files.at(0),
+          .image_given = !file.images.empty(),
+          .image_name = loaded.step.empty() ? loaded.job.name : loaded.step,
+          .typed = file.typed.empty() ? "paralleljob submit -f " + file.files[0] : file.typed};
+}
 
 ClusterForm ToClusterForm(api::ParallelJob job, const ClusterFormOptions& options,
                           Diagnostics* out) {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "api/parallel_job.h"
+#include "api/load.h"
 #include "base/diagnostics.h"
-#include "base/result.h"
+#include "cli/commands.h"
 #include "kube/objects.h"
 
 namespace pj::cli {
@@ -16,6 +16,10 @@ struct ClusterFormOptions {
   std::string file;                            // the job file, for relative paths
   std::map<std::string, std::string> outputs;  // --output NAME=pvc:CLAIM/path
   std::vector<std::string> exclude;            // never packed
+  // --image was given: it stands for the whole environment, Conda file and pip included.
+  bool image_given = false;
+  std::string image_name;  // the NAME of --image NAME=REF that means this job
+  std::string typed;       // the command line, for a message that says what to type instead
 };
 
 struct ClusterForm {
@@ -24,6 +28,9 @@ struct ClusterForm {
   // Files that only `kubectl apply --server-side` takes.
   std::vector<std::string> oversized;
 };
+
+// The part of the options that a command's own options decide.
+ClusterFormOptions FormOptions(const FileOptions& file, const api::LoadedJob& loaded);
 
 // What does not fit, and what the job still lacks for a cluster (an image, volumes), are findings;
 // the form is meaningful only without errors.

@@ -34,13 +34,13 @@ int ToStdout(const ConvertOptions& options, api::LoadedJob job) {
 }
 
 int ToFolder(const ConvertOptions& options, api::LoadedJob job) {
+  ClusterFormOptions how = FormOptions(options.file, job);
+  how.outputs = options.outputs;
+  how.exclude = {options.out_dir};
   Diagnostics findings;
-  const ClusterForm form = ToClusterForm(
-      std::move(job.job),
-      {.file = options.file.files[0], .outputs = options.outputs, .exclude = {options.out_dir}},
-      &findings);
+  const ClusterForm form = ToClusterForm(std::move(job.job), how, &findings);
+  PrintDiagnostics(findings);
   if (findings.HasErrors()) {
-    PrintDiagnostics(findings);
     if (options.file.json) fmt::print("{}\n", NotStartedJson(findings));
     return kExitBadInput;
   }

@@ -83,12 +83,12 @@ int Wait(const SubmitOptions& options, kube::Api* api, const ClusterForm& form, 
 int SubmitCommand(const SubmitOptions& options) {
   std::optional<api::LoadedJob> loaded = LoadOne(options.file);
   if (!loaded) return kExitBadInput;
+  ClusterFormOptions how = FormOptions(options.file, *loaded);
+  how.outputs = options.outputs;
   Diagnostics findings;
-  ClusterForm form =
-      ToClusterForm(std::move(loaded->job),
-                    {.file = options.file.files[0], .outputs = options.outputs}, &findings);
+  ClusterForm form = ToClusterForm(std::move(loaded->job), how, &findings);
+  PrintDiagnostics(findings);
   if (findings.HasErrors()) {
-    PrintDiagnostics(findings);
     if (options.file.json) fmt::print("{}\n", NotStartedJson(findings));
     return kExitBadInput;
   }

@@ -16,6 +16,7 @@ struct FileOptions {
   std::vector<std::string> set;                    // --set spec.field=value
   bool strict = false;
   bool json = false;  // -o json
+  std::string typed;  // the whole command line, for a message that says what to type instead
 };
 
 struct RunOptions {

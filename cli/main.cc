@@ -43,7 +43,8 @@ void AddFileOptions(CLI::App* command, FileOptions* file) {
       ->required()
       ->type_name("FILE");
   AddPairs(command, "--input", &file->input_paths, "where an input lies on this machine");
-  AddPairs(command, "--image", &file->images, "container image for a registered environment");
+  AddPairs(command, "--image", &file->images,
+           "container image: of a registered environment, of the step or of the job NAME");
   command
       ->add_option("--set", file->set, "change a field of the manifest, e.g. spec.instanceCount=4")
       ->type_name("FIELD=VALUE")
@@ -258,6 +259,25 @@ int Dispatch(const CLI::App& app, const AllOptions& all) {
   return pj::cli::VerifyCommand(all.verify);
 }
 
+// The command line as a person types it into a shell.
+std::string Typed(const std::string& name, int argc, char** argv) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,@%+";
+  std::string out = name;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    out += ' ';
+    if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
+      out += word;
+      continue;
+    }
+    out += '\'';
+    for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    out += '\'';
+  }
+  return out;
+}
+
 // Large blocks go back to the system as soon as they are freed. By default glibc keeps more, the
 // larger the blocks that it has seen: after planning a million files, tens of megabytes.
 void ReturnMemoryEarly() {
@@ -280,6 +300,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   AllOptions all;
   AddCommands(&app, &all);
+  all.submit.file.typed = all.convert.file.typed = Typed(app.get_name(), argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {

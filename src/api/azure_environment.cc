@@ -64,7 +64,7 @@ class Reader {
   void Registered() {
     const auto reference = Text(at_);
     if (!reference) return;
-    if (const std::string* image = images_.Take(*reference, place_.step)) {
+    if (const std::string* image = images_.Take(*reference, place_.owners)) {
       out_.image = *image;
       return;
     }
@@ -91,7 +91,12 @@ class Reader {
       report_.Error(build, "an image cannot be built here",
                     "build and push it, and give it as image: REFERENCE");
     }
-    if (const AzureNode image = at_.Child("image"); image && !image.IsNull()) Image(image);
+    const AzureNode image = at_.Child("image");
+    if (image && !image.IsNull()) {
+      Image(image);
+    } else if (const std::string* given = images_.Take("", place_.owners)) {
+      out_.image = *given;
+    }
     if (const AzureNode conda = at_.Child("conda_file"); conda && !conda.IsNull()) {
       Conda(conda);
     }
@@ -108,7 +113,7 @@ class Reader {
   void Image(const AzureNode& at) {
     const auto text = Text(at);
     if (!text) return;
-    const std::string* given = images_.Take(*text, place_.step);
+    const std::string* given = images_.Take(*text, place_.owners);
     if (given == nullptr && text->starts_with("azureml:")) {
       return OnlyInAWorkspace(at, "an image", *text);
     }
@@ -148,12 +153,14 @@ class Reader {
 
 }  // namespace
 
-const std::string* AzureImages::Take(const std::string& reference, const std::string& step) {
+const std::string* AzureImages::Take(const std::string& reference,
+                                     const std::vector<std::string>& owners) {
   std::string bare = reference.starts_with("azureml:") ? reference.substr(8) : reference;
   // name:version and name@label; an image's own tag belongs to its name.
   const std::string name = bare.substr(0, bare.find_first_of(":@"));
-  for (const std::string& key :
-       {reference, bare, "azureml:" + bare, name, "azureml:" + name, step}) {
+  std::vector<std::string> keys = {reference, bare, "azureml:" + bare, name, "azureml:" + name};
+  keys.insert(keys.end(), owners.begin(), owners.end());
+  for (const std::string& key : keys) {
     const auto it = given_.find(key);
     if (key.empty() || it == given_.end()) continue;
     used_.insert(key);

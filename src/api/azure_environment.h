@@ -18,9 +18,9 @@ class AzureImages {
   // `when_registered`: what a reference is that only a workspace knows, where none was given.
   AzureImages(const std::map<std::string, std::string>& given, Severity when_registered)
       : registered(when_registered), given_(given) {}
-  // The image for a reference ("azureml:name:version", with or without azureml: and version) or a
-  // step; null if none was given.
-  const std::string* Take(const std::string& reference, const std::string& step);
+  // The image for a reference ("azureml:name:version", with or without azureml: and version) or an
+  // owner (step, job); null if none was given.
+  const std::string* Take(const std::string& reference, const std::vector<std::string>& owners);
   std::vector<std::string> Unused() const;
 
   const Severity registered;
@@ -33,7 +33,7 @@ class AzureImages {
 struct AzureEnvironmentPlace {
   AzureNode at;
   const AzureScope* scope = nullptr;
-  std::string step;
+  std::vector<std::string> owners;  // names of step and job
 };
 
 Environment ReadAzureEnvironment(const AzureReporter& report, const AzureEnvironmentPlace& place,

@@ -254,8 +254,8 @@ class Loader {
                           SuggestName(name, {names.begin(), names.end()}));
     }
     for (const std::string& name : images_.Unused()) {
-      report_.OptionError("--image " + name, "there is no such image or step",
-                          "name the image as it stands in the file, or the step");
+      report_.OptionError("--image " + name, "there is no such image, step or job",
+                          "name the image as it stands in the file, the step or the job");
     }
   }
 

@@ -38,6 +38,7 @@ void AzureStepReader::ReadTask() {
     const AzureNode at = Resolved(script);
     if (auto text = at ? report_.Text(at) : std::nullopt) spec_.task.entry_script = *text;
   }
+  const std::vector<std::string> owners = {step_.name, shared_.job_name};
   if (const AzureNode environment = child("environment")) {
     Place("spec.task.environment", environment);
     for (const auto& [key, path] :
@@ -47,7 +48,9 @@ void AzureStepReader::ReadTask() {
       if (at) Place(std::string("spec.task.environment.") + path, at);
     }
     spec_.task.environment = ReadAzureEnvironment(
-        report_, {.at = environment, .scope = &scope_, .step = step_.name}, &shared_.images);
+        report_, {.at = environment, .scope = &scope_, .owners = owners}, &shared_.images);
+  } else if (const std::string* image = shared_.images.Take("", owners)) {
+    spec_.task.environment.image = *image;
   }
   if (const AzureNode arguments = child("program_arguments")) ReadArguments(arguments);
   if (const AzureNode append = child("append_row_to")) ReadAppendRowTo(append);

@@ -52,7 +52,7 @@ class ClusterChecker {
     if (!environment.conda_file.empty() || !environment.pip.empty()) {
       Error("spec.task.environment",
             "condaFile and pip are not supported in a cluster yet: pods would lack the packages",
-            "build an image that has them");
+            "build an image that has them, and name it alone: environment: {image: NAME}");
     }
   }
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 
 import enclosure
 import objects
@@ -23,13 +24,6 @@ def manifest_of(file):
     return json.loads(subprocess.run(
         [os.environ["PARALLELJOB"], "convert", "-f", str(file), "-o", "json"],
         capture_output=True, text=True, check=True).stdout)
-
-
-def code_map(name, folder):
-    """A flat folder of scripts as a ConfigMap."""
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name},
-            "data": {path.name: path.read_text(encoding="utf-8")
-                     for path in sorted(folder.iterdir()) if path.is_file()}}
 
 
 class Space:
@@ -54,22 +48,26 @@ class Space:
         subprocess.run(["chown", "-R", f"{objects.UID}:{objects.UID}", self.folder / name],
                        check=True)
 
-    def from_example(self, file, places, image, **spec):
-        """The manifest in `file`, made to run here. `places`: input → its path on the volume."""
+    def from_example(self, file, places, image):
+        """The job in `file`, as `convert --out` makes it for pods; its code is applied.
+
+        `places`: input → its path on the volume.
+        """
         job = manifest_of(file)
-        mine = job["spec"]
-        for given in mine["inputs"]:
+        name, claim = job["metadata"]["name"], f"pvc:data-{self.name}"
+        words = ["--image", f"{name}={image}"]
+        for given in job["spec"]["inputs"]:
             if "value" not in given:
-                given |= {"path": places[given["name"]], "volume": self.claim}
-        for made in mine.get("outputs", []):
+                words += ["--input", f"{given['name']}={claim}/{places[given['name']]}"]
+        for made in job["spec"].get("outputs", []):
             path = pathlib.PurePath(made.get("path") or made["name"]).name
-            made |= {"path": f"{job['metadata']['name']}/{path}", "volume": self.claim}
-        code = code_map(f"{job['metadata']['name']}-code", file.parent / "src")
-        self.cluster.apply(code, namespace=self.name)
-        mine["task"] |= {"code": {"configMap": {"name": code["metadata"]["name"]}},
-                         "environment": {"image": image}}
-        mine |= spec
-        return job
+            words += ["--output", f"{made['name']}={claim}/{name}/{path}"]
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([os.environ["PARALLELJOB"], "convert", "-f", str(file), *words,
+                            "--out", folder], capture_output=True, check=True)
+            for path in pathlib.Path(folder).glob(f"{name}-*.yaml"):
+                self.cluster.kubectl("apply", f"--namespace={self.name}", f"--filename={path}")
+            return manifest_of(pathlib.Path(folder) / "paralleljob.yaml")
 
     def small_job(self, name, script, image, **spec):
         """Lines of a script over the files in `in`, appended to <name>/rows.txt."""

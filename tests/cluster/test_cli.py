@@ -162,15 +162,21 @@ def test_azure_yaml_is_submitted_too(plane, cli, space, tmp_path):
     shutil.copytree(EXAMPLE.parent / "digits", folder)
     (folder / "data").mkdir(exist_ok=True)
     (folder / "data/1.png").write_bytes(b"\x89PNG")
-    # Packages of a Conda file are the image's on a cluster.
-    done = cli("submit", "-f", str(folder / "pipeline.yml"),
-               "--set", "spec.task.environment={image: python:3.11}",
-               "--output", "identified=pvc:shared/identified.txt", check=False)
+    typed = ("submit", "-f", str(folder / "pipeline.yml"),
+             "--output", "identified=pvc:shared/identified.txt")
+    refused = cli(*typed, check=False)
+    assert refused.returncode == 2 and "condaFile" in refused.stderr
+    # Packages of a Conda file are the image's on a cluster; the error says what to type.
+    assert f"paralleljob {' '.join(typed)}" in refused.stderr
+    assert "--image identify=REFERENCE" in refused.stderr
+    done = cli(*typed, "--image", "identify=python:3.11", check=False)
     assert done.returncode == 0, done.stderr
+    assert "must hold numpy, pandas, scikit-learn, pillow" in done.stderr
     stored = spec(plane, space, "digits-pipeline")
     assert stored["task"]["entryScript"] == "identify.py" and stored["instanceCount"] == 2
     assert stored["task"]["code"]["volume"]["path"] == "files"
     assert stored["outputs"][0]["format"] == "text"
+    assert stored["task"]["environment"] == {"image": "python:3.11"}
 
 
 def test_a_folder_for_gitops_is_one_that_kubectl_applies(plane, cli, space, example, tmp_path):

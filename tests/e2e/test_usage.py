@@ -2,8 +2,11 @@
 
 import json
 import re
+import shlex
 
 import pytest
+
+from conftest import EXAMPLES
 
 FINE = '''
     import os
@@ -89,3 +92,18 @@ def test_verify_finds_damage(cli):
         file.write("X")
     damaged = cli.verify()
     assert damaged.code == 1 and "output file" in damaged.err, damaged
+
+
+def test_packages_on_a_cluster_are_the_images(cli):
+    """The refusal of a Conda file names the packages and the very command to type."""
+    out = cli.folder / "deploy"
+    typed = ["convert", "-f", EXAMPLES / "digits/pipeline.yml", "--out", out, "--input",
+             "images=pvc:data/images", "--output", "identified=pvc:data/identified.txt"]
+    refused = cli.call(*typed)
+    assert refused.code == 2 and "numpy, pandas, scikit-learn, pillow" in refused.err, refused
+    found = re.search(r"type: paralleljob (.* --image identify=REFERENCE)$", refused.err, re.M)
+    assert found and not out.exists(), refused
+    done = cli.call(*shlex.split(found[1].replace("REFERENCE", "team/digits:1")))
+    assert done.code == 0 and "note: spec.task.environment" in done.err, done
+    made = cli.call("convert", "-f", out / "paralleljob.yaml", "-o", "json").json
+    assert made["spec"]["task"]["environment"] == {"image": "team/digits:1"}

@@ -168,6 +168,12 @@ TEST(AzureValues, Environments) {
   LoadOptions by_step;
   by_step.images["identify"] = "registry/z:1";
   EXPECT_EQ(MustLoad(files, kPipeline, by_step).spec().task.environment.image, "registry/z:1");
+  for (const char* none : {"  environment: {conda_file: {name: b}}\n", ""}) {
+    LoadOptions by_job;
+    const std::string job = MustLoad(files, with(none)).jobs.at(0).job.name;
+    by_job.images[job] = "registry/z:2";
+    EXPECT_EQ(MustLoad(files, with(none), by_job).spec().task.environment.image, "registry/z:2");
+  }
   LoadOptions wrong;
   wrong.images["nobody"] = "x";
   EXPECT_NE(ErrorOf(files, kPipeline, wrong).find("--image nobody: there is no such image"),

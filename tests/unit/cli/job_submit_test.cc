@@ -8,6 +8,7 @@
 #include "cli/cluster_target.h"
 #include "cli/job_control.h"
 #include "cli/job_view.h"
+#include "cli/load_job.h"
 #include "kube/memory_api.h"
 #include "unit/temp_dir.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using Outcome = Submitted::Outcome;
 
 constexpr char kManifest[] = R"(apiVersion: paralleljob.dev/v1alpha1
@@ -56,6 +58,21 @@ class JobSubmit : public testing::Test {
     for (const Diagnostic& finding : own.all()) ADD_FAILURE() << finding.ToString();
     form.job.ns = "team";
     return form;
+  }
+  // What is found on the way to a cluster, as text.
+  std::string Findings(FileOptions file, ClusterForm* form = nullptr) {
+    Diagnostics found;
+    file.files = {dir_ / "job.yaml"};
+    file.typed = "paralleljob submit -f job.yaml";
+    std::vector<api::LoadedJob> jobs =
+        api::LoadJobFile(file.files[0], ToLoadOptions(file, Severity::kError), &found);
+    ClusterFormOptions how = FormOptions(file, jobs.at(0));
+    how.outputs = {{"rows", "pvc:results/score/rows.csv"}};
+    ClusterForm made = ToClusterForm(std::move(jobs[0].job), how, &found);
+    if (form != nullptr) *form = std::move(made);
+    std::string text;
+    for (const Diagnostic& finding : found.all()) text += finding.ToString() + "\n";
+    return text;
   }
   Result<Submitted> Send(const std::vector<std::string>& set = {}) {
     return Submit(api_.get(), Form(set));
@@ -146,6 +163,33 @@ TEST_F(JobSubmit, NamesWhatACLusterLacks) {
   ToClusterForm(std::move(jobs.at(0).job), {.file = dir_ / "job.yaml"}, &missing);
   ASSERT_TRUE(missing.HasErrors());
   EXPECT_THAT(missing.all().front().ToString(), HasSubstr("spec.inputs[data]"));
+}
+
+constexpr char kAsksForPackages[] =
+    "spec.task.environment={image: other, condaFile: env.yml, pip: [rich]}";
+constexpr char kConda[] =
+    "dependencies:\n  - python=3.11\n  - gdal\n  - pip:\n      - numpy\n      - pandas>=2\n";
+
+TEST_F(JobSubmit, RefusesPackagesAndSaysWhatToType) {
+  Write("env.yml", kConda);
+  const std::string text = Findings({.set = {kAsksForPackages}});
+  EXPECT_THAT(text, HasSubstr("error: spec.task.environment: condaFile and pip are not supported"));
+  EXPECT_THAT(text, HasSubstr("holds python=3.11, gdal, numpy, pandas>=2, rich"));
+  EXPECT_THAT(text, HasSubstr("type: paralleljob submit -f job.yaml --image score=REFERENCE"));
+}
+
+TEST_F(JobSubmit, AnImageThatIsGivenIsTheWholeEnvironment) {
+  Write("env.yml", kConda);
+  ClusterForm form;
+  const std::string text =
+      Findings({.images = {{"score", "team/score:2"}}, .set = {kAsksForPackages}}, &form);
+  EXPECT_THAT(text, HasSubstr("note: spec.task.environment: is team/score:2 as it is: it must "
+                              "hold python=3.11, gdal, numpy, pandas>=2, rich"));
+  EXPECT_THAT(text, Not(HasSubstr("error")));
+  const api::Environment& environment = form.job.spec.task.environment;
+  EXPECT_EQ(environment.image, "team/score:2");
+  EXPECT_EQ(environment.conda_file, "");
+  EXPECT_TRUE(environment.pip.empty());
 }
 
 TEST_F(JobSubmit, ControlsAJobUntilItsEnd) {
