@@ -149,7 +149,7 @@ class ManifestReader {
          {"cancel", [&](auto& n, auto& p) { spec.cancel = read_.Bool(n, p).value_or(false); }},
          {"managedBy", Text(&spec.managed_by)},
          {"rerun", Text(&spec.rerun)},
-         {"rerunPolicy", Choice(&spec.rerun_policy)}});
+         {"rerunPolicy", OptionalChoice(&spec.rerun_policy)}});
   }
 
   // A list of named mappings; an item is called by its name where it has one.

@@ -253,7 +253,7 @@ class Writer {
     if (spec.cancel) Line("cancel", "true");
     OptionalText("managedBy", spec.managed_by);
     OptionalText("rerun", spec.rerun);
-    if (spec.rerun_policy != RerunPolicy::kAll) Line("rerunPolicy", ToName(spec.rerun_policy));
+    if (spec.rerun_policy) Line("rerunPolicy", ToName(*spec.rerun_policy));
   }
 
   std::string out_;

@@ -152,7 +152,7 @@ struct ParallelJobSpec {
   std::optional<int64_t> active_deadline_seconds;
   std::optional<int64_t> ttl_seconds_after_finished;
   std::string rerun;
-  RerunPolicy rerun_policy = RerunPolicy::kAll;
+  std::optional<RerunPolicy> rerun_policy;  // unset: kAll
   FlagFields from_flags;
   bool operator==(const ParallelJobSpec&) const = default;
 

@@ -392,9 +392,7 @@ class Validator {
     }
     const std::string hint = "remove it; a finished job runs again under another name";
     if (!spec_.rerun.empty()) Error("spec.rerun", "is not supported yet", hint);
-    if (spec_.rerun_policy != RerunPolicy::kAll) {
-      Error("spec.rerunPolicy", "is not supported yet", hint);
-    }
+    if (spec_.rerun_policy) Error("spec.rerunPolicy", "is not supported yet", hint);
   }
 
   static std::string ItemPath(const std::string& list, const std::string& name, size_t index) {

@@ -154,7 +154,7 @@ def setting_cases():
         *each("spec/managedBy", GOOD, "kueue.x-k8s.io/multikueue"),
         *each("spec/managedBy", BAD, "me", "", "a/" + "b" * 62),
         *each("spec/rerun", BAD, "2"),
-        *each("spec/rerunPolicy", BAD, "FailedOnly"),
+        *each("spec/rerunPolicy", BAD, "All", "FailedOnly"),
         *each("spec/retrySettings", BAD, {"retries": 3}, [], "2"),
         *each("spec/retrySettings", GOOD, {}),
         *each("spec/miniBatchSize", GOOD, 1, 5, "5", "005", 10**18 - 1),

@@ -1,6 +1,7 @@
 """What a run leaves and says beside its rows: reports of a killed run, a pipeline's logs, notes."""
 
 import json
+import shutil
 import signal
 import sqlite3
 
@@ -135,6 +136,17 @@ def test_the_deadline_holds_here_too(cli):
 
 
 def test_what_comes_later_is_refused(cli):
-    for line in ("rerun: again", "rerunPolicy: FailedOnly"):
+    for line in ("rerun: again", "rerunPolicy: All", "rerunPolicy: FailedOnly"):
         ended = cli.run(cli.job(LOGS, files=6, spec=line))
         assert ended.code == 2 and "not supported yet" in ended.err, ended
+
+
+def test_the_log_of_a_process_tells_an_ordinary_end_from_os_exit(cli):
+    fine = cli.run(cli.job(LOGS, files=6))
+    ends = [path.read_text() for path in (cli.out / "logs/sys/node").glob("*/process*.txt")]
+    assert fine.code == 0 and ends
+    assert all("exited with code 0" in text and "os._exit" not in text for text in ends), ends
+    shutil.rmtree(cli.out)
+    leaves = "import os\ndef run(mini_batch):\n    os._exit(7)\n"
+    died = cli.run(cli.job(leaves, files=2, spec="retrySettings: {maxRetries: 0}"))
+    assert "exited with code 7 by os._exit" in json.dumps(died.json["errors"]), died

@@ -212,7 +212,7 @@ class JobMaker {
     spec->cancel = Maybe();
     spec->managed_by = Maybe() ? Text() : "";
     spec->rerun = Maybe() ? Text() : "";
-    spec->rerun_policy = Any<RerunPolicy>();
+    if (Maybe()) spec->rerun_policy = Any<RerunPolicy>();
   }
 
   Rng rng_;
