@@ -105,7 +105,7 @@ std::string DescribeExit(int status) {
     const char* name = ::sigabbrev_np(signal);
     return fmt::format("killed by signal {} (SIG{})", signal, name == nullptr ? "?" : name);
   }
-  return fmt::format("exited with code {} by os._exit", WEXITSTATUS(status));
+  return fmt::format("exited with code {}", WEXITSTATUS(status));
 }
 
 uint64_t OutOfMemoryKills() {

@@ -11,7 +11,7 @@ namespace pj::worker {
 // Direct children of `pid`, all its threads' included.
 std::vector<int> ChildrenOf(int pid);
 
-// "killed by signal 9 (SIGKILL)", "exited with code 3 by os._exit" from waitpid's status word.
+// "killed by signal 9 (SIGKILL)", "exited with code 3" from waitpid's status word.
 std::string DescribeExit(int status);
 
 // How often the kernel has killed a process of our own memory cgroup so far (v2 memory.events, v1

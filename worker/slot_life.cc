@@ -40,7 +40,8 @@ constexpr int kSetupFailed = 71;
 std::string DescribeEnd(int status) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == kLostConnection) return "broke its connection";
   if (WIFEXITED(status) && WEXITSTATUS(status) == kSetupFailed) return "could not be set up";
-  return DescribeExit(status);
+  // Python's own ways out are caught: what is left is os._exit, or exit() of C code.
+  return DescribeExit(status) + (WIFEXITED(status) ? " by os._exit" : "");
 }
 
 bool IsKill(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL; }
