@@ -82,6 +82,12 @@ class Former {
       Add("spec.task.environment.condaFile", made.error());
     }
     if (options_.image_given) ReplaceEnvironment();
+    if (form_.job.spec.copy_logs_to_parent.value) {
+      out_->Add({.severity = Severity::kNote,
+                 .file = options_.file,
+                 .field = "spec.copyLogsToParent",
+                 .message = "has no effect on a cluster: the job's logs lie in its own folder"});
+    }
     PackCode();
     for (api::Input& input : form_.job.spec.inputs) PackInput(&input);
     SetOutputs();

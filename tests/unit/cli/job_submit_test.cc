@@ -192,6 +192,12 @@ TEST_F(JobSubmit, AnImageThatIsGivenIsTheWholeEnvironment) {
   EXPECT_TRUE(environment.pip.empty());
 }
 
+TEST_F(JobSubmit, SaysWhatHasNoEffectOnACluster) {
+  EXPECT_EQ(Findings({}), "");
+  EXPECT_THAT(Findings({.set = {"spec.copyLogsToParent=true"}}),
+              HasSubstr("note: spec.copyLogsToParent: has no effect on a cluster"));
+}
+
 TEST_F(JobSubmit, ControlsAJobUntilItsEnd) {
   const JobAddress job{"team", "score"};
   EXPECT_EQ(SetSuspended(api_.get(), job, true).error().code, Code::kNotFound);
