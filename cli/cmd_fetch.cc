@@ -9,6 +9,7 @@
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/fetched_file.h"
+#include "cli/job_dir.h"
 #include "cli/job_view.h"
 #include "cli/signals.h"
 
@@ -83,8 +84,7 @@ Result<bool> FetchAll(ReaderPod* pod, const std::string& folder, StopSignals* si
 }  // namespace
 
 int FetchCommand(const FetchOptions& options) {
-  const std::string folder =
-      options.output_dir.empty() ? "./" + options.job + "-output" : options.output_dir;
+  const std::string folder = OutputFolder(options.output_dir, options.job);
   if (Status fine = CheckFolder(folder); !fine) return Refused(fine.error(), options.json);
   const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), options.json);

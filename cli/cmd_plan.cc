@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exit_codes.h"
+#include "cli/job_dir.h"
 #include "cli/load_job.h"
 #include "cli/resolve.h"
 #include "plan/plan.h"
@@ -132,6 +133,8 @@ Status Plan(const api::LoadedJob& job, const PlanOptions& options) {
   PJ_ASSIGN(plan::PlanRequest request,
             worker::MakePlanRequest(job.job.spec, inputs, {.azure = job.from_azure}, &warnings));
   for (const std::string& warning : warnings) PrintWarning(warning);
+  PJ_ASSIGN(const JobDir dir, JobDir::At(OutputFolder(options.output_dir, job.job.name)));
+  for (plan::SourceSpec& source : request.sources) source.exclude.push_back(dir.root());
   request.sort_dir = scratch.path();
   PJ_ASSIGN(std::unique_ptr<plan::Plan> plan, plan::BuildPlan(request, scratch.path() + "/plan"));
   if (options.all) return PrintAll(*plan, options.file.json);

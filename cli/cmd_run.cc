@@ -98,8 +98,7 @@ int RunCommand(const RunOptions& options) {
   }
   log::Init(OwnLevel(job->job.spec.logging_level.value));
   PrintNotes(*job);
-  const std::string folder =
-      options.output_dir.empty() ? "./" + job->job.name + "-output" : options.output_dir;
+  const std::string folder = OutputFolder(options.output_dir, job->job.name);
   Result<JobDir> dir = JobDir::At(folder, job->step);
   if (!dir) return NotStarted(options, dir.error());
   Result<RunOutcome> outcome = LocalRun(options, std::move(*job), *dir).Execute();

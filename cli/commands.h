@@ -30,6 +30,7 @@ struct RunOptions {
 
 struct PlanOptions {
   FileOptions file;
+  std::string output_dir;  // --output; empty: ./<job>-output. Left out of the data, as by `run`
   bool all = false;
 };
 

@@ -11,6 +11,10 @@
 namespace pj::cli {
 namespace fs = std::filesystem;
 
+std::string OutputFolder(const std::string& asked, const std::string& job) {
+  return asked.empty() ? "./" + job + "-output" : asked;
+}
+
 Result<JobDir> JobDir::At(const std::string& dir, const std::string& step) {
   std::error_code error;
   JobDir made;

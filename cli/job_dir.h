@@ -9,6 +9,9 @@
 
 namespace pj::cli {
 
+// Where results go: what was asked for (--output), else ./<job>-output.
+std::string OutputFolder(const std::string& asked, const std::string& job);
+
 // Paths only; all absolute. Everything of ours besides outputs, logs and state.db lies in
 // .paralleljob/.
 class JobDir {

@@ -210,6 +210,9 @@ void AddCommands(CLI::App* app, AllOptions* all) {
       app->add_subcommand("plan", "print the mini-batches of a job without running it");
   AddFileOptions(plan, &all->plan.file);
   plan->add_flag("--all", all->plan.all, "every mini-batch, a line each");
+  plan->add_option("--output", all->plan.output_dir,
+                   "folder that the run will write, left out of the data (default ./<job>-output)")
+      ->type_name("DIR");
   plan->footer("Example: paralleljob plan -f job.yaml --all -o json");
   CLI::App* validate =
       app->add_subcommand("validate", "report every error and warning of job files");

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 
 import pytest
 
@@ -74,6 +75,19 @@ def test_plan_prints_without_running(cli):
     assert "10" in ended.out and not cli.out.exists()
     lines = cli.call("plan", "-f", manifest, "--all", "-o", "json").out.splitlines()
     assert len(lines) == 10 and all(json.loads(line) for line in lines)
+
+
+def test_plan_leaves_out_what_a_run_leaves(cli):
+    """Data beside the manifest: `.` holds the folder of results, by default or by --output."""
+    manifest = cli.job(FINE, files=6)
+    words = ("-f", manifest, "--input", f"files={cli.folder}", "-o", "json")
+    for more in ((), ("--output", "results/x")):
+        before = cli.call("plan", *words, *more).json
+        ran = cli.call("run", *words, *more)
+        assert ran.code == 0 and ran.json["items"]["total"] == before["items"], ran
+        after = cli.call("plan", *words, *more).json
+        assert (after["items"], after["hash"]) == (before["items"], before["hash"])
+        shutil.rmtree(cli.folder / (more[1] if more else "job-output"))
 
 
 def test_status_of_a_folder_without_a_run(cli):
