@@ -15,8 +15,9 @@
 namespace pj::cli {
 namespace {
 
-int Refused(const Error& error) {
+int Refused(const Error& error, bool json) {
   PrintError(error);
+  if (json) fmt::print("{}\n", FailureJson(error));
   return ExitCodeOf(error);
 }
 
@@ -26,21 +27,21 @@ std::vector<std::string> Containers(const LogsOptions& options) {
 }
 
 // The logs as they are. True if a pod had one.
-Result<bool> PrintPods(const ClusterTarget& cluster, const LogsOptions& options) {
+Result<bool> PrintPods(const ClusterTarget& cluster, const LogsOptions& options, LogOutput* out) {
   PJ_ASSIGN(const std::vector<WorkerPod> pods,
             WorkerPods(cluster.api.get(), cluster.ns, options.job));
   bool any = false;
   for (const WorkerPod& pod : pods) {
     if (options.instance >= 0 && pod.instance != options.instance) continue;
     for (const std::string& container : Containers(options)) {
-      fmt::print("==> instance {}: {}/{} <==\n", pod.instance, pod.name, container);
-      std::fflush(stdout);
+      const LogSource source{.instance = pod.instance, .pod = pod.name, .container = container};
+      out->Begin(source);
       const Status printed = PrintLog(
           cluster.api.get(),
-          {.ns = cluster.ns, .pod = pod.name, .container = container, .tail = options.tail});
-      std::fflush(stdout);
+          {.ns = cluster.ns, .pod = pod.name, .container = container, .tail = options.tail}, out);
+      out->End();
       if (!printed && printed.error().code == Code::kNotFound) {
-        fmt::print("nothing yet: {}\n", printed.error().message);
+        PrintNote(fmt::format("{}: nothing yet: {}", source.Heading(), printed.error().message));
         continue;
       }
       if (!printed) return std::unexpected(printed.error());
@@ -50,7 +51,7 @@ Result<bool> PrintPods(const ClusterTarget& cluster, const LogsOptions& options)
   return any;
 }
 
-Status PrintFolder(const ClusterTarget& cluster, const LogsOptions& options) {
+Status PrintFolder(const ClusterTarget& cluster, const LogsOptions& options, LogOutput* out) {
   StopSignals signals;  // so that Ctrl-C leaves no pod behind
   PJ_ASSIGN(const auto pod, ReaderPod::Start(cluster.api.get(), {.ns = cluster.ns,
                                                                  .job = options.job,
@@ -60,38 +61,42 @@ Status PrintFolder(const ClusterTarget& cluster, const LogsOptions& options) {
                                                                    return signals.Wait(wait, -1);
                                                                  }}));
   if (options.mini_batch >= 0) {
-    return PrintMiniBatch(pod.get(), static_cast<uint64_t>(options.mini_batch));
+    return PrintMiniBatch(pod.get(), static_cast<uint64_t>(options.mini_batch), out);
   }
-  if (options.instance >= 0) return PrintInstanceLogs(pod.get(), options.instance);
-  return PrintJobResult(pod.get());
+  if (options.instance >= 0) return PrintInstanceLogs(pod.get(), options.instance, out);
+  return PrintJobResult(pod.get(), out);
 }
 
 }  // namespace
 
 int LogsCommand(const LogsOptions& options) {
+  const bool json = options.json;
+  LogOutput out(json);
   const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
-  if (!cluster) return Refused(cluster.error());
+  if (!cluster) return Refused(cluster.error(), json);
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
-  if (!job) return Refused(job.error());
+  if (!job) return Refused(job.error(), json);
   if (options.mini_batch < 0 && options.follow && !job->Ended()) {
-    const Status followed = FollowLogs(cluster->api.get(), {.ns = cluster->ns,
-                                                            .job = options.job,
-                                                            .containers = Containers(options),
-                                                            .instance = options.instance,
-                                                            .tail = options.tail});
-    return followed ? kExitDone : Refused(followed.error());
+    const Status followed = FollowLogs(cluster->api.get(),
+                                       {.ns = cluster->ns,
+                                        .job = options.job,
+                                        .containers = Containers(options),
+                                        .instance = options.instance,
+                                        .tail = options.tail},
+                                       &out);
+    return followed ? kExitDone : Refused(followed.error(), json);
   }
   if (options.mini_batch < 0) {
-    const Result<bool> printed = PrintPods(*cluster, options);
-    if (!printed) return Refused(printed.error());
+    const Result<bool> printed = PrintPods(*cluster, options, &out);
+    if (!printed) return Refused(printed.error(), json);
     if (!job->Ended()) {
       if (!*printed) PrintNote(fmt::format("{} has no pods that say anything yet", options.job));
       return kExitDone;
     }
   }
-  const Status printed = PrintFolder(*cluster, options);
+  const Status printed = PrintFolder(*cluster, options, &out);
   if (!printed && printed.error().code == Code::kCancelled) return kExitInterrupted;
-  if (!printed) return Refused(printed.error());
+  if (!printed) return Refused(printed.error(), json);
   if (options.mini_batch < 0) {
     PrintNote(fmt::format("`paralleljob fetch {}` brings all log files here", options.job));
   }

@@ -90,6 +90,7 @@ struct LogsOptions {
   int64_t tail = -1;        // --tail: lines of each container
   bool follow = false;
   std::string worker_image;
+  bool json = false;  // an object for each line
 };
 
 struct DirOptions {  // verify; status of a folder

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "cli/console.h"
+
 namespace pj::cli {
 namespace {
 
@@ -38,10 +40,6 @@ Result<std::string> Text(ReaderPod* pod, const RemoteFile& file) {
   return pod->ReadText(file);
 }
 
-void Print(const std::string& path, const std::string& text) {
-  fmt::print("==> {} <==\n{}{}\n", path, text, text.ends_with("\n") ? "" : "\n");
-}
-
 }  // namespace
 
 std::string EntriesOf(const std::string& error_file, uint64_t mini_batch) {
@@ -67,32 +65,32 @@ std::string RowsOf(const std::string& csv, uint64_t mini_batch) {
   return rows.empty() ? rows : fmt::format("{}\n{}", lines.front(), rows);
 }
 
-Status PrintJobResult(ReaderPod* pod) {
+Status PrintJobResult(ReaderPod* pod, LogOutput* out) {
   PJ_ASSIGN(const std::vector<RemoteFile> files, pod->List());
   for (const char* path : {"logs/job_result.txt", "logs/user/error.txt"}) {
     for (const RemoteFile& file : files) {
       if (file.path != path || file.size == 0) continue;
       PJ_ASSIGN(const std::string text, Text(pod, file));
-      Print(path, text);
+      out->Text({.file = path}, text);
     }
   }
-  if (files.empty()) fmt::print("the log folder is empty\n");
+  if (files.empty()) PrintNote("the log folder is empty");
   return {};
 }
 
-Status PrintInstanceLogs(ReaderPod* pod, int64_t instance) {
+Status PrintInstanceLogs(ReaderPod* pod, int64_t instance, LogOutput* out) {
   PJ_ASSIGN(const std::vector<RemoteFile> files, pod->List());
   const std::string node = fmt::format("/instance-{}/", instance);
   for (const RemoteFile& file : files) {
     const bool user = file.path.starts_with("logs/user/");
     if (!user || file.size == 0 || file.path.find(node) == std::string::npos) continue;
     PJ_ASSIGN(const std::string text, Text(pod, file));
-    Print(file.path, text);
+    out->Text({.file = file.path}, text);
   }
   return {};
 }
 
-Status PrintMiniBatch(ReaderPod* pod, uint64_t mini_batch) {
+Status PrintMiniBatch(ReaderPod* pod, uint64_t mini_batch, LogOutput* out) {
   PJ_ASSIGN(const std::vector<RemoteFile> files, pod->List());
   bool any = false;
   for (const RemoteFile& file : files) {
@@ -101,7 +99,7 @@ Status PrintMiniBatch(ReaderPod* pod, uint64_t mini_batch) {
     PJ_ASSIGN(const std::string text, Text(pod, file));
     const std::string found = errors ? EntriesOf(text, mini_batch) : RowsOf(text, mini_batch);
     if (found.empty()) continue;
-    Print(file.path, found);
+    out->Text({.file = file.path}, found);
     any = true;
   }
   if (any) return {};

@@ -3,17 +3,18 @@
 
 #include <string>
 
+#include "cli/log_output.h"
 #include "cli/reader_pod.h"
 
 namespace pj::cli {
 
 // Why the job ended, and what failed: job_result.txt and user/error.txt.
-Status PrintJobResult(ReaderPod* pod);
+Status PrintJobResult(ReaderPod* pod, LogOutput* out);
 // What the entry script printed and logged in the processes of one instance.
-Status PrintInstanceLogs(ReaderPod* pod, int64_t instance);
+Status PrintInstanceLogs(ReaderPod* pod, int64_t instance, LogOutput* out);
 // Every attempt of one mini-batch: its rows of processed_mini-batches.csv (once the job has ended)
 // and the tracebacks of those that failed. kNotFound if nothing tells of it.
-Status PrintMiniBatch(ReaderPod* pod, uint64_t mini_batch);
+Status PrintMiniBatch(ReaderPod* pod, uint64_t mini_batch, LogOutput* out);
 
 // The entries of an error file (user/error/<node>/processNNN.txt) that tell of the mini-batch.
 std::string EntriesOf(const std::string& error_file, uint64_t mini_batch);

@@ -81,7 +81,7 @@ void AddRun(CLI::App* app, pj::cli::RunOptions* run) {
       ->check(CLI::Range(1, 60'000));
   command->footer(
       "Started again over an unfinished DIR it goes on where it was; Ctrl-C stops in order.\n"
-      "Example: paralleljob run -f examples/iris/job.yaml --input iris=./data --output ./out");
+      "Example: paralleljob run -f examples/iris/job.yaml --input flowers=./data --output ./out");
 }
 
 void AddDir(CLI::App* app, const std::string& name, const std::string& help,
@@ -171,6 +171,10 @@ void AddLogs(CLI::App* app, pj::cli::LogsOptions* logs) {
       ->add_option("--worker-image", logs->worker_image,
                    "image of the pod that reads the log folder (default: that of the job's pods)")
       ->type_name("REF");
+  for (const char* other : {"--follow", "--instance", "--container", "--tail"}) {
+    command->get_option("--mini-batch")->excludes(command->get_option(other));
+  }
+  AddOutputFormat(command, &logs->json);
   command->footer(
       "Examples: paralleljob logs iris -f\n"
       "          paralleljob logs iris --mini-batch 17");
@@ -233,7 +237,8 @@ void AddCommands(CLI::App* app, AllOptions* all) {
   AddPairs(convert, "--output", &all->convert.outputs, "where an output goes: pvc:CLAIM/path");
   convert->footer(
       "Examples: paralleljob convert -f pipeline.yml > job.yaml\n"
-      "          paralleljob convert -f job.yaml --output rows=pvc:results/rows.csv --out deploy\n"
+      "          paralleljob convert -f job.yaml --image iris=registry/python:3.11 \\\n"
+      "            --input flowers=pvc:data/iris --output scored=pvc:results/iris.csv --out deploy\n"
       "          kubectl apply -k deploy");
   AddSubmit(app, &all->submit);
   AddJobCommands(app, &all->job);

@@ -66,10 +66,12 @@ std::string LogPath(const LogRequest& request, const std::string& query) {
 // One container's log, followed by a thread of its own until the container's last end.
 class Stream {
  public:
-  Stream(kube::HttpApi* api, LogRequest request, std::string head, std::mutex* out)
-      : api_(api), request_(std::move(request)), head_(std::move(head)), out_(out), thread_([this] {
-          Run();
-        }) {}
+  Stream(kube::HttpApi* api, LogRequest request, int64_t instance, LogOutput* out)
+      : api_(api),
+        request_(std::move(request)),
+        source_{.instance = instance, .pod = request_.pod, .container = request_.container},
+        out_(out),
+        thread_([this] { Run(); }) {}
   ~Stream() {
     {
       std::lock_guard lock(mutex_);
@@ -124,15 +126,13 @@ class Stream {
     if (!printed_until_.empty() && time <= printed_until_) return;
     last_time_ = time;
     line.remove_prefix(std::min(blank + 1, line.size()));
-    std::lock_guard lock(*out_);
-    fmt::print("{} {}\n", head_, line);
-    std::fflush(stdout);
+    out_->Line(source_, line);
   }
 
   kube::HttpApi* const api_;
   LogRequest request_;
-  const std::string head_;
-  std::mutex* const out_;
+  const LogSource source_;
+  LogOutput* const out_;
   std::string last_time_;
   std::string printed_until_;  // of the connections before this one
   std::string unfinished_;
@@ -144,7 +144,8 @@ class Stream {
 
 class Follower {
  public:
-  Follower(kube::HttpApi* api, const FollowOptions& options) : api_(api), options_(options) {}
+  Follower(kube::HttpApi* api, const FollowOptions& options, LogOutput* out)
+      : api_(api), options_(options), out_(out) {}
 
   Status Run() {
     std::mutex mutex;
@@ -175,7 +176,7 @@ class Follower {
             api_,
             LogRequest{
                 .ns = options_.ns, .pod = pod.name, .container = container, .tail = options_.tail},
-            fmt::format("[{}/{}]", pod.instance, container), &out_);
+            pod.instance, out_);
       }
     }
     return {};
@@ -183,7 +184,7 @@ class Follower {
 
   kube::HttpApi* const api_;
   const FollowOptions& options_;
-  std::mutex out_;  // one line at a time
+  LogOutput* const out_;
   std::map<std::string, std::unique_ptr<Stream>> streams_;
 };
 
@@ -204,11 +205,10 @@ Result<std::vector<WorkerPod>> WorkerPods(kube::Api* api, const std::string& ns,
   return out;
 }
 
-Status PrintLog(kube::HttpApi* api, const LogRequest& request) {
+Status PrintLog(kube::HttpApi* api, const LogRequest& request, LogOutput* out) {
   PJ_ASSIGN(const kube::Response answer,
-            api->GetRaw({.path = LogPath(request, "")}, [](std::string_view piece) {
-              return std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size();
-            }));
+            api->GetRaw({.path = LogPath(request, "")},
+                        [out](std::string_view piece) { return out->Append(piece); }));
   if (answer.ok()) return {};
   if (answer.code == 400 || answer.code == 404) {
     return Fail(Code::kNotFound, answer.message, request.pod + "/" + request.container);
@@ -218,8 +218,8 @@ Status PrintLog(kube::HttpApi* api, const LogRequest& request) {
       answer));
 }
 
-Status FollowLogs(kube::HttpApi* api, const FollowOptions& options) {
-  return Follower(api, options).Run();
+Status FollowLogs(kube::HttpApi* api, const FollowOptions& options, LogOutput* out) {
+  return Follower(api, options, out).Run();
 }
 
 }  // namespace pj::cli

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/log_output.h"
 #include "kube/http_api.h"
 
 namespace pj::cli {
@@ -29,8 +30,8 @@ struct LogRequest {
   std::string container;
   int64_t tail = -1;  // last lines only; -1: all
 };
-// The log as it is now, to stdout. A container that has not started yet is kNotFound.
-Status PrintLog(kube::HttpApi* api, const LogRequest& request);
+// The log as it is now, between Begin and End. A container that has not started yet is kNotFound.
+Status PrintLog(kube::HttpApi* api, const LogRequest& request, LogOutput* out);
 
 struct FollowOptions {
   std::string ns;
@@ -39,9 +40,8 @@ struct FollowOptions {
   int64_t instance = -1;  // -1: all
   int64_t tail = -1;
 };
-// Prints each line as it comes, behind "[instance/container]", of all the job's pods, new ones
-// included, until the job has ended. A connection that breaks is taken up without losing or
-// repeating a line.
-Status FollowLogs(kube::HttpApi* api, const FollowOptions& options);
+// Prints each line as it comes, of all the job's pods, new ones included, until the job has ended.
+// A connection that breaks is taken up without losing or repeating a line.
+Status FollowLogs(kube::HttpApi* api, const FollowOptions& options, LogOutput* out);
 
 }  // namespace pj::cli

@@ -4,6 +4,8 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -14,13 +16,6 @@ FINE = '''
     def run(mini_batch):
         return [os.path.basename(path) for path in mini_batch]
     '''
-COMMANDS = ["run", "plan", "validate", "convert", "status", "verify"]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_an_example(cli, command):
-    ended = cli.call(command, "--help")
-    assert ended.code == 0 and f"paralleljob {command}" in ended.out and "xample" in ended.out
 
 
 @pytest.mark.parametrize("words", [[], ["fly"], ["run"], ["run", "--nonsense"], ["plan", "-f"],
@@ -121,3 +116,41 @@ def test_packages_on_a_cluster_are_the_images(cli):
     assert done.code == 0 and "note: spec.task.environment" in done.err, done
     made = cli.call("convert", "-f", out / "paralleljob.yaml", "-o", "json").json
     assert made["spec"]["task"]["environment"] == {"image": "team/digits:1"}
+
+
+@pytest.mark.parametrize("other", [["-f"], ["--instance", "0"], ["-c", "user"], ["--tail", "3"]])
+def test_logs_of_a_mini_batch_take_nothing_that_would_be_ignored(cli, other):
+    ended = cli.call("logs", "iris", "--mini-batch", "1", *other)
+    assert ended.code == 2 and re.search("--[a-z-]+ excludes --[a-z-]+", ended.err), ended
+    assert "--mini-batch" in ended.err, ended
+
+
+def most_memory(cli, *words):
+    """Bytes of resident memory that a command had at most."""
+    script = ("import resource, subprocess, sys\n"
+              "done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
+              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)\n"
+              "sys.exit(done.returncode)\n")
+    done = subprocess.run([sys.executable, "-c", script, cli.program, *map(str, words)],
+                          capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done
+    return int(done.stdout)
+
+
+def test_planning_a_large_table_takes_no_more_memory(cli):
+    """50 times the bytes, 50 times the mini-batches: memory stays where it was."""
+    manifest = cli.job(FINE, size="4kb")
+    text = manifest.read_text().replace("type: uri_folder, path: data", "type: mltable, path: table")
+    manifest.write_text(text)
+    table = cli.folder / "table"
+    table.mkdir()
+    (table / "MLTable").write_text(
+        "paths:\n  - file: ./rows.csv\ntransformations:\n  - read_delimited: {delimiter: ','}\n")
+    used = []
+    for times in (1, 50):
+        with open(table / "rows.csv", "w", encoding="utf-8") as file:
+            file.write("id,name\n")
+            for number in range(40_000 * times):
+                file.write(f"{number},somebody of that name\n")
+        used.append(most_memory(cli, "plan", "-f", manifest, "-o", "json"))
+    assert used[1] < used[0] + (8 << 20), used
