@@ -55,6 +55,12 @@ def test_fortified(program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+def test_the_standard_library_checks_its_callers(program):
+    """_GLIBCXX_ASSERTIONS: an index out of range ends the program instead of reading on."""
+    assert "__glibcxx_assert_fail" in symbols(program)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_no_library_search_path_is_built_in(program):
     assert not re.search(r"RPATH|RUNPATH", readelf(program, "-d"))
 
