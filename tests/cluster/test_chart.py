@@ -62,6 +62,24 @@ def test_a_digest_wins(found_programs):
     assert f"image: localhost/paralleljob-operator@{digest}" in made
 
 
+def test_readers_may_be_reached(found_programs):
+    """By the labels and on the port that the command line gives them; in the jobs' namespaces."""
+    made = helm(found_programs, "template", "pj", CHART, "--namespace=chart",
+                "--set=networkPolicy.enabled=true,networkPolicy.namespaces={one,two}").stdout
+    policies = [part for part in made.split("\n---\n") if "name: pj-operator-readers" in part]
+    assert [re.search(r"namespace: (.*)", one)[1] for one in policies] == ["one", "two"]
+    contract = (ROOT / "src/job/pod_contract.h").read_text(encoding="utf-8")
+    port = re.search(r"kReadPort = (\d+)", contract)[1]
+    template = (ROOT / "cli/reader_template.cc").read_text(encoding="utf-8")
+    for policy in policies:
+        assert f"port: {port}" in policy
+        labels = re.findall(r"(app\.kubernetes\.io/(?:name|component)): (.*)",
+                            policy.partition("podSelector")[2])
+        assert len(labels) == 2
+        for key, value in labels:
+            assert f'{{"{key}", "{value}"}}' in template
+
+
 def test_no_wildcards_and_no_secrets(found_programs):
     made = (CHART / "templates/rbac.yaml").read_text(encoding="utf-8")
     assert "*" not in made
