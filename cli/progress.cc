@@ -1,13 +1,31 @@
 #include "cli/progress.h"
 
 #include <fmt/core.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <string_view>
 
 #include "cli/console.h"
 
 namespace pj::cli {
+
+namespace {
+
+// As much as fits into one row: a line that wraps cannot be drawn over.
+std::string_view FirstRow(std::string_view text) {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2) return text;
+  size_t columns = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const bool begins = (static_cast<uint8_t>(text[at]) & 0xC0) != 0x80;  // a character of UTF-8
+    if (begins && ++columns == size.ws_col) return text.substr(0, at);
+  }
+  return text;
+}
+
+}  // namespace
 
 ProgressLine::ProgressLine(bool enabled, uint64_t done_at_start, Nanos start)
     : enabled_(enabled),
@@ -46,7 +64,7 @@ void ProgressLine::Draw(const std::string& text, bool last) {
     fmt::print(stderr, "{}\n", text);
     return;
   }
-  fmt::print(stderr, "\r\033[K{}{}", text, last ? "\n" : "");
+  fmt::print(stderr, "\r\033[K{}{}", FirstRow(text), last ? "\n" : "");
   std::fflush(stderr);
 }
 
