@@ -1,0 +1,116 @@
+"""Help and pages: every example is typed, every command and flag is told in both."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import EXAMPLES, ROOT
+import typed
+
+LOCAL = ("run", "plan", "validate", "convert", "verify")
+PAGES = sorted([ROOT / "README.md", ROOT / "examples/README.md", ROOT / "charts/paralleljob/README.md",
+                *(ROOT / "docs").rglob("*.md")])
+PAGES = [page for page in PAGES if page.is_file()]
+USAGE = "Run with --help"  # what the parser adds to its errors
+
+
+@pytest.fixture
+def desk(cli, data):
+    """A folder where the examples of the help can be typed: iris, and what a run of it left."""
+    for name in ("job.yaml", "pipeline.yml", "conda.yml"):
+        shutil.copy(EXAMPLES / "iris" / name, cli.folder / name)
+    for name in ("src", "model"):
+        shutil.copytree(EXAMPLES / "iris" / name, cli.folder / name)
+    shutil.copytree(data("iris"), cli.folder / "data")
+    (cli.folder / "examples").symlink_to(EXAMPLES)
+    return cli
+
+
+def type_in(cli, words):
+    """Runs what a page says, without any cluster."""
+    return cli.call(*words[1:], env={"KUBECONFIG": str(cli.folder / "no-kubeconfig")})
+
+
+def helps(cli):
+    """Command → its help."""
+    commands = typed.commands_of(cli.call("--help").out)
+    assert len(commands) >= 16
+    return {command: cli.call(command, "--help").out for command in commands}
+
+
+def test_examples_of_the_help_work(desk):
+    ran = desk.call("run", "-f", "job.yaml")
+    assert ran.code == 0, ran
+    for command, text in helps(desk).items():
+        examples = typed.commands_in(text)
+        assert examples, f"{command} has no example"
+        for words in examples:
+            assert words[1] == command
+            ended = type_in(desk, words)
+            here = command in LOCAL or "./iris-output" in words
+            assert ended.code == 0 if here else ended.code in (2, 3), (words, ended)
+            # What needs a cluster fails for the lack of one, and for nothing else.
+            assert here or "no-kubeconfig" in ended.err, (words, ended)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_pages_say_is_taken_by_the_parser(desk, page):
+    for words in typed.commands_in_page(page.read_text(encoding="utf-8")):
+        ended = type_in(desk, [*words, "--help"] if len(words) == 2 else words)
+        assert USAGE not in ended.err, (words, ended)
+
+
+def documented(page):
+    """Command → flags that the tables of a page give it."""
+    flags = {}
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        found = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", line)) if line[:1] == "|" else set()
+        if re.match(r"\| `-", line):
+            for command in re.findall(r"[a-z]+", cells[1].replace("--out", "")):
+                flags.setdefault(command, set()).update(re.findall(r"--?[a-z][a-z-]*", cells[0]))
+        elif line[:1] == "|":
+            for command in re.findall(r"`([a-z]+)[ `]", cells[0]):
+                flags.setdefault(command, set()).update(found)
+    return flags
+
+
+def test_the_page_of_the_command_line_is_complete(cli):
+    page = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
+    told = documented(page)
+    everywhere = {"-o", "--filename", "--kubeconfig", "--context", "--namespace"}
+    for command, text in helps(cli).items():
+        assert f"`{command}" in page, f"{command} is not in cli.md"
+        flags = typed.flags_of(text)
+        names = {"--follow": "-f", "--container": "-c", "--quiet": "--quiet"}
+        missing = {flag for flag in flags - everywhere - told.get(command, set())
+                   if names.get(flag, flag) not in page}
+        missing |= {flag for flag in flags - everywhere - set(names)
+                    if flag not in told.get(command, set())}
+        assert not missing, f"{command}: cli.md does not tell {sorted(missing)}"
+    known = {flag for text in helps(cli).values() for flag in typed.flags_of(text)}
+    foreign = {"--server-side", "--help"}
+    for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page)) - foreign:
+        assert flag in known, f"cli.md tells of {flag}, which no command has"
+
+
+def test_the_first_job_of_the_readme(cli, program):
+    """The block is typed into a shell as it stands, and then what the text below it says."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## A first job of your own")[2].partition("\n## ")[0]
+    block = re.search(r"^```\n(.*?)^```", section, re.M | re.S)[1]
+    bin_folder = cli.folder / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "paralleljob").symlink_to(pathlib.Path(program).resolve())
+    after = [" ".join(words) for words in typed.commands_in_page(section.partition("Then:")[2])]
+    assert len(after) == 2
+    script = f"export PATH={bin_folder}:$PATH\n{block}\n" + "\n".join(after)
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=cli.folder, text=True,
+                          capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done
+    for name in ("Ada", "Grace", "Hedy", "Ivan"):
+        assert f"Hello, {name}!" in done.stdout
+    assert "4 mini-batches, 4 items" in done.stdout, done
