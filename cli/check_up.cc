@@ -27,16 +27,6 @@ constexpr char kDefinition[] = "paralleljobs.paralleljob.dev";
 constexpr char kInstall[] =
     "helm install paralleljob charts/paralleljob, or ask who runs the cluster";
 
-std::string Text(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-const Json& Part(const Json& object, const char* key) {
-  static const Json none = Json::object();
-  const auto found = object.find(key);
-  return found != object.end() && found->is_structured() ? *found : none;
-}
-
 Check CheckCluster(const ClusterTarget& cluster) {
   Check check{.what = "cluster"};
   const Result<Response> answer = cluster.api->GetRaw({.path = "/version"});
@@ -49,10 +39,10 @@ Check CheckCluster(const ClusterTarget& cluster) {
     return check;
   }
   const Result<Json> version = ParseJson(answer->body);
-  const std::string minor = version ? Text(*version, "minor") : "";
+  const std::string minor = version ? TextAt(*version, "minor") : "";
   int number = 0;
   std::from_chars(minor.data(), minor.data() + minor.size(), number);
-  check.message = fmt::format("Kubernetes {} at {}", version ? Text(*version, "gitVersion") : "?",
+  check.message = fmt::format("Kubernetes {} at {}", version ? TextAt(*version, "gitVersion") : "?",
                               cluster.server);
   if (number < kOldestMinor) {
     check.outcome = Outcome::kBad;
@@ -64,8 +54,8 @@ Check CheckCluster(const ClusterTarget& cluster) {
 
 // Fields of the spec that the cluster's definition does not know.
 std::string MissingFields(const Json& version) {
-  const Json& schema = Part(Part(version, "schema"), "openAPIV3Schema");
-  const Json& known = Part(Part(Part(schema, "properties"), "spec"), "properties");
+  const Json& schema = PartAt(PartAt(version, "schema"), "openAPIV3Schema");
+  const Json& known = PartAt(PartAt(PartAt(schema, "properties"), "spec"), "properties");
   std::string out;
   for (const std::string_view name : api::ChildKeys("spec")) {
     const api::Field* field = api::FindField(fmt::format("spec.{}", name));
@@ -96,8 +86,8 @@ Check CheckDefinition(const ClusterTarget& cluster) {
   }
   if (!found) return bad(found.error().ToString(), "");
   const std::string wanted = std::string(api::kApiVersion).substr(sizeof("paralleljob.dev/") - 1);
-  for (const Json& version : Part(Part(*found, "spec"), "versions")) {
-    if (Text(version, "name") != wanted || !version.value("served", false)) continue;
+  for (const Json& version : PartAt(PartAt(*found, "spec"), "versions")) {
+    if (TextAt(version, "name") != wanted || !version.value("served", false)) continue;
     check.message = fmt::format("{} is served", api::kApiVersion);
     if (const std::string missing = MissingFields(version); !missing.empty()) {
       check.outcome = Outcome::kUnsure;
@@ -119,7 +109,7 @@ std::optional<Check> CheckLease(const ClusterTarget& cluster, const std::string&
   if (!answer || !answer->ok()) return std::nullopt;
   const Result<Json> list = ParseJson(answer->body);
   if (!list) return std::nullopt;
-  for (const Json& object : Part(*list, "items")) {
+  for (const Json& object : PartAt(*list, "items")) {
     const Result<kube::Lease> lease = kube::DecodeLease(DumpJson(object));
     const auto renewed = lease ? ParseRfc3339(lease->renew_time) : std::nullopt;
     if (!renewed || lease->holder.empty()) continue;
@@ -135,9 +125,9 @@ std::optional<Check> CheckLease(const ClusterTarget& cluster, const std::string&
 // The one namespace that an operator's Deployment watches; empty: all.
 std::string Watched(const Json& deployment) {
   constexpr std::string_view kFlag = "--namespace=";
-  const Json& pod = Part(Part(Part(deployment, "spec"), "template"), "spec");
-  for (const Json& container : Part(pod, "containers")) {
-    for (const Json& argument : Part(container, "args")) {
+  const Json& pod = PartAt(PartAt(PartAt(deployment, "spec"), "template"), "spec");
+  for (const Json& container : PartAt(pod, "containers")) {
+    for (const Json& argument : PartAt(container, "args")) {
       const std::string text = argument.is_string() ? argument.get<std::string>() : "";
       if (text.starts_with(kFlag)) return text.substr(kFlag.size());
     }
@@ -152,15 +142,15 @@ std::optional<Check> CheckDeployment(const ClusterTarget& cluster, const std::st
   if (!found || found->empty()) return std::nullopt;
   Check check{.what = "operator", .outcome = Outcome::kBad};
   for (const Json& deployment : *found) {
-    const Json& meta = Part(deployment, "metadata");
-    const std::string name =
-        fmt::format("Deployment {} in namespace {}", Text(meta, "name"), Text(meta, "namespace"));
-    const Json& status = Part(deployment, "status");
+    const Json& meta = PartAt(deployment, "metadata");
+    const std::string name = fmt::format("Deployment {} in namespace {}", TextAt(meta, "name"),
+                                         TextAt(meta, "namespace"));
+    const Json& status = PartAt(deployment, "status");
     const auto ready = status.find("readyReplicas");
     if (ready == status.end() || CheckedInt(*ready).value_or(0) < 1) {
       check.message = name + " has no ready pod";
       check.way_out =
-          fmt::format("kubectl describe pods -n {} -l {}", Text(meta, "namespace"), kSelector);
+          fmt::format("kubectl describe pods -n {} -l {}", TextAt(meta, "namespace"), kSelector);
       continue;
     }
     if (const std::string watched = Watched(deployment);
@@ -239,7 +229,7 @@ Check CheckPermissions(const ClusterTarget& cluster) {
               .message = told.error().ToString(),
               .way_out = ""};
     }
-    const Json& status = Part(*told, "status");
+    const Json& status = PartAt(*told, "status");
     if (const auto allowed = status.find("allowed"); allowed != status.end() && *allowed == true) {
       continue;
     }

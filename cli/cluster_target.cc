@@ -127,6 +127,17 @@ Result<std::vector<Json>> ListObjects(kube::Api* api, const kube::ResourceType& 
   return out;
 }
 
+std::string TextAt(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+const Json& PartAt(const Json& object, const char* key) {
+  static const Json none = Json::object();
+  const auto found = object.find(key);
+  return found != object.end() && found->is_structured() ? *found : none;
+}
+
 Result<bool> ChangeObject(kube::Api* api, const kube::ResourceType& type, const std::string& ns,
                           const std::string& name, const ObjectChange& change) {
   Request write{.verb = Verb::kUpdate, .type = type, .ns = ns, .name = name};

@@ -43,6 +43,10 @@ Result<std::vector<nlohmann::ordered_json>> ListObjects(kube::Api* api,
                                                         const std::string& ns,
                                                         const std::string& selector = {});
 
+// A member that is a text, else none; that is an object or a list, else an empty object.
+std::string TextAt(const nlohmann::ordered_json& object, const char* key);
+const nlohmann::ordered_json& PartAt(const nlohmann::ordered_json& object, const char* key);
+
 // Reads, changes and writes an object, again when somebody else was faster. `change` returns false
 // if there is nothing to write, or an error to give up.
 using ObjectChange = std::function<Result<bool>(nlohmann::ordered_json* object)>;

@@ -18,15 +18,10 @@ using Change = std::function<Result<bool>(kube::Api*, const JobAddress&)>;
 // `done` and `already`: what is said of the job.
 int Run(const JobOptions& options, const Change& change, const std::string& done,
         const std::string& already) {
-  const auto refuse = [&](const Error& error) {
-    PrintError(error);
-    if (options.json) fmt::print("{}\n", FailureJson(error));
-    return ExitCodeOf(error);
-  };
   const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
-  if (!cluster) return refuse(cluster.error());
+  if (!cluster) return Refused(cluster.error(), options.json);
   const Result<bool> changed = change(cluster->api.get(), {cluster->ns, options.job});
-  if (!changed) return refuse(changed.error());
+  if (!changed) return Refused(changed.error(), options.json);
   if (options.json) {
     fmt::print("{}\n", DumpJson({{"job", options.job}, {"changed", *changed}}));
   } else {

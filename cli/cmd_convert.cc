@@ -13,16 +13,10 @@
 namespace pj::cli {
 namespace {
 
-int Refused(const ConvertOptions& options, const Error& error) {
-  PrintError(error);
-  if (options.file.json) fmt::print("{}\n", NotStartedJson(error));
-  return ExitCodeOf(error);
-}
-
 int ToStdout(const ConvertOptions& options, api::LoadedJob job) {
   if (job.from_azure) {
     if (Status made = MakePortable(options.file.files[0], &job.job); !made) {
-      return Refused(options, made.error());
+      return NotStarted(made.error(), options.file.json);
     }
   }
   if (options.file.json) {
@@ -45,7 +39,7 @@ int ToFolder(const ConvertOptions& options, api::LoadedJob job) {
     return kExitBadInput;
   }
   const Result<std::vector<std::string>> files = WriteGitopsFolder(form, options.out_dir);
-  if (!files) return Refused(options, files.error());
+  if (!files) return NotStarted(files.error(), options.file.json);
   for (const std::string& path : form.oversized) {
     PrintNote(path + " is too large for plain `kubectl apply`: add --server-side");
   }
@@ -63,8 +57,9 @@ int ToFolder(const ConvertOptions& options, api::LoadedJob job) {
 
 int ConvertCommand(const ConvertOptions& options) {
   if (options.out_dir.empty() && !options.outputs.empty()) {
-    return Refused(options, {Code::kInvalid, "is for --out", "--output",
-                             "give --out DIR, or --set spec.outputs[NAME].volume={...}"});
+    return NotStarted({Code::kInvalid, "is for --out", "--output",
+                       "give --out DIR, or --set spec.outputs[NAME].volume={...}"},
+                      options.file.json);
   }
   std::optional<api::LoadedJob> job = LoadOne(options.file);
   if (!job) return kExitBadInput;

@@ -18,12 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-int Refused(const Error& error, bool json) {
-  PrintError(error);
-  if (json) fmt::print("{}\n", FailureJson(error));
-  return ExitCodeOf(error);
-}
-
 Status CheckFolder(const std::string& folder) {
   std::error_code ignored;
   if (!fs::exists(fs::path(folder) / "state.db", ignored)) return {};

@@ -11,12 +11,6 @@
 namespace pj::cli {
 namespace {
 
-int Refused(const Error& error, bool json) {
-  PrintError(error);
-  if (json) fmt::print("{}\n", FailureJson(error));
-  return ExitCodeOf(error);
-}
-
 std::string Dash(const std::string& text) { return text.empty() ? "-" : text; }
 
 int List(const ClusterTarget& cluster, const JobOptions& options) {

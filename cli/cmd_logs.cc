@@ -15,12 +15,6 @@
 namespace pj::cli {
 namespace {
 
-int Refused(const Error& error, bool json) {
-  PrintError(error);
-  if (json) fmt::print("{}\n", FailureJson(error));
-  return ExitCodeOf(error);
-}
-
 std::vector<std::string> Containers(const LogsOptions& options) {
   if (!options.container.empty()) return {options.container};
   return {job::kAgentContainer, job::kUserContainer};

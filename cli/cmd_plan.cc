@@ -147,9 +147,7 @@ int PlanCommand(const PlanOptions& options) {
   const std::optional<api::LoadedJob> job = LoadOne(options.file);
   if (!job) return kExitBadInput;
   if (Status planned = Plan(*job, options); !planned) {
-    PrintError(planned.error());
-    if (options.file.json) fmt::print("{}\n", NotStartedJson(planned.error()));
-    return ExitCodeOf(planned.error());
+    return NotStarted(planned.error(), options.file.json);
   }
   return kExitDone;
 }

@@ -13,12 +13,6 @@
 namespace pj::cli {
 namespace {
 
-int NotStarted(const RunOptions& options, const Error& error) {
-  PrintError(error);
-  if (options.file.json) fmt::print("{}\n", NotStartedJson(error));
-  return ExitCodeOf(error);
-}
-
 void PrintErrors(const Json& summary) {
   if (!summary.contains("errors")) return;
   for (const Json& group : summary["errors"]) {
@@ -100,9 +94,9 @@ int RunCommand(const RunOptions& options) {
   PrintNotes(*job);
   const std::string folder = OutputFolder(options.output_dir, job->job.name);
   Result<JobDir> dir = JobDir::At(folder, job->step);
-  if (!dir) return NotStarted(options, dir.error());
+  if (!dir) return NotStarted(dir.error(), options.file.json);
   Result<RunOutcome> outcome = LocalRun(options, std::move(*job), *dir).Execute();
-  if (!outcome) return NotStarted(options, outcome.error());
+  if (!outcome) return NotStarted(outcome.error(), options.file.json);
   if (!outcome->result) return Unfinished(options, *outcome);
   if (outcome->already_finished) {
     PrintNote("this run had already finished; nothing was changed (--fresh starts again): " +

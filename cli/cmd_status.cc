@@ -52,11 +52,7 @@ int StatusCommand(const JobOptions& options) {
 
 int DirStatus(const DirOptions& options) {
   const Result<OpenedDir> opened = OpenDir(options.dir);
-  if (!opened) {
-    PrintError(opened.error());
-    if (options.json) fmt::print("{}\n", NotStartedJson(opened.error()));
-    return ExitCodeOf(opened.error());
-  }
+  if (!opened) return NotStarted(opened.error(), options.json);
   if (opened->result && options.json) {
     fmt::print("{}\n", WithCommitted(opened->result->summary_json, opened->shards));
     return kExitDone;

@@ -16,12 +16,6 @@ namespace {
 
 using Outcome = Submitted::Outcome;
 
-int NotStarted(const SubmitOptions& options, const Error& error) {
-  PrintError(error);
-  if (options.file.json) fmt::print("{}\n", NotStartedJson(error));
-  return ExitCodeOf(error);
-}
-
 std::string Told(const Submitted& submitted, const ClusterForm& form) {
   const std::string job = fmt::format("{} in namespace {}", form.job.name, form.job.ns);
   if (submitted.outcome == Outcome::kUnchanged) return job + ": unchanged";
@@ -58,7 +52,7 @@ void PrintJob(const SubmitOptions& options, const JobView& job, Outcome outcome)
 
 int Wait(const SubmitOptions& options, kube::Api* api, const ClusterForm& form, Outcome outcome) {
   const Result<std::optional<JobView>> end = WaitForJob(api, form.job.ns, form.job.name);
-  if (!end) return NotStarted(options, end.error());
+  if (!end) return NotStarted(end.error(), options.file.json);
   if (!*end) {
     PrintNote(
         fmt::format("{} goes on; `paralleljob cancel {}` ends it", form.job.name, form.job.name));
@@ -93,16 +87,16 @@ int SubmitCommand(const SubmitOptions& options) {
     return kExitBadInput;
   }
   const Result<ClusterTarget> cluster = OpenCluster(options.cluster, form.job.ns);
-  if (!cluster) return NotStarted(options, cluster.error());
+  if (!cluster) return NotStarted(cluster.error(), options.file.json);
   form.job.ns = cluster->ns;
   kube::Api* const api = cluster->api.get();
   const Result<Submitted> submitted = Submit(api, form);
-  if (!submitted) return NotStarted(options, submitted.error());
+  if (!submitted) return NotStarted(submitted.error(), options.file.json);
   fmt::print(stderr, "{}\n", Told(*submitted, form));
   if (options.wait) return Wait(options, api, form, submitted->outcome);
   if (!options.file.json) return kExitDone;
   const Result<JobView> job = GetJob(api, form.job.ns, form.job.name);
-  if (!job) return NotStarted(options, job.error());
+  if (!job) return NotStarted(job.error(), options.file.json);
   PrintJob(options, *job, submitted->outcome);
   return kExitDone;
 }

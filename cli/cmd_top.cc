@@ -16,12 +16,6 @@
 namespace pj::cli {
 namespace {
 
-int Refused(const Error& error, bool json) {
-  PrintError(error);
-  if (json) fmt::print("{}\n", FailureJson(error));
-  return ExitCodeOf(error);
-}
-
 // What each worker says of itself, by the name of its Lease.
 Result<std::map<std::string, job::WorkerState>> WorkerStates(kube::Api* api, const JobView& job) {
   PJ_ASSIGN(

@@ -213,9 +213,8 @@ Findings Verify(const OpenedDir& opened) {
 int VerifyCommand(const DirOptions& options) {
   const Result<OpenedDir> opened = OpenDir(options.dir);
   if (!opened) {
-    PrintError(opened.error());
-    if (options.json) fmt::print("{}\n", NotStartedJson(opened.error()));
-    return opened.error().code == Code::kCorrupt ? kExitJobFailed : ExitCodeOf(opened.error());
+    const int code = NotStarted(opened.error(), options.json);
+    return opened.error().code == Code::kCorrupt ? kExitJobFailed : code;
   }
   const Findings findings = Verify(*opened);
   if (options.json) {

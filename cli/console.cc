@@ -51,6 +51,18 @@ std::string NotStartedJson(const Error& error) {
 
 std::string FailureJson(const Error& error) { return DumpJson({{"errors", Errors(error)}}); }
 
+int Refused(const Error& error, bool json) {
+  PrintError(error);
+  if (json) fmt::print("{}\n", FailureJson(error));
+  return ExitCodeOf(error);
+}
+
+int NotStarted(const Error& error, bool json) {
+  PrintError(error);
+  if (json) fmt::print("{}\n", NotStartedJson(error));
+  return ExitCodeOf(error);
+}
+
 std::string NotStartedJson(const Diagnostics& diagnostics) {
   Json errors = Json::array();
   for (const Diagnostic& d : diagnostics.all()) {

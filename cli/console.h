@@ -26,6 +26,9 @@ std::string NotStartedJson(const Error& error);
 std::string NotStartedJson(const Diagnostics& diagnostics);
 // {"errors":[…]} for -o json of commands that only ask or change.
 std::string FailureJson(const Error& error);
+// Say an error, with -o json its object too; the exit code. NotStarted: of commands that run jobs.
+int Refused(const Error& error, bool json);
+int NotStarted(const Error& error, bool json);
 
 // Columns as wide as their longest entry, which has only ASCII.
 class Table {

@@ -10,17 +10,6 @@
 namespace pj::cli {
 namespace {
 
-const Json& Part(const Json& object, const char* key) {
-  static const Json none = Json::object();
-  const auto found = object.find(key);
-  return found != object.end() && found->is_object() ? *found : none;
-}
-
-std::string Text(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 uint64_t Count(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end()) return 0;
@@ -37,7 +26,7 @@ void ReadConditions(const Json& status, JobView* job) {
   if (list == status.end() || !list->is_array()) return;
   const auto is = [&](const char* type) -> const Json* {
     for (const Json& one : *list) {
-      if (one.is_object() && Text(one, "type") == type && Text(one, "status") == "True")
+      if (one.is_object() && TextAt(one, "type") == type && TextAt(one, "status") == "True")
         return &one;
     }
     return nullptr;
@@ -48,8 +37,8 @@ void ReadConditions(const Json& status, JobView* job) {
   for (const char* type :
        {"Failed", "Complete", "Stalled", "FailureTarget", "SuccessCriteriaMet", "Reconciling"}) {
     if (const Json* condition = is(type)) {
-      job->reason = Text(*condition, "reason");
-      job->message = Text(*condition, "message");
+      job->reason = TextAt(*condition, "reason");
+      job->message = TextAt(*condition, "message");
       return;
     }
   }
@@ -61,7 +50,7 @@ void ReadErrors(const Json& status, JobView* job) {
   for (const Json& entry : *list) {
     if (!entry.is_object()) continue;
     JobView::ErrorGroup group{
-        Count(entry, "count"), Text(entry, "message"), {}, Text(entry, "log")};
+        Count(entry, "count"), TextAt(entry, "message"), {}, TextAt(entry, "log")};
     if (const auto ids = entry.find("miniBatches"); ids != entry.end() && ids->is_array()) {
       for (const Json& id : *ids) {
         if (const auto number = CheckedInt(id)) {
@@ -80,29 +69,29 @@ Json ToJson(const JobCounts& counts) {
 }  // namespace
 
 JobView ViewOf(const Json& object) {
-  const Json& meta = Part(object, "metadata");
-  const Json& status = Part(object, "status");
-  const Json& workers = Part(status, "workers");
+  const Json& meta = PartAt(object, "metadata");
+  const Json& status = PartAt(object, "status");
+  const Json& workers = PartAt(status, "workers");
   JobView job;
-  job.name = Text(meta, "name");
-  job.ns = Text(meta, "namespace");
-  job.identity = {.uid = Text(meta, "uid"),
+  job.name = TextAt(meta, "name");
+  job.ns = TextAt(meta, "namespace");
+  job.identity = {.uid = TextAt(meta, "uid"),
                   .run = std::max<uint32_t>(1, static_cast<uint32_t>(Count(status, "run")))};
-  job.instances = CheckedInt(Part(object, "spec").value("instanceCount", Json(1))).value_or(1);
-  job.state = Text(status, "state");
+  job.instances = CheckedInt(PartAt(object, "spec").value("instanceCount", Json(1))).value_or(1);
+  job.state = TextAt(status, "state");
   job.seen = !job.state.empty();
   if (!job.seen) job.state = "Pending";
   job.planned = status.contains("miniBatches");
-  job.mini_batches = Counts(Part(status, "miniBatches"));
-  job.items = Counts(Part(status, "items"));
+  job.mini_batches = Counts(PartAt(status, "miniBatches"));
+  job.items = Counts(PartAt(status, "items"));
   job.retries = Count(status, "retries");
   job.workers_wanted = static_cast<int64_t>(Count(workers, "wanted"));
   job.workers_ready = static_cast<int64_t>(Count(workers, "ready"));
-  job.progress = Text(status, "progress");
-  job.duration = Text(status, "duration");
-  job.rate = Text(status, "rate");
-  job.eta = Text(status, "eta");
-  for (const auto& [name, path] : Part(status, "outputs").items()) {
+  job.progress = TextAt(status, "progress");
+  job.duration = TextAt(status, "duration");
+  job.rate = TextAt(status, "rate");
+  job.eta = TextAt(status, "eta");
+  for (const auto& [name, path] : PartAt(status, "outputs").items()) {
     if (path.is_string()) job.outputs[name] = path.get<std::string>();
   }
   ReadConditions(status, &job);

@@ -238,7 +238,8 @@ void AddCommands(CLI::App* app, AllOptions* all) {
   convert->footer(
       "Examples: paralleljob convert -f pipeline.yml > job.yaml\n"
       "          paralleljob convert -f job.yaml --image iris=registry/python:3.11 \\\n"
-      "            --input flowers=pvc:data/iris --output scored=pvc:results/iris.csv --out deploy\n"
+      "            --input flowers=pvc:data/iris --output scored=pvc:results/iris.csv --out "
+      "deploy\n"
       "          kubectl apply -k deploy");
   AddSubmit(app, &all->submit);
   AddJobCommands(app, &all->job);

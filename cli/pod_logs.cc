@@ -23,34 +23,23 @@ constexpr Seconds kQuiet{20};     // then the connection is made anew: so none o
 constexpr Millis kLook{1000};     // for new pods
 constexpr Seconds kLastWords{5};  // after the job's end
 
-std::string Text(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-const Json& Part(const Json& object, const char* key) {
-  static const Json none = Json::object();
-  const auto found = object.find(key);
-  return found != object.end() && found->is_structured() ? *found : none;
-}
-
 WorkerPod DecodePod(const Json& object) {
-  const Json& meta = Part(object, "metadata");
-  const Json& status = Part(object, "status");
-  WorkerPod pod{.name = Text(meta, "name"),
-                .node = Text(Part(object, "spec"), "nodeName"),
-                .phase = Text(status, "phase")};
+  const Json& meta = PartAt(object, "metadata");
+  const Json& status = PartAt(object, "status");
+  WorkerPod pod{.name = TextAt(meta, "name"),
+                .node = TextAt(PartAt(object, "spec"), "nodeName"),
+                .phase = TextAt(status, "phase")};
   const std::string index =
-      Text(Part(meta, "annotations"), "batch.kubernetes.io/job-completion-index");
+      TextAt(PartAt(meta, "annotations"), "batch.kubernetes.io/job-completion-index");
   std::from_chars(index.data(), index.data() + index.size(), pod.instance);
   for (const char* kind : {"initContainerStatuses", "containerStatuses"}) {
-    for (const Json& one : Part(status, kind)) {
+    for (const Json& one : PartAt(status, kind)) {
       const auto restarts = one.find("restartCount");
       if (restarts != one.end()) pod.restarts += CheckedInt(*restarts).value_or(0);
     }
   }
-  for (const Json& condition : Part(status, "conditions")) {
-    if (Text(condition, "type") == "Ready") pod.ready = Text(condition, "status") == "True";
+  for (const Json& condition : PartAt(status, "conditions")) {
+    if (TextAt(condition, "type") == "Ready") pod.ready = TextAt(condition, "status") == "True";
   }
   return pod;
 }
@@ -195,8 +184,8 @@ Result<std::vector<WorkerPod>> WorkerPods(kube::Api* api, const std::string& ns,
   PJ_ASSIGN(std::vector<Json> pods,
             ListObjects(api, Pods(), ns, fmt::format("{}={}", job::kJobLabel, job)));
   std::stable_sort(pods.begin(), pods.end(), [](const Json& a, const Json& b) {
-    return Text(Part(a, "metadata"), "creationTimestamp") <
-           Text(Part(b, "metadata"), "creationTimestamp");
+    return TextAt(PartAt(a, "metadata"), "creationTimestamp") <
+           TextAt(PartAt(b, "metadata"), "creationTimestamp");
   });
   std::vector<WorkerPod> out;
   for (const Json& pod : pods) out.push_back(DecodePod(pod));

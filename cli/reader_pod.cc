@@ -51,27 +51,22 @@ bool IsSafe(const std::string& path) {
   return path.starts_with("outputs/") || path.starts_with("logs/");
 }
 
-std::string Text(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 // What the scheduler or the kubelet says of a pod that does not start.
 std::string TroubleOf(const Json& pod) {
   const Json status = pod.value("status", Json::object());
   for (const Json& one : status.value("containerStatuses", Json::array())) {
     const Json waiting = one.value("state", Json::object()).value("waiting", Json::object());
-    const std::string reason = Text(waiting, "reason");
+    const std::string reason = TextAt(waiting, "reason");
     if (!reason.empty() && reason != "ContainerCreating") {
-      return fmt::format("{}: {}", reason, Text(waiting, "message"));
+      return fmt::format("{}: {}", reason, TextAt(waiting, "message"));
     }
   }
   for (const Json& one : status.value("conditions", Json::array())) {
-    if (Text(one, "type") == "PodScheduled" && Text(one, "status") == "False") {
-      return fmt::format("{}: {}", Text(one, "reason"), Text(one, "message"));
+    if (TextAt(one, "type") == "PodScheduled" && TextAt(one, "status") == "False") {
+      return fmt::format("{}: {}", TextAt(one, "reason"), TextAt(one, "message"));
     }
   }
-  return fmt::format("its phase is {}", Text(status, "phase"));
+  return fmt::format("its phase is {}", TextAt(status, "phase"));
 }
 
 // The Job of the job's workers that was made last; empty without one.
@@ -81,7 +76,7 @@ Result<std::string> WorkersOf(kube::Api* api, const std::string& ns, const std::
   const Json* last = nullptr;
   for (const Json& one : jobs) {
     const auto made = [](const Json& object) {
-      return Text(object.value("metadata", Json::object()), "creationTimestamp");
+      return TextAt(object.value("metadata", Json::object()), "creationTimestamp");
     };
     if (last == nullptr || made(one) > made(*last)) last = &one;
   }
@@ -132,7 +127,7 @@ Status ReaderPod::WaitUntilRunning(const ReaderOptions& options) {
   const Nanos deadline = clock.Monotonic() + options.start_within;
   while (true) {
     PJ_ASSIGN(const Json pod, GetObject(api_, Pods(), ns_, name_));
-    const std::string phase = Text(pod.value("status", Json::object()), "phase");
+    const std::string phase = TextAt(pod.value("status", Json::object()), "phase");
     if (phase == "Running") return {};
     const std::string trouble = TroubleOf(pod);
     const bool never = phase == "Failed" || phase == "Succeeded" ||
@@ -189,7 +184,7 @@ Result<std::vector<RemoteFile>> ReaderPod::List() {
               ParseJson(std::string_view(answer.body).substr(at, end - at), "the reader pod"));
     at = end + 1;
     const auto size = line.find("size");
-    RemoteFile file{.path = Text(line, "path")};
+    RemoteFile file{.path = TextAt(line, "path")};
     if (size != line.end()) file.size = static_cast<uint64_t>(CheckedInt(*size).value_or(0));
     if (!IsSafe(file.path)) {
       return Fail(Code::kCorrupt, fmt::format("lists the path \"{}\"", file.path),
@@ -231,7 +226,7 @@ Result<std::string> ReaderPod::Digest(const RemoteFile& file) {
                 "it changed meanwhile: fetch again");
   }
   PJ_ASSIGN(const Json told, ParseJson(answer.body, "the reader pod"));
-  return Text(told, "sha256");
+  return TextAt(told, "sha256");
 }
 
 }  // namespace pj::cli
