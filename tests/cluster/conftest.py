@@ -87,6 +87,15 @@ def namespace(cluster):
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
+@pytest.fixture
+def space(plane, request):
+    """A fresh namespace of the control plane that a module calls `plane`; gone afterwards."""
+    name = request.node.name.replace("_", "-")[:40].strip("-")
+    plane.apply(objects.namespace(name))
+    yield name
+    plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
 @pytest.fixture(scope="session")
 def builder(able):
     """Builds images from Dockerfiles."""

@@ -32,15 +32,6 @@ def operator(plane):
 
 
 @pytest.fixture
-def space(plane, request):
-    """A fresh namespace; gone afterwards."""
-    name = request.node.name.replace("_", "-")[:40].strip("-")
-    plane.apply(objects.namespace(name))
-    yield name
-    plane.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture
 def example(tmp_path):
     """The example `hello` in a folder of its own, with its data."""
     folder = tmp_path / "hello"

@@ -7,7 +7,6 @@ import signal
 import pytest
 
 import enclosure
-import objects
 import operator_process
 
 CHILDREN = "configmaps,jobs,serviceaccounts,roles,rolebindings,leases,pods"
@@ -25,15 +24,6 @@ def operator(plane):
     with operator_process.Operator(plane, 18080) as running:
         running.wait_until_ready()
         yield running
-
-
-@pytest.fixture
-def space(plane, request):
-    """A fresh namespace; gone afterwards."""
-    name = request.node.name.replace("_", "-")[:40].strip("-")
-    plane.apply(objects.namespace(name))
-    yield name
-    plane.kubectl("delete", "namespace", name, "--wait=false")
 
 
 def children(plane, space, job):
