@@ -5,6 +5,7 @@ A finding is "path:line: what is wrong and what to do". Paths are relative to th
 
 import ast
 import pathlib
+import posixpath
 import re
 import subprocess
 
@@ -48,6 +49,7 @@ FOLDER_OF = {'yaml-cpp/': 'src/base/yaml_', 'pybind11/': 'python/', 'spdlog/': '
 
 CPP = ('.cc', '.h')
 TEXT = CPP + ('.py', '.sh', '.cmake', '.yaml', '.yml', '.md', '.txt', '.json')
+OTHER = ('dev', '.ci/run', 'Dockerfile', 'LICENSE')
 _INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 # Written so that these lines do not find themselves.
 # A program that plays a hanging one and is killed may name hundreds of seconds.
@@ -191,7 +193,32 @@ def module_readmes(files):
             yield f'{folder}/README.md: {text.count(chr(10))} lines, at most {MAX_README}'
 
 
-TREE_RULES = (one_file_each, module_readmes)
+def anchors(text):
+    """What links to headings of a page may be called, as GitHub makes it of them."""
+    headings = re.findall(r'^#+ (.*)$', re.sub(r'^```.*?^```', '', text, flags=re.M | re.S), re.M)
+    return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+def links(files):
+    """Every link of a page leads to a file or folder of the tree, and to a heading there."""
+    folders = {str(parent) for path in files for parent in pathlib.PurePath(path).parents}
+    for path, text in files.items():
+        if not path.endswith('.md'):
+            continue
+        for target in re.findall(r'\]\(([^)\s]+)\)', text):
+            if re.match(r'[a-z]+:', target):
+                continue
+            page, _, heading = target.partition('#')
+            there = path
+            if page:
+                there = posixpath.normpath(posixpath.join(posixpath.dirname(path), page))
+            if there not in files and there not in folders:
+                yield f'{path}: {target} leads nowhere'
+            elif heading and heading not in anchors(files.get(there, '')):
+                yield f'{path}: {target}: there is no such heading'
+
+
+TREE_RULES = (one_file_each, module_readmes, links)
 
 
 def tracked_files(root):
@@ -205,7 +232,7 @@ def tracked_files(root):
     files = {}
     for name in sorted(names):
         path = root / name
-        if (name.endswith(TEXT) or name in ('dev', '.ci/run', 'Dockerfile')) and path.is_file():
+        if (name.endswith(TEXT) or name in OTHER) and path.is_file():
             files[name] = path.read_text(encoding='utf-8', errors='replace')
     return files
 

@@ -85,6 +85,14 @@ def test_two_files_with_one_header_each():
                                          'operator/main.cc': '#include <CLI/CLI.hpp>\n'}))
 
 
+def test_links_that_lead_nowhere():
+    files = {'docs/a.md': '# One `two`: three\n[x](b.md) [y](../cli/) [z](#one-two-three) '
+                          '[w](c.md)',
+             'docs/b.md': '[a](a.md#one) [web](https://example.com/none)', 'cli/main.cc': ''}
+    assert list(rules.links(files)) == ['docs/a.md: c.md leads nowhere',
+                                        'docs/b.md: a.md#one: there is no such heading']
+
+
 def test_a_module_without_readme():
     assert list(rules.module_readmes({'src/base/a.cc': ''}))
     assert list(rules.module_readmes({'src/base/a.cc': '', 'src/base/README.md': 'x\n' * 26}))
