@@ -11,9 +11,8 @@ from conftest import EXAMPLES, ROOT
 import typed
 
 LOCAL = ("run", "plan", "validate", "convert", "verify")
-PAGES = sorted([ROOT / "README.md", ROOT / "examples/README.md", ROOT / "charts/paralleljob/README.md",
-                *(ROOT / "docs").rglob("*.md")])
-PAGES = [page for page in PAGES if page.is_file()]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "charts/paralleljob/README.md",
+         *sorted((ROOT / "docs").rglob("*.md"))]
 USAGE = "Run with --help"  # what the parser adds to its errors
 
 
@@ -106,8 +105,8 @@ def test_the_first_job_of_the_readme(cli, program):
     bin_folder.mkdir()
     (bin_folder / "paralleljob").symlink_to(pathlib.Path(program).resolve())
     after = [" ".join(words) for words in typed.commands_in_page(section.partition("Then:")[2])]
-    assert len(after) == 2
-    script = f"export PATH={bin_folder}:$PATH\n{block}\n" + "\n".join(after)
+    assert len(after) == 3
+    script = f"export HOME={cli.folder} PATH={bin_folder}:$PATH\n{block}\n" + "\n".join(after)
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=cli.folder, text=True,
                           capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done

@@ -140,8 +140,8 @@ def most_memory(cli, *words):
 def test_planning_a_large_table_takes_no_more_memory(cli):
     """50 times the bytes, 50 times the mini-batches: memory stays where it was."""
     manifest = cli.job(FINE, size="4kb")
-    text = manifest.read_text().replace("type: uri_folder, path: data", "type: mltable, path: table")
-    manifest.write_text(text)
+    text = manifest.read_text()
+    manifest.write_text(text.replace("uri_folder, path: data", "mltable, path: table"))
     table = cli.folder / "table"
     table.mkdir()
     (table / "MLTable").write_text(
