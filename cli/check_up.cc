@@ -9,6 +9,7 @@
 #include "api/parallel_job.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/operator_deployment.h"
 #include "kube/objects.h"
 
 namespace pj::cli {
@@ -22,7 +23,6 @@ using Outcome = Check::Outcome;
 constexpr int kOldestMinor = 29;  // native sidecars
 constexpr Seconds kLeaseAge{60};  // renewed every two seconds or so
 constexpr char kLease[] = "paralleljob-operator";
-constexpr char kSelector[] = "app.kubernetes.io/name=paralleljob-operator";
 constexpr char kDefinition[] = "paralleljobs.paralleljob.dev";
 constexpr char kInstall[] =
     "helm install paralleljob charts/paralleljob, or ask who runs the cluster";
@@ -122,22 +122,9 @@ std::optional<Check> CheckLease(const ClusterTarget& cluster, const std::string&
   return std::nullopt;
 }
 
-// The one namespace that an operator's Deployment watches; empty: all.
-std::string Watched(const Json& deployment) {
-  constexpr std::string_view kFlag = "--namespace=";
-  const Json& pod = PartAt(PartAt(PartAt(deployment, "spec"), "template"), "spec");
-  for (const Json& container : PartAt(pod, "containers")) {
-    for (const Json& argument : PartAt(container, "args")) {
-      const std::string text = argument.is_string() ? argument.get<std::string>() : "";
-      if (text.starts_with(kFlag)) return text.substr(kFlag.size());
-    }
-  }
-  return {};
-}
-
 std::optional<Check> CheckDeployment(const ClusterTarget& cluster, const std::string& ns,
                                      bool* forbidden) {
-  const auto found = ListObjects(cluster.api.get(), Deployments(), ns, kSelector);
+  const auto found = ListObjects(cluster.api.get(), Deployments(), ns, kOperatorSelector);
   if (!found && found.error().code == Code::kForbidden) *forbidden = true;
   if (!found || found->empty()) return std::nullopt;
   Check check{.what = "operator", .outcome = Outcome::kBad};
@@ -149,11 +136,11 @@ std::optional<Check> CheckDeployment(const ClusterTarget& cluster, const std::st
     const auto ready = status.find("readyReplicas");
     if (ready == status.end() || CheckedInt(*ready).value_or(0) < 1) {
       check.message = name + " has no ready pod";
-      check.way_out =
-          fmt::format("kubectl describe pods -n {} -l {}", TextAt(meta, "namespace"), kSelector);
+      check.way_out = fmt::format("kubectl describe pods -n {} -l {}", TextAt(meta, "namespace"),
+                                  kOperatorSelector);
       continue;
     }
-    if (const std::string watched = Watched(deployment);
+    if (const std::string watched = FlagOf(deployment, "--namespace=");
         !watched.empty() && watched != cluster.ns) {
       check.message = fmt::format("{} watches namespace {}, not {}", name, watched, cluster.ns);
       check.way_out = fmt::format("use -n {}, or install one for this namespace", watched);

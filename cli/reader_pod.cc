@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/cluster_target.h"
 #include "cli/job_view.h"
+#include "cli/operator_deployment.h"
 #include "cli/reader_template.h"
 #include "job/pod_contract.h"
 
@@ -105,11 +106,13 @@ Status ReaderPod::Create(const ReaderOptions& options) {
   ReaderSource source{.ns = ns_, .identity = ViewOf(object).identity};
   PJ_ASSIGN(source.job, api::FromStoredJson(DumpJson(object)));
   PJ_ASSIGN(source.worker_job, WorkersOf(api_, ns_, options.job));
+  std::string image = options.image;
+  if (image.empty() && source.worker_job.empty()) image = WorkerImage(api_, ns_);
   token_ = RandomHex(16);
   name_ = fmt::format("{}-reader-{}", options.job, RandomHex(3));
   PJ_ASSIGN(ReaderPlan plan, PlanReader(source, {.name = name_,
                                                  .token = token_,
-                                                 .image = options.image,
+                                                 .image = image,
                                                  .outputs = options.outputs,
                                                  .logs = options.logs}));
   foreign_ = std::move(plan.foreign);

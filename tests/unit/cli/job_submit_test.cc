@@ -1,5 +1,6 @@
 #include "cli/job_submit.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include "api/load.h"
@@ -9,6 +10,7 @@
 #include "cli/job_control.h"
 #include "cli/job_view.h"
 #include "cli/load_job.h"
+#include "cli/operator_deployment.h"
 #include "kube/memory_api.h"
 #include "unit/temp_dir.h"
 
@@ -196,6 +198,26 @@ TEST_F(JobSubmit, SaysWhatHasNoEffectOnACluster) {
   EXPECT_EQ(Findings({}), "");
   EXPECT_THAT(Findings({.set = {"spec.copyLogsToParent=true"}}),
               HasSubstr("note: spec.copyLogsToParent: has no effect on a cluster"));
+}
+
+TEST_F(JobSubmit, FindsTheWorkersImageWhenTheirPodsAreGone) {
+  EXPECT_EQ(WorkerImage(api_.get(), "team"), "");
+  const auto install = [&](const std::string& ns, const std::string& args) {
+    const std::string body = fmt::format(
+        R"({{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"pj","namespace":"{}",
+        "labels":{{"app.kubernetes.io/name":"paralleljob-operator"}}}},
+        "spec":{{"template":{{"spec":{{"containers":[{{"args":[{}]}}]}}}}}}}})",
+        ns, args);
+    const auto made =
+        api_->Do({.verb = kube::Verb::kCreate, .type = Deployments(), .ns = ns, .body = body});
+    ASSERT_TRUE(made && made->ok());
+  };
+  install("other", R"("--namespace=other","--worker-image=registry/worker:old")");
+  EXPECT_EQ(WorkerImage(api_.get(), "team"), "") << "that operator does not serve this namespace";
+  install("system", R"("--log-level=info","--worker-image=registry/worker:2")");
+  EXPECT_EQ(WorkerImage(api_.get(), "team"), "registry/worker:2");
+  install("team", R"("--namespace=team","--worker-image=registry/worker:3")");
+  EXPECT_EQ(WorkerImage(api_.get(), "team"), "registry/worker:3") << "the nearest one";
 }
 
 TEST_F(JobSubmit, ControlsAJobUntilItsEnd) {
