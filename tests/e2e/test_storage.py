@@ -199,25 +199,38 @@ CHANGES = {
 }
 
 
-def test_inputs_that_change_after_planning_cost_only_their_mini_batches(cli):
-    waits = '''
-        import os, threading
-        def init():
-            open(os.environ["STARTED"], "w").close()
-            while not os.path.exists(os.environ["GO"]):
-                threading.Event().wait(0.01)
-        def run(mini_batch):
-            return [os.path.basename(path) for path in mini_batch]
+# A script that waits, once started, until GO is there; its run() ends with what is put behind it.
+WAITS = '''
+    import os, threading
+    def init():
+        open(os.environ["STARTED"], "w").close()
+        while not os.path.exists(os.environ["GO"]):
+            threading.Event().wait(0.01)
+    def run(mini_batch):
         '''
-    manifest = cli.job(waits, files=20, spec="retrySettings: {maxRetries: 0, timeoutSeconds: 20}")
+
+
+def run_with_a_change(cli, manifest, change):
+    """Runs a job of WAITS, and changes its data when it is planned and started."""
     env = {"STARTED": str(cli.folder / "started"), "GO": str(cli.folder / "go")}
     process = cli.start("run", "-f", manifest, "--output", cli.out, "-o", "json", env=env)
     jobs.wait_until((cli.folder / "started").exists, "planned and started")
-    for number, (change, _) in enumerate(CHANGES.values()):
-        change(cli.folder / "data" / f"{4 * number:05d}.txt")  # one in each second mini-batch
+    change()
     (cli.folder / "go").touch()
     ended = jobs.Ended(process, *process.communicate(timeout=jobs.DEADLINE))
     assert ended.code == 0, ended
+    return ended
+
+
+def test_inputs_that_change_after_planning_cost_only_their_mini_batches(cli):
+    script = WAITS + "return [os.path.basename(path) for path in mini_batch]"
+    manifest = cli.job(script, files=20, spec="retrySettings: {maxRetries: 0, timeoutSeconds: 20}")
+
+    def change_all():
+        for number, (change, _) in enumerate(CHANGES.values()):
+            change(cli.folder / "data" / f"{4 * number:05d}.txt")  # one in each second mini-batch
+
+    ended = run_with_a_change(cli, manifest, change_all)
     assert ended.json["miniBatches"]["failed"] == len(CHANGES), ended
     rows = {int(row["Mini-batch Id"]): row for row in jobs.processed(ended.json)}
     groups = " ".join(group["message"] for group in ended.json["errors"])
@@ -237,26 +250,11 @@ def test_a_table_that_became_a_fifo_fails_its_mini_batches_without_hanging(cli):
         (data / f"{name}.csv").write_text("n\n" + "".join(f"{n}\n" for n in range(50)))
     (data / "MLTable").write_text("paths:\n  - pattern: ./*.csv\ntransformations:\n"
                                   "  - read_delimited:\n      delimiter: ','\n")
-    waits = '''
-        import os, threading
-        def init():
-            open(os.environ["STARTED"], "w").close()
-            while not os.path.exists(os.environ["GO"]):
-                threading.Event().wait(0.01)
-        def run(mini_batch):
-            return mini_batch
-        '''
-    manifest = cli.job(waits, size='"10rows"',
+    manifest = cli.job(WAITS + "return mini_batch", size='"10rows"',
                        spec="retrySettings: {maxRetries: 0, timeoutSeconds: 20}")
     manifest.write_text(manifest.read_text().replace("type: uri_folder, path: data",
                                                      "type: mltable, mode: direct, path: table"))
-    env = {"STARTED": str(cli.folder / "started"), "GO": str(cli.folder / "go")}
-    process = cli.start("run", "-f", manifest, "--output", cli.out, "-o", "json", env=env)
-    jobs.wait_until((cli.folder / "started").exists, "planned and started")
-    make_fifo(data / "b.csv")
-    (cli.folder / "go").touch()
-    ended = jobs.Ended(process, *process.communicate(timeout=jobs.DEADLINE))
-    assert ended.code == 0, ended
+    ended = run_with_a_change(cli, manifest, lambda: make_fifo(data / "b.csv"))
     assert ended.json["miniBatches"]["failed"] == 5, ended
     assert "a FIFO, planned a file" in ended.json["errors"][0]["message"]
     assert cli.verify().code == 0, cli.verify()
