@@ -173,8 +173,11 @@ def interrupt(cluster, running):
 
 def test_logs_of_a_job_that_has_ended(cluster, namespace, cli, ended_job, reader_image):
     image = ("--worker-image", reader_image)
-    whole = cli("logs", JOB, *image).stdout
+    # No pod of the job is left: the operator's Deployment tells the image.
+    whole = cli("logs", JOB).stdout
     assert "Failed: too many" in whole
+    lines = [json.loads(line) for line in cli("logs", JOB, "-o", "json").stdout.splitlines()]
+    assert [one["line"] for one in lines if one["file"] == "logs/job_result.txt"]
     one = cli("logs", JOB, "--mini-batch", "1", *image).stdout
     assert "ValueError: bad name" in one and "TimeoutError" not in one
     assert "1,1,RUN_EXCEPTION" in one and "1,2,RUN_DONE" in one and "2,1," not in one
@@ -186,8 +189,9 @@ def test_logs_of_a_job_that_has_ended(cluster, namespace, cli, ended_job, reader
 
 
 def test_what_does_not_start_says_why(cluster, namespace, cli, ended_job):
-    unknown = cli("fetch", JOB, check=False)
-    assert unknown.returncode == 2 and "--worker-image" in unknown.stderr
+    wrong = cli("fetch", JOB, "--worker-image", "Not/An:Image", check=False)
+    assert wrong.returncode == 3 and "InvalidImageName" in wrong.stderr
+    assert "--worker-image REF" in wrong.stderr
     missing = cli("fetch", "nobody", "--worker-image", "x", check=False)
     assert missing.returncode == 2 and "nobody" in missing.stderr
     local = ended_job.parent / "local"
@@ -221,6 +225,9 @@ def test_logs_of_running_pods(cluster, namespace, cli, toolbox):
                      "==> instance 0: w-0/user <==", "user 0",
                      "==> instance 1: w-1/agent <==", "agent 1", "last",
                      "==> instance 1: w-1/user <==", "user 1"]
+    told = [json.loads(line) for line in cli("logs", JOB, "-o", "json").stdout.splitlines()]
+    assert told[0] == {"instance": 0, "pod": "w-0", "container": "agent", "line": "agent 0"}
+    assert len(told) == 6
     some = cli("logs", JOB, "--instance", "1", "-c", "agent", "--tail", "1").stdout
     assert some.splitlines() == ["==> instance 1: w-1/agent <==", "last"]
     table = cli("top", JOB).stdout.splitlines()
