@@ -119,7 +119,8 @@ def test_every_field_is_listed_with_its_values(cli):
 
 
 def test_what_only_a_cluster_knows_is_said_once(cli):
-    spec = ("podTemplate: {resources: {limits: {cpu: 1}}}\nwork: {volume: {emptyDir: {}}}\n"
+    spec = ("podTemplate: {resources: {limits: {cpu: 1}}}\n"
+            "work: {volume: {persistentVolumeClaim: {claimName: a}}}\n"
             "logs: none\nsuspend: true\ncancel: true\nmanagedBy: a.b/c\nttlSecondsAfterFinished: 6")
     ended = cli.run(cli.job(LOGS, files=6, spec=spec), "--set", "metadata.namespace=batch")
     assert ended.code == 0, ended
