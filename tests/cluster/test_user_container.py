@@ -91,12 +91,23 @@ def expected(python):
     return [f"{number:03}.txt {python}" for number in range(FILES)]
 
 
+def name_of(python):
+    return f"python-{python.replace('.', '-')}"
+
+
+@pytest.fixture(scope="module")
+def applied(cluster, space, shared, user_image):
+    """All jobs of this file, side by side."""
+    given = {python: user_image(python, "pandas") for python in images.PYTHONS}
+    apply(cluster, "killed", given["3.11"], stays=True, instances=1)
+    for python, image in given.items():
+        apply(cluster, name_of(python), image)
+
+
 @pytest.mark.parametrize("python", list(images.PYTHONS))
-def test_a_job_runs_in_a_users_image(cluster, space, shared, user_image, python):
-    name = f"python-{python.replace('.', '-')}"
-    apply(cluster, name, user_image(python, "pandas"))
-    wait_for(cluster, name)
-    assert rows(shared, name) == expected(python)
+def test_a_job_runs_in_a_users_image(cluster, applied, shared, python):
+    wait_for(cluster, name_of(python))
+    assert rows(shared, name_of(python)) == expected(python)
 
 
 def pod_of(cluster, name):
@@ -134,8 +145,7 @@ def kill_first_process(pod, container):
     raise AssertionError(f"{container} has no first process")
 
 
-def test_a_user_container_that_dies_charges_nobody(cluster, space, shared, user_image):
-    apply(cluster, "killed", user_image("3.11", "pandas"), stays=True, instances=1)
+def test_a_user_container_that_dies_charges_nobody(cluster, applied, shared):
     pod = pod_of(cluster, "killed")["metadata"]["name"]
     enclosure.wait_until("a mini-batch that stays", 60,
                          (shared / "killed" / "running").exists)
