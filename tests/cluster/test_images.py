@@ -12,6 +12,7 @@ import images
 import objects
 import pytest
 
+pytestmark = pytest.mark.turn(8)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MB = 1_000_000
 RUNTIME = "usr/local/lib/paralleljob/python"

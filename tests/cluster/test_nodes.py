@@ -1,21 +1,25 @@
 """Losing a node, as when its plug is pulled: what Kubernetes does then, and what jobs do."""
 
 import json
-import time
 
 import enclosure
 import objects
 import pod_jobs
 import pytest
 
+pytestmark = pytest.mark.turn(10)
 LOST = "node-2"
-FILES = 1200
+FILES = 200
+# The later half of the files waits for a gate.
 SCRIPT = """\
 import os, threading
 nap = threading.Event().wait
 def run(mini_batch):
-    nap(0.04)
-    return [os.path.basename(path) for path in mini_batch]
+    name = os.path.basename(mini_batch[0])
+    gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
+    while name >= "00100" and not os.path.exists(gate):
+        nap(0.05)
+    return [name]
 """
 NEVER = """\
 import signal
@@ -23,7 +27,7 @@ def run(mini_batch):
     signal.pause()
 """
 EXPECTED = "".join(f"{number:05d}\n" for number in range(FILES)).encode()
-# As a cluster that gives nodes up at once; Kubernetes' default is five minutes, ours 30 s.
+# As a cluster that gives nodes up at once; Kubernetes' default is five minutes.
 AT_ONCE = [{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}]
 
 
@@ -46,6 +50,13 @@ def space(cluster, installed_chart, tmp_path_factory):
     space.end()
 
 
+def apart(name):
+    """A pod template: one pod on each node."""
+    return {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+        {"topologyKey": "kubernetes.io/hostname",
+         "labelSelector": {"matchLabels": {pod_jobs.LABEL: name}}}]}}}
+
+
 def pod_on(job, node):
     return next((pod for pod in job.pods() if pod["spec"].get("nodeName") == node
                  and pod["status"]["phase"] == "Running"), None)
@@ -58,17 +69,19 @@ class Outage:
         self.space, self.cluster = space, space.cluster
         victim = objects.pod_spec(toolbox, "sleep 600", nodeName=LOST, tolerations=AT_ONCE)
         self.cluster.apply(objects.pod("victim", victim), namespace=space.name)
-        self.counts = space.apply(space.small_job("counts", SCRIPT, image))
-        self.stuck = space.apply(space.small_job("stuck", NEVER, image))
+        self.counts, self.stuck = (
+            space.apply(space.small_job(name, script, image, podTemplate=apart(name),
+                                        retrySettings={"timeoutSeconds": 600}))
+            for name, script in (("counts", SCRIPT), ("stuck", NEVER)))
         self.kubectl("wait", "pod/victim", "--for=condition=Ready", "--timeout=60s")
         for job in (self.counts, self.stuck):
             for node in ("node-1", LOST):
                 job.wait_for(f"a pod on {node}", lambda _, job=job, node=node: pod_on(job, node))
-        self.counts.wait_until_half_way(high=0.5)
+        self.counts.wait_for("all that the gate lets through", lambda status:
+                             status.get("miniBatches", {}).get("succeeded") == FILES // 2)
         self.gone = pod_on(self.counts, LOST)["metadata"]
         self.node, self.lost = self.cluster.node(int(LOST[-1])), True
         self.node.lose()
-        self.since = time.monotonic()
 
     def kubectl(self, *arguments, **options):
         return self.cluster.kubectl(*arguments, f"--namespace={self.space.name}", **options)
@@ -88,10 +101,11 @@ def outage(space, toolbox, user_image):
     outage.end()
 
 
-def test_the_rows_are_whole_and_a_lost_pod_is_replaced(outage):
+def test_the_rows_are_whole_and_the_lost_pod_is_given_up(outage):
     """Somebody deletes it at once, as Kubernetes does when it gives the node up."""
     counts, name = outage.counts, outage.gone["name"]
     outage.kubectl("delete", "pod", name, "--grace-period=1", "--wait=false")
+    outage.space.output("counts", "gate").touch()
     counts.wait_until_complete(90)
     assert counts.rows() == EXPECTED
     status = counts.status()

@@ -8,6 +8,7 @@ import enclosure
 import pod_jobs
 import pytest
 
+pytestmark = pytest.mark.turn(11)
 CHART = pathlib.Path(__file__).resolve().parents[2] / "charts/paralleljob"
 CHANGED = ("operator.logLevel=debug,operator.agentMemory=80Mi,operator.tolerationSeconds=20,"
            "resources.requests.memory=48Mi")

@@ -6,6 +6,7 @@ import images
 import objects
 import pytest
 
+pytestmark = pytest.mark.turn(8)
 RUNTIME = "/paralleljob/runtime"
 LOOK = """
 import json, subprocess, sys
