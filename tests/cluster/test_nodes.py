@@ -28,7 +28,7 @@ def run(mini_batch):
 """
 EXPECTED = "".join(f"{number:05d}\n" for number in range(FILES)).encode()
 # As a cluster that gives nodes up at once; Kubernetes' default is five minutes.
-AT_ONCE = [{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}]
+AT_ONCE = [{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1}]
 
 
 def test_no_node_clears_away_the_logs_of_another(cluster):
