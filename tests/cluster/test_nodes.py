@@ -118,10 +118,16 @@ def test_the_rows_are_whole_and_the_lost_pod_is_given_up(outage):
 def test_kubernetes_marks_its_pods_and_keeps_them(outage):
     outage.cluster.kubectl("wait", f"node/{LOST}", "--for=condition=Ready=Unknown",
                            "--timeout=60s")
-    # Nobody is there to confirm its end, so the pod stays, marked.
-    outage.kubectl("wait", "pod/victim", "--timeout=30s", "--for=condition=DisruptionTarget")
-    pod = outage.cluster.get("-n", outage.space.name, "pod/victim")
-    assert pod["metadata"]["deletionTimestamp"] and pod["status"]["phase"] == "Running"
+    # Nobody is there to confirm its end, so the pod stays, marked. (`kubectl wait` does not take
+    # the mark: it is of the pod's generation before the deletion.)
+    def marked():
+        pod = outage.cluster.get("-n", outage.space.name, "pod/victim")
+        assert pod["status"]["phase"] == "Running"
+        return pod["metadata"].get("deletionTimestamp") and any(
+            condition["type"] == "DisruptionTarget" and condition["status"] == "True"
+            for condition in pod["status"]["conditions"])
+
+    enclosure.wait_until("a marked pod", 30, marked)
 
 
 def test_the_node_comes_back(outage):
