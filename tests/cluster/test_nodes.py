@@ -90,8 +90,9 @@ class Outage:
         if self.lost:
             self.lost = False
             self.node.come_back()
+            # containerd first looks after the containers that it had.
             self.cluster.kubectl("wait", f"node/{LOST}", "--for=condition=Ready",
-                                 "--timeout=60s")
+                                 "--timeout=180s", seconds=200)
 
 
 @pytest.fixture(scope="module")
