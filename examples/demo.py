@@ -15,6 +15,7 @@ EXAMPLES = pathlib.Path(__file__).resolve().parent
 # Example → the name of the input that its data goes to.
 INPUTS = {"hello": "names", "iris": "flowers", "sales": "sales", "digits": "images"}
 KILLED = "iris"
+HALF_WAY = (0.3, 0.7)
 # The killed example's script with a pause in each mini-batch, so that there is a half-way.
 SLOWLY = """\
 import time
@@ -68,37 +69,68 @@ def status(options, name):
         return None
 
 
+def share(counts):
+    """How much of all is committed; 0 before there is anything."""
+    if not counts or not counts["total"]:
+        return 0
+    return (counts["succeeded"] + counts["failed"]) / counts["total"]
+
+
 def kill_half_way(options, name):
-    """Starts the example, SIGKILLs the whole program once 30 to 70 % are committed.
+    """Starts the example, SIGKILLs the whole program while 30 to 70 % are committed.
 
     Returns how many were committed at the kill, of how many."""
     process = subprocess.Popen(command(options, name))
     ended = os.pidfd_open(process.pid)
     deadline = time.monotonic() + 120
     try:
-        while time.monotonic() < deadline:
-            counts = status(options, name)
-            done = counts["succeeded"] + counts["failed"] if counts else 0
-            if counts and counts["total"] and done >= 0.3 * counts["total"]:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                return status(options, name)
+        while share(status(options, name)) < HALF_WAY[0]:
+            if time.monotonic() >= deadline:
+                sys.exit(f"error: {name} did not get to {HALF_WAY[0]:.0%} in 120 s")
             if select.select([ended], [], [], 0.05)[0]:
                 sys.exit(f"error: {name} ended before it could be killed, code {process.wait()}")
         process.kill()
-        sys.exit(f"error: {name} did not get to 30 % in 120 s")
+        process.wait()
     finally:
+        process.kill()  # nothing to a process that was waited for
         os.close(ended)
+    counts = status(options, name)
+    if not HALF_WAY[0] <= share(counts) <= HALF_WAY[1]:
+        sys.exit(f"error: {name} was killed at {share(counts):.0%}, which is not half-way")
+    return counts["succeeded"] + counts["failed"], counts["total"]
 
 
-def run(options, name, *more):
-    """Runs one example to its end and prints its result's path."""
-    code = subprocess.run(command(options, name, *more), check=False).returncode
-    if code != 0:
-        sys.exit(f"error: {name} ended with code {code}; logs: {options.output / name / 'logs'}")
+def resume(options, name, done, total):
+    """The same command again. It must say that it goes on where the killed one was."""
+    process = subprocess.Popen(command(options, name), stderr=subprocess.PIPE, text=True)
+    told = []
+    for line in process.stderr:
+        told.append(line)
+        sys.stderr.write(line)
+    if process.wait() != 0:
+        fail(options, name, process.returncode)
+    expected = f"resumed at {done} of {total} mini-batches"
+    if expected not in "".join(told):
+        sys.exit(f"error: {name} did not say that it {expected}")
+    verify(options, name)
+
+
+def fail(options, name, code):
+    sys.exit(f"error: {name} ended with code {code}; logs: {options.output / name / 'logs'}")
+
+
+def verify(options, name):
     verified = subprocess.run([options.program, "verify", str(options.output / name)], check=False)
     if verified.returncode != 0:
         sys.exit(f"error: verify found differences in {options.output / name}")
+
+
+def run(options, name):
+    """Runs one example to its end, from the beginning."""
+    code = subprocess.run(command(options, name, "--fresh"), check=False).returncode
+    if code != 0:
+        fail(options, name, code)
+    verify(options, name)
 
 
 def result_paths(options, name):
@@ -119,14 +151,13 @@ def demo(options):
         say(f"\n-- {name}: {(EXAMPLES / name / 'job.yaml').read_text().splitlines()[0][2:]}")
         make_data(name, options.data / name)
         if name != KILLED:
-            run(options, name, "--fresh")
+            run(options, name)
             continue
         subprocess.run(["rm", "-rf", "--", str(options.output / name)], check=True)
-        counts = kill_half_way(options, name)
-        done = counts["succeeded"] + counts["failed"]
-        say(f"\n   killed with SIGKILL when {done} of {counts['total']} mini-batches were saved;"
+        done, total = kill_half_way(options, name)
+        say(f"\n   killed with SIGKILL when {done} of {total} mini-batches were saved;"
             " the same command again:")
-        run(options, name)
+        resume(options, name, done, total)
     say("\n-- results")
     for name in INPUTS:
         show(options, name)

@@ -10,7 +10,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 
 import enclosure
 import images
@@ -23,6 +22,12 @@ EXAMPLES = REPOSITORY / "examples"
 NAMESPACE, RELEASE_NAMESPACE = "demo", "paralleljob"
 TARGETS = ("operator", "worker")
 USER_PYTHON = "3.11"
+EXAMPLE_FILES = {"hello": "job.yaml", "iris": "job.yaml", "sales": "pipeline.yml",
+                 "digits": "job.yaml"}
+HINTS = (f"get paralleljobs,jobs,pods --namespace={NAMESPACE}",
+         f"describe paralleljob iris --namespace={NAMESPACE}",
+         f"get configmaps,leases --namespace={NAMESPACE}",
+         "explain paralleljob.spec.retrySettings")
 DEADLINE = 600
 
 
@@ -32,24 +37,21 @@ def say(text):
 
 def load_images(cluster, builder):
     """Builds what the Dockerfile describes, and the users' image; returns the latter's name."""
-    with tempfile.TemporaryDirectory(dir=builder.cache) as folder:
-        folder = pathlib.Path(folder)
-        for target in TARGETS:
-            say(f"   image paralleljob-{target}, from the Dockerfile")
-            archive = folder / f"{target}.tar"
-            builder.build(REPOSITORY, f"localhost/paralleljob-{target}:0.1.0", archive,
-                          (f"--target={target}",))
-            cluster.load(archive)
-        say(f"   a user's image: Python {USER_PYTHON} with what the scripts import")
-        name, archive = builder.build_user_image(USER_PYTHON, folder, *pod_jobs.MODULES)
-        cluster.load(archive)
+    for target in TARGETS:
+        say(f"   image paralleljob-{target}, from the Dockerfile")
+        name = f"localhost/paralleljob-{target}:0.1.0"
+        identity = builder.build(REPOSITORY, name, (f"--target={target}",))
+        cluster.load_built(builder, identity, name)
+    say(f"   a user's image: Python {USER_PYTHON} with what the scripts import")
+    identity, name = builder.build_user_image(USER_PYTHON, *pod_jobs.MODULES)
+    cluster.load_built(builder, identity, name)
     return name
 
 
 def install_chart(cluster):
     cluster.run("helm", "upgrade", "--install", "pj", REPOSITORY / "charts/paralleljob",
-                f"--namespace={RELEASE_NAMESPACE}", "--create-namespace", "--wait",
-                "--timeout=120s", "--set=clusterScope=true,image.pullPolicy=Never,"
+                f"--namespace={RELEASE_NAMESPACE}", "--create-namespace", "--take-ownership",
+                "--wait", "--timeout=120s", "--set=clusterScope=true,image.pullPolicy=Never,"
                 "operator.imagePullPolicy=Never", seconds=180)
 
 
@@ -71,25 +73,32 @@ def add_data(space, name, folder):
         space.add_data(EXAMPLES / name / "model", f"{name}-model")
 
 
-def follow(job):
-    """A line whenever the progress changes, until the job has ended."""
-    shown = [None]
+def line_of(job, status):
+    counts = status.get("miniBatches", {})
+    return (f"   {job.name:16} {status.get('state', 'Pending'):10} "
+            f"{status.get('progress', '0%'):>4}  "
+            f"workers {status.get('workers', {}).get('summary', '-')}  "
+            f"failed {counts.get('failed', 0)}  {status.get('duration', '')}")
+
+
+def follow(jobs):
+    """A line whenever a job's progress changes, until all have ended."""
+    shown = {}
 
     def ended():
-        status = job.status()
-        counts = status.get("miniBatches", {})
-        workers = status.get("workers", {}).get("summary", "-")
-        line = (f"   {job.name:16} {status.get('state', 'Pending'):10} "
-                f"{status.get('progress', '0%'):>4}  workers {workers}  "
-                f"failed {counts.get('failed', 0)}  {status.get('duration', '')}")
-        if line != shown[0]:
-            shown[0] = line
-            say(line)
-        return status if status.get("state") in pod_jobs.ENDED else None
+        states = set()
+        for job in jobs:
+            status = job.status()
+            line = line_of(job, status)
+            if line != shown.get(job.name):
+                shown[job.name] = line
+                say(line)
+            if status.get("state") in pod_jobs.ENDED and status["state"] != "Complete":
+                sys.exit(f"error: {job.name}: {status['conditions']}\n{job.story()}")
+            states.add(status.get("state"))
+        return states == {"Complete"}
 
-    status = enclosure.wait_until(f"the end of {job.name}", DEADLINE, ended)
-    if status["state"] != "Complete":
-        sys.exit(f"error: {job.name}: {status['conditions']}\n{job.story()}")
+    enclosure.wait_until("the end of all jobs", DEADLINE, ended)
 
 
 def demo(cluster, options):
@@ -99,22 +108,21 @@ def demo(cluster, options):
     say("\n-- helm install")
     install_chart(cluster)
     space = fresh_space(cluster, options.output)
-    made = []
-    for name, given in pod_jobs.INPUTS.items():
-        file = EXAMPLES / name / ("pipeline.yml" if name == "sales" else "job.yaml")
-        say(f"\n-- kubectl apply: {name}, from {file.name}")
+    made, jobs = [], []
+    for name, file in EXAMPLE_FILES.items():
+        say(f"\n-- kubectl apply: {name}, from {file}")
         add_data(space, name, options.data / name)
-        job = space.from_example(file, {given: f"{name}-data", "model": f"{name}-model"}, image)
-        follow(space.apply(job))
+        places = {pod_jobs.INPUTS[name]: f"{name}-data", "model": f"{name}-model"}
+        job = space.from_example(EXAMPLES / name / file, places, image)
+        jobs.append(space.apply(job))
         made += [space.folder / output["path"] for output in job["spec"]["outputs"]]
+    say("\n-- all of them as pods")
+    follow(jobs)
     say("\n-- results")
     for path in made:
         say(f"   {path}")
     say("\n-- the cluster stays up; look around:")
-    for words in (f"get paralleljobs,jobs,pods --namespace={NAMESPACE}",
-                  f"describe paralleljob iris --namespace={NAMESPACE}",
-                  f"get configmaps,leases --namespace={NAMESPACE}",
-                  "explain paralleljob.spec.retrySettings"):
+    for words in HINTS:
         say(f"   ./dev cluster exec kubectl {words}")
     say("   ./dev cluster down")
 

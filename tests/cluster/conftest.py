@@ -4,15 +4,16 @@ A machine that cannot hold a cluster skips these tests and says why; with PJ_REQ
 as CI has it, they fail instead.
 """
 
-import dataclasses
 import functools
 import itertools
 import os
 import pathlib
 import shutil
+import signal
 
 import pytest
 
+import cluster_demo
 import enclosure
 import images
 import kube_cluster
@@ -23,6 +24,34 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
 CACHE /= "paralleljob"
 NUMBERS = itertools.count(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--half", choices=("nodes", "plane"),
+                     help="only the tests on the cluster of two nodes, or only the others")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "turn(number): when a test or a file of tests is run, if not "
+                                       "at 5; README.md has the plan")
+    # A half in the background shall end by Ctrl-C too; its shell has it ignored.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config, items):
+    """The halves share nothing but the images' cache, and run at the same time."""
+    if half := config.getoption("--half"):
+        kept = [item for item in items if ("cluster" in item.fixturenames) == (half == "nodes")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+    items.sort(key=_turn)
+
+
+def _turn(item):
+    """Its own mark goes before its file's."""
+    mark = item.get_closest_marker("turn")
+    return mark.args[0] if mark else 5
 
 
 @pytest.fixture(scope="session")
@@ -103,56 +132,54 @@ def builder(able):
     return images.Builder(CACHE / "images", ccache)
 
 
-@dataclasses.dataclass
 class Built:
-    """An image that a Dockerfile gave."""
-    name: str
-    archive: pathlib.Path
+    """An image that a Dockerfile gave, known by its id: another clone may take its name."""
 
+    def __init__(self, builder, target, folder):
+        self.builder, self.folder = builder, folder
+        self.name = f"localhost/paralleljob-{target}:0.1.0"  # the chart's default
+        self.identity = builder.build(REPOSITORY, self.name, (f"--target={target}",))
 
-def _build(builder, folder, target):
-    """An image of ours as the tree's Dockerfile makes it, under the chart's default name."""
-    built = Built(f"localhost/paralleljob-{target}:0.1.0", folder / f"{target}.tar")
-    builder.build(REPOSITORY, built.name, built.archive, (f"--target={target}",))
-    return built
+    @functools.cached_property
+    def archive(self):
+        file = self.folder / "image.tar"
+        self.builder.save(self.identity, self.name, file)
+        return file
 
 
 @pytest.fixture(scope="session")
 def operator_image(builder, tmp_path_factory):
     """The operator's image."""
-    return _build(builder, tmp_path_factory.mktemp("operator"), "operator")
+    return Built(builder, "operator", tmp_path_factory.mktemp("operator"))
 
 
 @pytest.fixture(scope="session")
 def worker_image(builder, tmp_path_factory):
     """The image of worker pods."""
-    return _build(builder, tmp_path_factory.mktemp("worker"), "worker")
+    return Built(builder, "worker", tmp_path_factory.mktemp("worker"))
 
 
 @pytest.fixture(scope="session")
-def installed_chart(cluster, operator_image, worker_image):
+def installed_chart(cluster, builder, operator_image, worker_image):
     """The namespace of a release that works in all namespaces."""
-    name = "paralleljob"
+    name = cluster_demo.RELEASE_NAMESPACE
     for built in (operator_image, worker_image):
-        cluster.load(built.archive)
+        cluster.load_built(builder, built.identity, built.name)
     cluster.apply(objects.namespace(name))
-    cluster.run("helm", "install", "pj", REPOSITORY / "charts/paralleljob",
-                f"--namespace={name}", "--take-ownership", "--wait", "--timeout=120s",
-                "--set=clusterScope=true,image.pullPolicy=Never,operator.imagePullPolicy=Never")
+    cluster_demo.install_chart(cluster)
     yield name
     cluster.run("helm", "uninstall", "pj", f"--namespace={name}", "--wait", check=False)
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture(scope="session")
-def user_image(cluster, builder, tmp_path_factory):
+def user_image(cluster, builder):
     """user_image("3.9", "pandas"): the name of an image with that Python (images.PYTHONS) and
     those of Debian's Python packages; nodes have it."""
     @functools.cache
     def need(python, *modules):
-        name, archive = builder.build_user_image(python, tmp_path_factory.mktemp("user"), *modules)
-        cluster.load(archive)
-        archive.unlink()
+        identity, name = builder.build_user_image(python, *modules)
+        cluster.load_built(builder, identity, name)
         return name
 
     return need

@@ -38,8 +38,17 @@ cluster_tests() {
   part "set up: cluster" set_up_cluster
   run_cluster check || code=$?
   if ((code == 0)); then build_or_record "build: Kubernetes (once)" run_cluster build; fi
-  part "test: cluster" pytests pytest-cluster "$only" "$root/tests/cluster"
+  part "test: cluster" cluster_halves "$only"
   if ((code == cannot_run)); then clusterless=1; fi
+}
+
+# Tests on the cluster of nodes mostly wait, and so do those on the control plane.
+cluster_halves() {
+  local only=$1 log=$results/pytest-cluster-plane.log
+  pytests pytest-cluster-plane "$only" "$root/tests/cluster" --half plane >"$log" 2>&1 &
+  pytests pytest-cluster "$only" "$root/tests/cluster" --half nodes
+  wait "$!"
+  cat "$log"
 }
 
 # What a reader of the last lines must not miss.

@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import subprocess
 import tarfile
+import tempfile
 
 OCI = "application/vnd.oci.image"
 DEBIAN = {"bullseye": "11", "bookworm": "12", "trixie": "13"}
@@ -102,18 +103,23 @@ class Builder:
     def __init__(self, cache: pathlib.Path, ccache: pathlib.Path):
         self.cache, self.ccache = cache, ccache
 
-    def build(self, context: pathlib.Path, name: str, archive: pathlib.Path,
-              options: tuple = (), suite: str = "bookworm") -> None:
-        """Builds `context`/Dockerfile (or --file of the options) and writes a docker archive.
+    def build(self, context: pathlib.Path, name: str, options: tuple = (),
+              suite: str = "bookworm") -> str:
+        """Builds `context`/Dockerfile (or --file of the options) as `name`; the image's id.
 
         The base `docker.io/library/debian:N-slim` of `suite` is there; nothing is pulled.
         """
-        archive.unlink(missing_ok=True)
         with self._alone():
             self._need_base(suite)
             self._forget_old_layers()
-            self._buildah("build", "--pull=never", "--layers", "--tag", name, *options, context)
-            self._buildah("push", "--quiet", name, f"docker-archive:{archive}:{name}")
+            done = self._buildah("build", "--pull=never", "--layers", "--tag", name, *options,
+                                 context)
+        return done.stdout.split()[-1]
+
+    def save(self, identity: str, name: str, archive: pathlib.Path) -> None:
+        """Writes an image as a docker archive under a name."""
+        archive.unlink(missing_ok=True)
+        self._buildah("push", "--quiet", identity, f"docker-archive:{archive}:{name}")
 
     def inspect(self, name: str) -> dict:
         """An image's configuration, as the OCI describes it."""
@@ -124,28 +130,27 @@ class Builder:
         found = json.loads(self._buildah("inspect", "--type", "image", name).stdout)
         return [*found["OCIv1"]["rootfs"]["diff_ids"], found["FromImageID"]]
 
-    def build_user_image(self, python: str, folder: pathlib.Path, *modules: str) -> tuple:
-        """The name and the archive (in `folder`) of an image with one of PYTHONS.
+    def build_user_image(self, python: str, *modules: str) -> tuple:
+        """The id and the name of an image with one of PYTHONS.
 
         `modules`: what Debian packages as python3-NAME, "pandas" for one.
         """
         suite = PYTHONS[python]
-        tag = "-".join([python, *modules])
-        context = folder / tag
-        context.mkdir()
+        name = f"localhost/user-python:{'-'.join([python, *modules])}"
         packages = " ".join(["python3", *(f"python3-{module}" for module in modules)])
-        (context / "Dockerfile").write_text(
-            USER_IMAGE.format(number=DEBIAN[suite], packages=packages))
-        name, archive = f"localhost/user-python:{tag}", folder / f"{tag}.tar"
-        self.build(context, name, archive, suite=suite)
-        return name, archive
+        with tempfile.TemporaryDirectory() as context:
+            (pathlib.Path(context) / "Dockerfile").write_text(
+                USER_IMAGE.format(number=DEBIAN[suite], packages=packages))
+            return self.build(pathlib.Path(context), name, suite=suite), name
 
     def run(self, name: str, *argv) -> str:
-        """What a program of an image prints; no cluster is needed."""
+        """What a program of an image prints, started by root; no cluster is needed."""
         with self._alone():
             container = self._buildah("from", "--pull-never", name).stdout.strip()
             try:
-                return self._buildah("run", container, "--", *argv).stdout
+                # Not `buildah run`: on a busy machine it sometimes loses what the program prints.
+                tree = self._buildah("mount", container).stdout.strip()
+                return _run(["chroot", tree, *argv], os.environ).stdout
             finally:
                 self._buildah("rm", container)
 

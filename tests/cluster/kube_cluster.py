@@ -1,5 +1,6 @@
 """A whole Kubernetes in an enclosure: what the command line and the tests work with."""
 
+import concurrent.futures
 import contextlib
 import fcntl
 import hashlib
@@ -9,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import certificates
@@ -25,6 +27,10 @@ POST = "import sys, urllib.request as r; r.urlopen(sys.argv[1], sys.argv[2].enco
 def name_of(file: str, kind: str) -> str:
     """The name of a test's cluster: each clone of the tree has its own."""
     return f"test-{hashlib.sha256(file.encode()).hexdigest()[:12]}-{kind}"
+
+
+def _text(path: pathlib.Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 class Cluster:
@@ -175,8 +181,21 @@ class Cluster:
 
     def load(self, archive: pathlib.Path, nodes: list = ()) -> None:
         """Makes an image archive known to all nodes. Pods use it by `imagePullPolicy: Never`."""
-        for one in nodes or self.nodes():
-            one.load(archive)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(lambda one: one.load(archive), nodes or self.nodes()))
+
+    def load_built(self, builder: images.Builder, identity: str, name: str) -> None:
+        """The same for an image that a builder has; nodes that have it already stay as they are."""
+        mark = f"{hashlib.sha256(name.encode()).hexdigest()[:12]}.image"
+        lacking = [one for one in self.nodes() if _text(one.folder / mark) != identity]
+        if not lacking:
+            return
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            archive = pathlib.Path(folder) / "image.tar"
+            builder.save(identity, name, archive)
+            self.load(archive, lacking)
+        for one in lacking:
+            (one.folder / mark).write_text(identity)
 
     # --- The API server --------------------------------------------------------------------------
 

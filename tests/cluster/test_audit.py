@@ -11,6 +11,7 @@ import objects
 import pod_jobs
 import pytest
 
+pytestmark = pytest.mark.turn(6)
 COUNT = 100_000
 WRITES = ("create", "update", "patch", "delete")
 SCRIPT = """\
@@ -22,7 +23,7 @@ def run(mini_batch):
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def space(cluster, installed_chart, tmp_path_factory):
     space = pod_jobs.Space(cluster, "audited", tmp_path_factory.mktemp("volume") / "data")
     source = space.folder / "in"
@@ -66,16 +67,28 @@ def used(events):
     return found
 
 
-@pytest.fixture(scope="module")
-def counted(space, cluster, user_image):
-    """The job, and the log of all that happened in its life and a little longer."""
+@pytest.fixture(scope="session")
+def begun(space, cluster, user_image):
+    """The job, applied, and the log of all that happens in its life."""
     log = Log(cluster, space.name)
     manifest = space.small_job("counted", SCRIPT, user_image("3.11"))
     job = space.apply(manifest)
     role = enclosure.wait_until("the worker's Role", 60, lambda: next(iter(cluster.get(
         "roles", f"--namespace={space.name}")["items"]), None))
-    status = job.wait_until_complete(300)
-    return job, manifest, log, role, status
+    return job, manifest, log, role
+
+
+@pytest.mark.turn(1)
+def test_it_begins(begun):
+    """Others are tested while it runs."""
+    job, *_ = begun
+    job.wait_for("a mini-batch", lambda status: status.get("miniBatches", {}).get("succeeded"))
+
+
+@pytest.fixture(scope="session")
+def counted(begun):
+    job, manifest, log, role = begun
+    return job, manifest, log, role, job.wait_until_complete(300)
 
 
 def test_few_writes_for_many_mini_batches(counted, record_property):

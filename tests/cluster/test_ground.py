@@ -3,6 +3,9 @@
 import signal
 
 import objects
+import pytest
+
+pytestmark = pytest.mark.turn(8)
 
 
 def test_nodes_are_ready(cluster):

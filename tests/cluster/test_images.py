@@ -12,6 +12,7 @@ import images
 import objects
 import pytest
 
+pytestmark = pytest.mark.turn(8)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MB = 1_000_000
 RUNTIME = "usr/local/lib/paralleljob/python"
@@ -34,9 +35,8 @@ ENTRYPOINT ["/usr/local/bin/greet"]
 def test_a_dockerfile_runs_as_a_pod(cluster, namespace, builder, tmp_path):
     (tmp_path / "Dockerfile").write_text(DOCKERFILE)
     (tmp_path / "data.txt").write_text("data\n")
-    archive = tmp_path / "greet.tar"
-    builder.build(tmp_path, "localhost/greet:1", archive)
-    cluster.load(archive)
+    name = "localhost/greet:1"
+    cluster.load_built(builder, builder.build(tmp_path, name), name)
     spec = objects.pod_spec("localhost/greet:1", "greet; cat /data.txt; id -u")
     cluster.apply(objects.indexed_job("greet", 2, spec), namespace=namespace)
     cluster.kubectl("wait", "-n", namespace, "job/greet", "--for=condition=Complete",
@@ -82,7 +82,7 @@ def test_they_hold_no_program_but_ours(ours):
 
 def test_their_user_is_a_number_and_nothing_belongs_to_it(builder, ours):
     assert re.fullmatch("[1-9][0-9]*:[1-9][0-9]*",
-                        builder.inspect(ours.built.name)["config"]["User"])
+                        builder.inspect(ours.built.identity)["config"]["User"])
     assert {(info.uid, info.gid) for info, _ in ours.files.values()} == {(0, 0)}
     unreadable = [name for name, (info, _) in ours.files.items()
                   if not info.issym() and not info.mode & 0o004]
@@ -90,8 +90,8 @@ def test_their_user_is_a_number_and_nothing_belongs_to_it(builder, ours):
 
 
 def test_their_programs_find_their_libraries(builder, ours):
-    assert builder.run(ours.built.name, f"/{ours.program}", "--version").strip() == version()
-    assert KNOWN_HELP[ours.kind] in builder.run(ours.built.name, f"/{ours.program}", "--help")
+    assert builder.run(ours.built.identity, f"/{ours.program}", "--version").strip() == version()
+    assert KNOWN_HELP[ours.kind] in builder.run(ours.built.identity, f"/{ours.program}", "--help")
 
 
 def version():
@@ -119,7 +119,7 @@ def test_each_library_has_its_package_and_licence(ours):
 
 
 def test_they_say_what_they_are(builder, ours):
-    labels = builder.inspect(ours.built.name)["config"]["Labels"]
+    labels = builder.inspect(ours.built.identity)["config"]["Labels"]
     said = {key.removeprefix("org.opencontainers.image."): value for key, value in labels.items()}
     assert said["title"] == f"paralleljob-{ours.kind}" and said["licenses"] == "Apache-2.0"
     assert said["version"] == version() and said["description"] and said["revision"]
@@ -127,13 +127,13 @@ def test_they_say_what_they_are(builder, ours):
 
 @pytest.mark.parametrize("kind", list(PROGRAMS))
 def test_made_again_they_are_the_same(builder, operator_image, worker_image, tmp_path, kind):
-    again = tmp_path / "again.tar"
+    name, archive = f"localhost/paralleljob-{kind}:again", tmp_path / "again.tar"
     built = {"operator": operator_image, "worker": worker_image}[kind]
     # Another argument, so that everything is compiled, linked and gathered anew (once for both).
-    builder.build(ROOT, f"localhost/paralleljob-{kind}:again", again,
-                  (f"--target={kind}", "--build-arg=JOBS=1"))
-    assert builder.layers(f"localhost/paralleljob-{kind}:again") == builder.layers(built.name)
-    assert images.contents(again).keys() == images.contents(built.archive).keys()
+    again = builder.build(ROOT, name, (f"--target={kind}", "--build-arg=JOBS=1"))
+    builder.save(again, name, archive)
+    assert builder.layers(again) == builder.layers(built.identity)
+    assert images.contents(archive).keys() == images.contents(built.archive).keys()
 
 
 def test_nothing_in_them_has_a_time(ours):

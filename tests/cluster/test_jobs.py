@@ -1,11 +1,16 @@
-"""The examples as pods of a real Kubernetes: same rows as on one machine, byte for byte."""
+"""The examples as pods of a real Kubernetes: same rows as on one machine, byte for byte.
 
+Those of `./dev demo --cluster` are run by it, the others beside them.
+"""
+
+import dataclasses
 import json
 import os
 import pathlib
 import subprocess
 import sys
 
+import cluster_demo
 import pod_jobs
 import pytest
 
@@ -13,31 +18,62 @@ EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 CASES = [("hello", "job.yaml"), ("iris", "job.yaml"), ("iris", "pipeline.yml"),
          ("sales", "job.yaml"), ("sales", "pipeline.yml"), ("digits", "job.yaml"),
          ("digits", "pipeline.yml")]
+BESIDE = [case for case in CASES if case not in cluster_demo.EXAMPLE_FILES.items()]
 
 
 @pytest.fixture(scope="module")
-def space(cluster, installed_chart, tmp_path_factory):
+def data(tmp_path_factory):
+    """The folder with a folder of data for each example."""
+    folder = tmp_path_factory.mktemp("made")
+    for name in pod_jobs.INPUTS:
+        subprocess.run([sys.executable, EXAMPLES / name / "make_data.py", folder / name],
+                       check=True)
+    return folder
+
+
+@dataclasses.dataclass
+class Demo:
+    """A run of `./dev demo --cluster`, on the session's cluster."""
+    process: subprocess.Popen
+    output: pathlib.Path
+
+    def told(self):
+        """What it printed, once it has ended well."""
+        if not hasattr(self, "printed"):
+            self.printed, errors = self.process.communicate(timeout=cluster_demo.DEADLINE)
+            assert self.process.returncode == 0, f"{self.printed}\n{errors}"
+        return self.printed
+
+
+@pytest.fixture(scope="module")
+def demo(cluster, installed_chart, user_image, data, tmp_path_factory):
+    user_image(cluster_demo.USER_PYTHON, *pod_jobs.MODULES)
+    output = tmp_path_factory.mktemp("demo") / "output"
+    process = subprocess.Popen(
+        [sys.executable, cluster_demo.__file__, "--cache", cluster.programs.cache, "--name",
+         cluster.folder.name, "--data", data, "--output", output],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    yield Demo(process, output)
+    process.kill()
+    process.wait()
+    cluster.kubectl("delete", "namespace", cluster_demo.NAMESPACE, "--wait=false", check=False)
+    cluster.kubectl("delete", "persistentvolume", f"data-{cluster_demo.NAMESPACE}",
+                    "--wait=false", check=False)
+
+
+@pytest.fixture(scope="module")
+def beside(cluster, demo, data, user_image, tmp_path_factory):
+    """(example, file) → its job and manifest, for what the demonstration leaves out."""
     space = pod_jobs.Space(cluster, "examples", tmp_path_factory.mktemp("volume") / "data")
-    yield space
+    image = user_image(cluster_demo.USER_PYTHON, *pod_jobs.MODULES)
+    applied = {}
+    for name, file in BESIDE:
+        cluster_demo.add_data(space, name, data / name)
+        places = {pod_jobs.INPUTS[name]: f"{name}-data", "model": f"{name}-model"}
+        manifest = space.from_example(EXAMPLES / name / file, places, image)
+        applied[name, file] = space.apply(manifest), manifest
+    yield applied
     space.end()
-
-
-@pytest.fixture(scope="module")
-def data(space, tmp_path_factory):
-    """data("iris"): the folder of its data, which is on the volume too, as `iris-data`."""
-    made = {}
-
-    def make(name):
-        if name not in made:
-            folder = tmp_path_factory.mktemp("made") / name
-            subprocess.run([sys.executable, EXAMPLES / name / "make_data.py", folder], check=True)
-            space.add_data(folder, f"{name}-data")
-            if (EXAMPLES / name / "model").is_dir():
-                space.add_data(EXAMPLES / name / "model", f"{name}-model")
-            made[name] = folder
-        return made[name]
-
-    return make
 
 
 def run_here(file, name, folder, output):
@@ -68,25 +104,52 @@ def check_models(there, expected):
             assert other[key] == (pytest.approx(value, rel=1e-6) if number else value), key
 
 
+def result_of(cluster, demo, beside, case):
+    """The status of a job that has ended, and the path of its only output."""
+    if case in beside:
+        job, manifest = beside[case]
+        (output,) = manifest["spec"]["outputs"]
+        return job.wait_until_complete(), job.space.folder / output["path"]
+    demo.told()
+    job = cluster.get("paralleljobs", f"--namespace={cluster_demo.NAMESPACE}",
+                      f"{pod_jobs.manifest_of(EXAMPLES / case[0] / case[1])['metadata']['name']}")
+    (output,) = job["spec"]["outputs"]
+    return job["status"], demo.output / output["path"]
+
+
 @pytest.mark.parametrize("name, file", CASES, ids=lambda value: value)
-def test_same_bytes_as_on_one_machine(space, data, user_image, tmp_path, name, file):
-    folder = data(name)
-    job = space.from_example(EXAMPLES / name / file,
-                             {pod_jobs.INPUTS[name]: f"{name}-data", "model": f"{name}-model"},
-                             user_image("3.11", *pod_jobs.MODULES))
-    applied = space.apply(job)
-    here = run_here(EXAMPLES / name / file, name, folder, tmp_path / "here")
-    status = applied.wait_until_complete()
+def test_same_bytes_as_on_one_machine(cluster, demo, beside, data, tmp_path, name, file):
+    here = run_here(EXAMPLES / name / file, name, data / name, tmp_path / "here")
+    status, there = result_of(cluster, demo, beside, (name, file))
+    assert status["state"] == "Complete"
     assert status["miniBatches"]["total"] == here["miniBatches"]["total"]
     assert status["miniBatches"]["left"] == status["miniBatches"]["failed"] == 0
     assert status["items"] == here["items"]
-    made = {output["name"]: space.folder / output["path"] for output in job["spec"]["outputs"]}
-    paths = {key: pathlib.Path(path) for key, path in here["outputs"].items()}
-    assert len(made) == len(paths) == 1
-    (there,), (local,) = made.values(), paths.values()
+    (local,) = map(pathlib.Path, here["outputs"].values())
     expected = bytes_below(local)
     assert expected
     if name == "sales":  # another build of numpy adds up in another order: the last digits differ
         check_models(bytes_below(there), expected)
     else:
         assert bytes_below(there) == expected
+
+
+def test_the_demonstration_shows_progress_and_where_the_results_are(cluster, demo):
+    printed = demo.told()
+    for name in pod_jobs.INPUTS:
+        assert f"-- kubectl apply: {name}" in printed
+    lines = printed.splitlines()
+    assert sum(line.split()[1:2] == ["Complete"] for line in lines) == len(pod_jobs.INPUTS)
+    results = lines[lines.index("-- results") + 1:][:len(pod_jobs.INPUTS)]
+    for line in results:
+        path = pathlib.Path(line.strip())
+        assert path.is_relative_to(demo.output) and bytes_below(path)
+
+
+def test_what_the_demonstration_hints_at_works(cluster, demo):
+    hints = [line.partition("./dev cluster exec kubectl ")[2]
+             for line in demo.told().splitlines() if "./dev cluster exec kubectl" in line]
+    assert hints == list(cluster_demo.HINTS)
+    shown = [cluster.kubectl(*hint.split()).stdout for hint in hints]
+    assert "paralleljob.paralleljob.dev/iris" in shown[0] and "Complete" in shown[1]
+    assert "./dev cluster down" in demo.told()

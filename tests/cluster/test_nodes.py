@@ -1,35 +1,140 @@
-"""Losing a node, as when its plug is pulled."""
+"""Losing a node, as when its plug is pulled: what Kubernetes does then, and what jobs do."""
 
 import json
 
+import enclosure
 import objects
+import pod_jobs
+import pytest
+
+pytestmark = pytest.mark.turn(10)
+LOST = "node-2"
+FILES = 200
+# The later half of the files waits for a gate.
+SCRIPT = """\
+import os, threading
+nap = threading.Event().wait
+def run(mini_batch):
+    name = os.path.basename(mini_batch[0])
+    gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
+    while name >= "00100" and not os.path.exists(gate):
+        nap(0.05)
+    return [name]
+"""
+NEVER = """\
+import signal
+def run(mini_batch):
+    signal.pause()
+"""
+EXPECTED = "".join(f"{number:05d}\n" for number in range(FILES)).encode()
+# As a cluster that gives nodes up at once; Kubernetes' default is five minutes.
+AT_ONCE = [{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1}]
 
 
 def test_no_node_clears_away_the_logs_of_another(cluster):
     folders = set()
-    for node in ("node-1", "node-2"):
+    for node in ("node-1", LOST):
         answer = cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/configz").stdout
         folders.add(json.loads(answer)["kubeletconfig"]["podLogsDir"])
     assert len(folders) == 2
 
 
-def test_a_lost_node_is_noticed_and_comes_back(cluster, namespace, toolbox):
-    spec = objects.pod_spec(toolbox, "sleep 600", nodeName="node-2",
-                            tolerations=[{"operator": "Exists", "effect": "NoExecute",
-                                          "tolerationSeconds": 1}])
-    cluster.apply(objects.pod("victim", spec), namespace=namespace)
-    cluster.kubectl("wait", "-n", namespace, "pod/victim", "--for=condition=Ready",
-                    "--timeout=60s")
-    node = cluster.node(2)
-    node.lose()
-    try:
-        cluster.kubectl("wait", "node/node-2", "--for=condition=Ready=Unknown", "--timeout=60s")
-        # Nobody is there to confirm its end, so the pod stays, marked.
-        cluster.kubectl("wait", "-n", namespace, "pod/victim", "--timeout=30s",
-                        "--for=condition=DisruptionTarget")
-        pod = cluster.get("-n", namespace, "pod/victim")
-        assert pod["metadata"]["deletionTimestamp"] and pod["status"]["phase"] == "Running"
-    finally:
-        node.come_back()
-    cluster.kubectl("wait", "node/node-2", "--for=condition=Ready", "--timeout=60s")
-    cluster.kubectl("wait", "-n", namespace, "pod/victim", "--for=delete", "--timeout=60s")
+@pytest.fixture(scope="module")
+def space(cluster, installed_chart, tmp_path_factory):
+    source = tmp_path_factory.mktemp("made")
+    for number in range(FILES):
+        (source / f"{number:05d}").touch()
+    space = pod_jobs.Space(cluster, "outage", tmp_path_factory.mktemp("volume") / "data")
+    space.add_data(source, "in")
+    yield space
+    space.end()
+
+
+def apart(name):
+    """A pod template: one pod on each node."""
+    return {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+        {"topologyKey": "kubernetes.io/hostname",
+         "labelSelector": {"matchLabels": {pod_jobs.LABEL: name}}}]}}}
+
+
+def pod_on(job, node):
+    return next((pod for pod in job.pods() if pod["spec"].get("nodeName") == node
+                 and pod["status"]["phase"] == "Running"), None)
+
+
+class Outage:
+    """A node that was lost while a pod and two jobs ran on it."""
+
+    def __init__(self, space, toolbox, image):
+        self.space, self.cluster = space, space.cluster
+        victim = objects.pod_spec(toolbox, "sleep 600", nodeName=LOST, tolerations=AT_ONCE)
+        self.cluster.apply(objects.pod("victim", victim), namespace=space.name)
+        self.counts, self.stuck = (
+            space.apply(space.small_job(name, script, image, podTemplate=apart(name),
+                                        retrySettings={"timeoutSeconds": 600}))
+            for name, script in (("counts", SCRIPT), ("stuck", NEVER)))
+        self.kubectl("wait", "pod/victim", "--for=condition=Ready", "--timeout=60s")
+        for job in (self.counts, self.stuck):
+            for node in ("node-1", LOST):
+                job.wait_for(f"a pod on {node}", lambda _, job=job, node=node: pod_on(job, node))
+        self.counts.wait_for("all that the gate lets through", lambda status:
+                             status.get("miniBatches", {}).get("succeeded") == FILES // 2)
+        self.gone = pod_on(self.counts, LOST)["metadata"]
+        self.node, self.lost = self.cluster.node(int(LOST[-1])), True
+        self.node.lose()
+
+    def kubectl(self, *arguments, **options):
+        return self.cluster.kubectl(*arguments, f"--namespace={self.space.name}", **options)
+
+    def end(self):
+        if self.lost:
+            self.lost = False
+            self.node.come_back()
+            # containerd first looks after the containers that it had.
+            self.cluster.kubectl("wait", f"node/{LOST}", "--for=condition=Ready",
+                                 "--timeout=180s", seconds=200)
+
+
+@pytest.fixture(scope="module")
+def outage(space, toolbox, user_image):
+    outage = Outage(space, toolbox, user_image("3.11"))
+    yield outage
+    outage.end()
+
+
+def test_the_rows_are_whole_and_the_lost_pod_is_given_up(outage):
+    """Somebody deletes it at once, as Kubernetes does when it gives the node up."""
+    counts, name = outage.counts, outage.gone["name"]
+    outage.kubectl("delete", "pod", name, "--grace-period=1", "--wait=false")
+    outage.space.output("counts", "gate").touch()
+    counts.wait_until_complete(90)
+    assert counts.rows() == EXPECTED
+    status = counts.status()
+    assert status["items"] == {"total": FILES, "succeeded": FILES, "failed": 0}
+    events = outage.cluster.get("events", f"--namespace={outage.space.name}",
+                                "--field-selector=reason=WorkerLost")["items"]
+    assert "counts" in {event["involvedObject"]["name"] for event in events}
+
+
+def test_kubernetes_marks_its_pods_and_keeps_them(outage):
+    outage.cluster.kubectl("wait", f"node/{LOST}", "--for=condition=Ready=Unknown",
+                           "--timeout=60s")
+    # Nobody is there to confirm its end, so the pod stays, marked. (`kubectl wait` does not take
+    # the mark: it is of the pod's generation before the deletion.)
+    def marked():
+        pod = outage.cluster.get("-n", outage.space.name, "pod/victim")
+        assert pod["status"]["phase"] == "Running"
+        return pod["metadata"].get("deletionTimestamp") and any(
+            condition["type"] == "DisruptionTarget" and condition["status"] == "True"
+            for condition in pod["status"]["conditions"])
+
+    enclosure.wait_until("a marked pod", 30, marked)
+
+
+def test_the_node_comes_back(outage):
+    outage.end()
+    outage.kubectl("wait", "pod/victim", "--for=delete", "--timeout=60s")
+    for job in (outage.counts, outage.stuck):
+        job.kubectl("delete", "paralleljob", job.name, "--timeout=60s")
+    enclosure.wait_until("no pods", 60, lambda: not outage.cluster.get(
+        "pods", f"--namespace={outage.space.name}")["items"])

@@ -1,7 +1,8 @@
 """Jobs that lose what they run on: each row still comes out once, whole and in order.
 
 All jobs run at the same time; each has its own misfortune when it is half-way. The last two hit
-everybody: the operator away for a while, and the API server killed.
+everybody: the API server killed, and the operator away for a while, in which others test what
+needs no operator.
 """
 
 import concurrent.futures
@@ -13,6 +14,7 @@ import enclosure
 import pod_jobs
 import pytest
 
+pytestmark = pytest.mark.turn(6)
 FILES = 1600
 SCRIPT = """\
 import os, threading
@@ -115,7 +117,7 @@ MISFORTUNES = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def space(cluster, installed_chart, tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     for number in range(FILES):
@@ -126,7 +128,7 @@ def space(cluster, installed_chart, tmp_path_factory):
     space.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def runs(space, user_image):
     """Misfortune → the job that met it, as a future of its end."""
     image = user_image("3.11")
@@ -165,26 +167,6 @@ def test_deleting_leaves_nothing(runs, cluster, space):
     assert time.monotonic() - started <= 30
 
 
-def test_operator_away_for_a_minute(runs, cluster, space, user_image, installed_chart):
-    """The job goes on without it, and is judged when it is back."""
-    concurrent.futures.wait(runs.values())
-    job = space.apply(space.small_job("no-operator", SCRIPT, user_image("3.11")))
-    job.wait_until_half_way()
-    deployment = ("deployment/pj-operator", f"--namespace={installed_chart}")
-    cluster.kubectl("scale", *deployment, "--replicas=0")
-    gone = time.monotonic()
-    cluster.kubectl("wait", "pods", "--for=delete", f"--namespace={installed_chart}",
-                    "--selector=app.kubernetes.io/name=paralleljob-operator", "--timeout=60s")
-    # The agents finish and publish by themselves.
-    enclosure.wait_until("the rows without any operator", 120,
-                         lambda: space.output("no-operator", "rows.txt").exists())
-    enclosure.wait_until("a minute", 90, lambda: time.monotonic() - gone >= 60)
-    assert job.status()["state"] != "Complete"
-    cluster.kubectl("scale", *deployment, "--replicas=1")
-    job.wait_until_complete()
-    assert job.rows() == EXPECTED
-
-
 def test_api_server_killed(runs, cluster, space, user_image):
     """Nobody can commit for a while; then all go on."""
     concurrent.futures.wait(runs.values())
@@ -194,3 +176,50 @@ def test_api_server_killed(runs, cluster, space, user_image):
     cluster.start_api_server()
     job.wait_until_complete()
     assert job.rows() == EXPECTED
+
+
+class Absence:
+    """Without an operator for a minute, and a job that was half-way when it went."""
+
+    def __init__(self, job, namespace):
+        self.job, self.cluster, self.namespace = job, job.cluster, namespace
+        job.wait_until_half_way()
+        self._scale(0)
+        self.since, self.away = time.monotonic(), True
+        self.cluster.kubectl("wait", "pods", "--for=delete", f"--namespace={namespace}",
+                             "--selector=app.kubernetes.io/name=paralleljob-operator",
+                             "--timeout=60s")
+
+    def _scale(self, count):
+        self.cluster.kubectl("scale", "deployment/pj-operator", f"--namespace={self.namespace}",
+                             f"--replicas={count}")
+
+    def end(self):
+        if self.away:
+            self.away = False
+            self._scale(1)
+
+
+@pytest.fixture(scope="session")
+def absence(space, user_image, installed_chart):
+    job = space.apply(space.small_job("no-operator", SCRIPT, user_image("3.11")))
+    absence = Absence(job, installed_chart)
+    yield absence
+    absence.end()
+
+
+@pytest.mark.turn(7)
+def test_agents_publish_without_an_operator(absence, space):
+    """What needs no operator is tested next, at turn 8."""
+    enclosure.wait_until("the rows without any operator", 120,
+                         lambda: space.output("no-operator", "rows.txt").exists())
+    assert absence.job.rows() == EXPECTED
+
+
+@pytest.mark.turn(9)
+def test_an_operator_that_was_away_judges_what_happened(absence):
+    enclosure.wait_until("a minute", 90, lambda: time.monotonic() - absence.since >= 60)
+    assert absence.job.status()["state"] != "Complete"
+    absence.end()
+    absence.job.wait_until_complete()
+    assert absence.job.rows() == EXPECTED

@@ -30,7 +30,7 @@ def run(mini_batch):
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(cluster, tmp_path_factory):
     """The folder behind the claim `shared`, which all pods may write."""
     folder = tmp_path_factory.mktemp("shared")
@@ -44,7 +44,7 @@ def shared(cluster, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def space(cluster, installed_chart, shared):
     """A namespace under Pod Security *restricted* with a volume."""
     cluster.apply(objects.namespace(NAMESPACE))
@@ -69,6 +69,7 @@ def apply(cluster, name, image, stays=False, **spec):
         data["volume"] = {"persistentVolumeClaim": {"claimName": CLAIM}}
     job["spec"]["miniBatchSize"] = 1
     job["spec"]["maxConcurrencyPerInstance"] = 2
+    job["spec"]["retrySettings"] = {"timeoutSeconds": 600}  # one stays until it is killed
     job["spec"]["environmentVariables"] = {"FROM_MANIFEST": name}
     cluster.apply(job, namespace=NAMESPACE)
 
@@ -91,12 +92,17 @@ def expected(python):
     return [f"{number:03}.txt {python}" for number in range(FILES)]
 
 
-@pytest.mark.parametrize("python", list(images.PYTHONS))
-def test_a_job_runs_in_a_users_image(cluster, space, shared, user_image, python):
-    name = f"python-{python.replace('.', '-')}"
-    apply(cluster, name, user_image(python, "pandas"))
-    wait_for(cluster, name)
-    assert rows(shared, name) == expected(python)
+def name_of(python):
+    return f"python-{python.replace('.', '-')}"
+
+
+@pytest.fixture(scope="session")
+def applied(cluster, space, shared, user_image):
+    """All jobs of this file, side by side."""
+    given = {python: user_image(python, "pandas") for python in images.PYTHONS}
+    apply(cluster, "killed", given["3.11"], stays=True, instances=1)
+    for python, image in given.items():
+        apply(cluster, name_of(python), image)
 
 
 def pod_of(cluster, name):
@@ -109,6 +115,18 @@ def pod_of(cluster, name):
         return None
 
     return enclosure.wait_until(f"a running pod of {name}", 60, running)
+
+
+@pytest.mark.turn(2)
+def test_they_begin(cluster, applied):
+    """Others are tested while they run."""
+    pod_of(cluster, "killed")
+
+
+@pytest.mark.parametrize("python", list(images.PYTHONS))
+def test_a_job_runs_in_a_users_image(cluster, applied, shared, python):
+    wait_for(cluster, name_of(python))
+    assert rows(shared, name_of(python)) == expected(python)
 
 
 def restarts(pod):
@@ -134,8 +152,7 @@ def kill_first_process(pod, container):
     raise AssertionError(f"{container} has no first process")
 
 
-def test_a_user_container_that_dies_charges_nobody(cluster, space, shared, user_image):
-    apply(cluster, "killed", user_image("3.11", "pandas"), stays=True, instances=1)
+def test_a_user_container_that_dies_charges_nobody(cluster, applied, shared):
     pod = pod_of(cluster, "killed")["metadata"]["name"]
     enclosure.wait_until("a mini-batch that stays", 60,
                          (shared / "killed" / "running").exists)

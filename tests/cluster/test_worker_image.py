@@ -6,6 +6,7 @@ import images
 import objects
 import pytest
 
+pytestmark = pytest.mark.turn(8)
 RUNTIME = "/paralleljob/runtime"
 LOOK = """
 import json, subprocess, sys
@@ -26,8 +27,8 @@ print(json.dumps({"python": list(sys.version_info[:2]), "transport": transport.n
 
 
 @pytest.fixture(scope="module")
-def installer(cluster, worker_image):
-    cluster.load(worker_image.archive)
+def installer(cluster, builder, worker_image):
+    cluster.load_built(builder, worker_image.identity, worker_image.name)
     return worker_image.name
 
 

@@ -1,0 +1,128 @@
+"""Settings that only pods have, or that they carry out in another way, as jobs side by side."""
+
+import base64
+import json
+import random
+
+import pod_jobs
+import pytest
+
+FILES = 12
+NODE = "node-1"
+LONG_NAMES = 2500  # of 225 characters by chance: packed still more than a plan's object takes
+SCRIPT = """\
+import os, sys
+print("printed by the script")
+def run(mini_batch):
+    lines = []
+    for path in mini_batch:
+        with open(path, encoding="utf-8") as file:
+            lines.append(file.read() + " " + os.environ.get("GREETING", "-") + " " + path)
+    return lines
+"""
+NAMES = """\
+import os
+def run(mini_batch):
+    return [os.path.basename(path) for path in mini_batch]
+"""
+TEMPLATE = {"nodeSelector": {"kubernetes.io/hostname": NODE},
+            "env": [{"name": "GREETING", "value": "hello"}],
+            "labels": {"team": "blue"}, "annotations": {"example.com/why": "a test"},
+            "resources": {"requests": {"memory": "48Mi"}, "limits": {"memory": "256Mi"}}}
+
+
+@pytest.fixture(scope="session")
+def space(cluster, installed_chart, tmp_path_factory):
+    source = tmp_path_factory.mktemp("made")
+    for number in range(FILES):
+        (source / f"{number:02d}.txt").write_text(str(number * number), encoding="utf-8")
+    many = tmp_path_factory.mktemp("many")
+    chance = random.Random(5)
+    for _ in range(LONG_NAMES):
+        name = base64.urlsafe_b64encode(chance.randbytes(168)).decode()
+        (many / f"f{name}").touch()
+    space = pod_jobs.Space(cluster, "modes", tmp_path_factory.mktemp("volume") / "data")
+    space.add_data(source, "in")
+    space.add_data(many, "many")
+    yield space
+    space.end()
+
+
+@pytest.fixture(scope="session")
+def jobs(space, user_image):
+    image = user_image("3.11")
+    mounted = {"name": "files", "volume": space.claim}
+    given = {
+        "plain": (SCRIPT, {}),
+        "quiet": (SCRIPT, {"logs": "none"}),
+        "copied": (SCRIPT, {"inputs": [mounted | {"path": "in", "mode": "download"}]}),
+        "placed": (SCRIPT, {"podTemplate": TEMPLATE}),
+        "planned": (NAMES, {"inputs": [mounted | {"path": "many"}], "miniBatchSize": 100}),
+    }
+    return {name: space.apply(space.small_job(name, script, image, **spec))
+            for name, (script, spec) in given.items()}
+
+
+@pytest.mark.turn(2)
+def test_they_begin(jobs):
+    """Others are tested while they run."""
+    for job in jobs.values():
+        job.wait_for("an operator's word", lambda status: status.get("state"))
+
+
+def rows(job):
+    """(square, greeting, path) of each file, in order, of a job that has ended."""
+    status = job.wait_until_complete()
+    assert status["items"] == {"total": FILES, "succeeded": FILES, "failed": 0}
+    found = [line.split(" ") for line in job.rows().decode().splitlines()]
+    assert [int(square) for square, _, _ in found] == [n * n for n in range(FILES)]
+    return found
+
+
+def work_folder(space, name):
+    (folder,) = (space.folder / "paralleljob").glob(f"{name}-*")
+    return folder
+
+
+def test_no_logs_are_kept_when_none_are_wanted(space, jobs):
+    rows(jobs["quiet"])
+    rows(jobs["plain"])
+    kept = work_folder(space, "plain") / "logs"
+    printed = [path.read_text(encoding="utf-8") for path in kept.rglob("*.stdout.txt")]
+    assert "printed by the script" in "".join(printed)
+    below = work_folder(space, "quiet")
+    assert not [path for path in (below / "logs").rglob("*") if path.is_file()]
+
+
+def test_a_downloaded_input_is_a_copy(jobs):
+    mounted = {path for _, _, path in rows(jobs["plain"])}
+    copies = {path for _, _, path in rows(jobs["copied"])}
+    assert all(path.startswith("/paralleljob/inputs/files/") for path in mounted)
+    assert len(copies) == FILES
+    assert not any(path.startswith("/paralleljob/inputs/") for path in copies)
+
+
+def test_a_pod_template_is_seen_on_the_pods(jobs):
+    job = jobs["placed"]
+    assert {greeting for _, greeting, _ in rows(job)} == {"hello"}
+    pods = job.pods()
+    assert len(pods) == 2 and {pod["spec"]["nodeName"] for pod in pods} == {NODE}
+    for pod in pods:
+        assert pod["metadata"]["labels"]["team"] == "blue"
+        assert pod["metadata"]["annotations"]["example.com/why"] == "a test"
+        containers = pod["spec"]["containers"] + pod["spec"]["initContainers"]
+        (user,) = [each for each in containers if each["name"] == "user"]
+        assert user["resources"]["limits"]["memory"] == "256Mi"
+
+
+def test_a_plan_too_large_for_an_object_lies_in_a_file(space, jobs):
+    job = jobs["planned"]
+    status = job.wait_until_complete()
+    assert status["miniBatches"]["total"] == LONG_NAMES / 100
+    names = sorted(path.name for path in (space.folder / "many").iterdir())
+    assert job.rows().decode().splitlines() == names
+    (plan,) = (work_folder(space, "planned") / "plans").iterdir()
+    assert plan.stat().st_size > 256 << 10
+    objects = job.cluster.get("configmaps", f"--namespace={space.name}",
+                              f"--selector={pod_jobs.LABEL}=planned")["items"]
+    assert max(len(json.dumps(each)) for each in objects) < 64 << 10
