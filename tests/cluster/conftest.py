@@ -32,8 +32,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "turn(number): when a test or a file of tests is run, if not "
-                                       "at 5; README.md has the plan")
+    config.addinivalue_line("markers", "turn(number): when a test or a file of tests is run, if "
+                                       "not at 5; README.md has the plan")
     # A half in the background shall end by Ctrl-C too; its shell has it ignored.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

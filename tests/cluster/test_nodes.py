@@ -8,7 +8,7 @@ import pod_jobs
 import pytest
 
 pytestmark = pytest.mark.turn(10)
-LOST = "node-2"
+NODES = ("node-1", "node-2")
 FILES = 200
 # The later half of the files waits for a gate.
 SCRIPT = """\
@@ -33,7 +33,7 @@ AT_ONCE = [{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1}
 
 def test_no_node_clears_away_the_logs_of_another(cluster):
     folders = set()
-    for node in ("node-1", LOST):
+    for node in NODES:
         answer = cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/configz").stdout
         folders.add(json.loads(answer)["kubeletconfig"]["podLogsDir"])
     assert len(folders) == 2
@@ -65,9 +65,14 @@ def pod_on(job, node):
 class Outage:
     """A node that was lost while a pod and two jobs ran on it."""
 
-    def __init__(self, space, toolbox, image):
+    def __init__(self, space, toolbox, image, operators):
+        """`operators`: the namespace of the operator, which stays on the other node."""
         self.space, self.cluster = space, space.cluster
-        victim = objects.pod_spec(toolbox, "sleep 600", nodeName=LOST, tolerations=AT_ONCE)
+        pods = self.cluster.get("pods", f"--namespace={operators}",
+                                "--selector=app.kubernetes.io/name=paralleljob-operator")["items"]
+        (home,) = {pod["spec"]["nodeName"] for pod in pods}
+        (self.name,) = set(NODES) - {home}
+        victim = objects.pod_spec(toolbox, "sleep 600", nodeName=self.name, tolerations=AT_ONCE)
         self.cluster.apply(objects.pod("victim", victim), namespace=space.name)
         self.counts, self.stuck = (
             space.apply(space.small_job(name, script, image, podTemplate=apart(name),
@@ -75,12 +80,12 @@ class Outage:
             for name, script in (("counts", SCRIPT), ("stuck", NEVER)))
         self.kubectl("wait", "pod/victim", "--for=condition=Ready", "--timeout=60s")
         for job in (self.counts, self.stuck):
-            for node in ("node-1", LOST):
+            for node in NODES:
                 job.wait_for(f"a pod on {node}", lambda _, job=job, node=node: pod_on(job, node))
         self.counts.wait_for("all that the gate lets through", lambda status:
                              status.get("miniBatches", {}).get("succeeded") == FILES // 2)
-        self.gone = pod_on(self.counts, LOST)["metadata"]
-        self.node, self.lost = self.cluster.node(int(LOST[-1])), True
+        self.gone = pod_on(self.counts, self.name)["metadata"]
+        self.node, self.lost = self.cluster.node(int(self.name[-1])), True
         self.node.lose()
 
     def kubectl(self, *arguments, **options):
@@ -91,13 +96,13 @@ class Outage:
             self.lost = False
             self.node.come_back()
             # containerd first looks after the containers that it had.
-            self.cluster.kubectl("wait", f"node/{LOST}", "--for=condition=Ready",
+            self.cluster.kubectl("wait", f"node/{self.name}", "--for=condition=Ready",
                                  "--timeout=180s", seconds=200)
 
 
 @pytest.fixture(scope="module")
-def outage(space, toolbox, user_image):
-    outage = Outage(space, toolbox, user_image("3.11"))
+def outage(space, toolbox, user_image, installed_chart):
+    outage = Outage(space, toolbox, user_image("3.11"), installed_chart)
     yield outage
     outage.end()
 
@@ -117,7 +122,7 @@ def test_the_rows_are_whole_and_the_lost_pod_is_given_up(outage):
 
 
 def test_kubernetes_marks_its_pods_and_keeps_them(outage):
-    outage.cluster.kubectl("wait", f"node/{LOST}", "--for=condition=Ready=Unknown",
+    outage.cluster.kubectl("wait", f"node/{outage.name}", "--for=condition=Ready=Unknown",
                            "--timeout=60s")
     # Nobody is there to confirm its end, so the pod stays, marked. (`kubectl wait` does not take
     # the mark: it is of the pod's generation before the deletion.)
