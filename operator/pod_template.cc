@@ -96,13 +96,25 @@ class Builder {
                                {"fsGroup", options_.fs_group},
                                {"fsGroupChangePolicy", "OnRootMismatch"},
                                {"seccompProfile", {{"type", "RuntimeDefault"}}}};
-    for (const char* key : {"nodeSelector", "affinity", "imagePullSecrets", "priorityClassName",
-                            "runtimeClassName"}) {
+    for (const char* key : {"nodeSelector", "affinity", "priorityClassName", "runtimeClassName"}) {
       if (pod_.contains(key)) spec[key] = pod_[key];
+    }
+    if (Json secrets = PullSecrets(); !secrets.empty()) {
+      spec["imagePullSecrets"] = std::move(secrets);
     }
     spec["tolerations"] = Tolerations();
     spec["volumes"] = Parsed(volumes_.volumes);
     return spec;
+  }
+
+  // The user's image may lie elsewhere than ours: both kinds of secrets are needed.
+  Json PullSecrets() const {
+    Json list = ListOf(pod_, "imagePullSecrets");
+    for (const std::string& name : options_.image_pull_secrets) {
+      const Json secret{{"name", name}};
+      if (std::find(list.begin(), list.end(), secret) == list.end()) list.push_back(secret);
+    }
+    return list;
   }
 
   // A lost node is given up after seconds, not the five minutes that Kubernetes adds by itself.
@@ -208,7 +220,7 @@ std::map<std::string, std::string> ChildLabels(const ParallelJobView& job) {
           {job::kRunLabel, job.identity().ShortHash()},
           {"app.kubernetes.io/name", "paralleljob"},
           {"app.kubernetes.io/instance", job.meta.name},
-          {"app.kubernetes.io/managed-by", "paralleljob-operator"}};
+          {kManagerLabel, kManagerName}};
 }
 
 std::string AccountOf(const ParallelJobView& job) {
