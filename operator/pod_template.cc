@@ -61,8 +61,9 @@ class Builder {
                                                : Parsed(job.job.spec.pod_template)),
         volumes_(VolumesOf(job)) {}
 
-  Json Worker() {
+  Json Worker(Placement placement) {
     Json spec = Pod();
+    if (placement == Placement::kOneNode) StayTogether(&spec["affinity"]);
     spec["initContainers"] = Json::array({Install(), User()});
     spec["containers"] = Json::array({Agent(job::kSuperviseCommand)});
     return Template("worker", std::move(spec));
@@ -105,6 +106,14 @@ class Builder {
     spec["tolerations"] = Tolerations();
     spec["volumes"] = Parsed(volumes_.volumes);
     return spec;
+  }
+
+  // Kubernetes lets the first pod of such a group go anywhere.
+  void StayTogether(Json* affinity) const {
+    const Json labels{{job::kRunLabel, job_.identity().ShortHash()}};
+    Json& pods = (*affinity)["podAffinity"];
+    pods["requiredDuringSchedulingIgnoredDuringExecution"].push_back(
+        {{"labelSelector", {{"matchLabels", labels}}}, {"topologyKey", "kubernetes.io/hostname"}});
   }
 
   // The user's image may lie elsewhere than ours: both kinds of secrets are needed.
@@ -233,8 +242,9 @@ std::string AccountOf(const ParallelJobView& job) {
   return job.objects().Name("worker");
 }
 
-std::string WorkerTemplate(const ParallelJobView& job, const OperatorOptions& options) {
-  return DumpJson(Builder(job, options).Worker());
+std::string WorkerTemplate(const ParallelJobView& job, const OperatorOptions& options,
+                           Placement placement) {
+  return DumpJson(Builder(job, options).Worker(placement));
 }
 
 std::string FinaliserTemplate(const ParallelJobView& job, const OperatorOptions& options) {
