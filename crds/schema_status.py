@@ -3,8 +3,8 @@
 The twin of operator/status.cc.
 """
 
-CONDITIONS = ("Reconciling, Stalled (also of a failed job), Suspended, Planned; FailureTarget, "
-              "then Failed; SuccessCriteriaMet, then Complete.")
+CONDITIONS = ("Reconciling, Stalled (also of a failed job), Suspended, Planned; VolumesFit, only "
+              "while it is False; FailureTarget, then Failed; SuccessCriteriaMet, then Complete.")
 
 
 def text(description, length=256):

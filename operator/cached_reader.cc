@@ -18,6 +18,7 @@ template <class View>
 struct CachedReader::Kind {
   using Ptr = std::shared_ptr<const View>;
   using Names = std::set<std::pair<std::string, std::string>>;
+  using LabelValue = std::pair<std::string, std::string>;
 
   Kind(CachedReader& reader, const kube::ResourceType& resource,
        Result<View> (*decode)(std::string_view))
@@ -38,24 +39,27 @@ struct CachedReader::Kind {
     if (type == kube::ParallelJobs()) return owner.Changed({name.first, name.second});
     {
       const std::lock_guard lock(mutex);
-      if (change.before != nullptr) Drop(Label(change.before->meta, job::kRunLabel), name);
-      if (change.after != nullptr) index[Label(change.after->meta, job::kRunLabel)].insert(name);
+      for (const char* label : {job::kRunLabel, job::kJobLabel}) {
+        if (label == job::kJobLabel && type != Pods()) continue;  // nobody looks for others so
+        if (change.before != nullptr) Drop({label, Label(change.before->meta, label)}, name);
+        if (change.after != nullptr) index[{label, Label(change.after->meta, label)}].insert(name);
+      }
     }
     owner.Changed({view.meta.ns, Label(view.meta, job::kJobLabel)});
   }
 
-  void Drop(const std::string& run, const std::pair<std::string, std::string>& name) {
-    const auto found = index.find(run);
+  void Drop(const LabelValue& value, const std::pair<std::string, std::string>& name) {
+    const auto found = index.find(value);
     if (found == index.end()) return;
     found->second.erase(name);
     if (found->second.empty()) index.erase(found);
   }
 
-  std::vector<Ptr> OfRun(const std::string& ns, const std::string& run) const {
+  std::vector<Ptr> With(const std::string& ns, const LabelValue& value) const {
     Names names;
     {
       const std::lock_guard lock(mutex);
-      if (const auto found = index.find(run); found != index.end()) names = found->second;
+      if (const auto found = index.find(value); found != index.end()) names = found->second;
     }
     std::vector<Ptr> out;
     for (const auto& [in, name] : names) {
@@ -64,11 +68,14 @@ struct CachedReader::Kind {
     }
     return out;
   }
+  std::vector<Ptr> OfRun(const std::string& ns, const std::string& run) const {
+    return With(ns, {job::kRunLabel, run});
+  }
 
   CachedReader& owner;
   const kube::ResourceType type;
   mutable std::mutex mutex;
-  std::map<std::string, Names> index;  // by run label
+  std::map<LabelValue, Names> index;
   kube::Cache<View> cache;
   kube::Reflector reflector;
   std::unique_ptr<kube::ReflectorThread> thread;  // last: joined first
@@ -147,6 +154,15 @@ Result<std::optional<JobWorld>> CachedReader::Read(const JobKey& key) {
   for (const auto& pod : pods_->OfRun(key.ns, run)) Place(*pod, &world);
   SortWorld(&world);
   return std::optional<JobWorld>(std::move(world));
+}
+
+Result<std::vector<WorkerPodView>> CachedReader::Leftovers(const JobKey& key,
+                                                           const std::string& run) {
+  std::vector<WorkerPodView> out;
+  for (const auto& pod : pods_->With(key.ns, {job::kJobLabel, key.name})) {
+    if (IsLeftover(pod->meta, key, run)) out.push_back(*pod);
+  }
+  return out;
 }
 
 const kube::CacheView* CachedReader::CacheOf(const kube::ResourceType& type) const {

@@ -38,6 +38,7 @@ class CachedReader : public WorldReader {
   // Every cache has its first list.
   bool Synced() const;
   Result<std::optional<JobWorld>> Read(const JobKey& key) override;
+  Result<std::vector<WorkerPodView>> Leftovers(const JobKey& key, const std::string& run) override;
 
   // Reading one's own writes: what was written for a job, and whether the caches show it.
   void Wrote(const kube::Request& request, const kube::Response& response);

@@ -9,7 +9,6 @@
 #include "base/limits.h"
 #include "job/pod_contract.h"
 #include "operator/kinds.h"
-#include "operator/pod_template.h"
 
 namespace pj::op {
 namespace {
@@ -133,9 +132,9 @@ Scale ScaleOf(const ParallelJobView& job, bool suspended) {
 }
 
 Child WorkerJob(const ParallelJobView& job, int generation, const Scale& scale,
-                const OperatorOptions& options) {
+                const OperatorOptions& options, Placement placement) {
   Child child = Made(Jobs(), job, WorkerJobName(job, generation),
-                     {{"spec", JobSpec(scale, WorkerTemplate(job, options))}});
+                     {{"spec", JobSpec(scale, WorkerTemplate(job, options, placement))}});
   const auto queue = job.meta.labels.find(kQueueLabel);
   if (queue == job.meta.labels.end()) return child;
   Result<Json> body = ParseJson(child.body);

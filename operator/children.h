@@ -7,6 +7,7 @@
 
 #include "kube/api.h"
 #include "operator/options.h"
+#include "operator/pod_template.h"
 #include "operator/world.h"
 
 namespace pj::op {
@@ -40,7 +41,7 @@ struct Scale {
 // `completions` follows instanceCount, but never 0: a Job without completions is over at once.
 Scale ScaleOf(const ParallelJobView& job, bool suspended);
 Child WorkerJob(const ParallelJobView& job, int generation, const Scale& scale,
-                const OperatorOptions& options);
+                const OperatorOptions& options, Placement placement = Placement::kAnyNode);
 Child FinaliserJob(const ParallelJobView& job, const OperatorOptions& options);
 
 // True when another controller (Kueue) owns suspend, parallelism and scheduling of the Job.

@@ -45,6 +45,11 @@ void AddPodFlags(CLI::App& app, Flags* flags) {
   app.add_option("--image-pull-policy", job.image_pull_policy,
                  "of worker pods: Always, IfNotPresent or Never; else Kubernetes' default")
       ->check(CLI::IsMember({"Always", "IfNotPresent", "Never"}));
+  app.add_option(
+         "--image-pull-secret", job.image_pull_secrets,
+         "name of a Secret in the job's namespace with which worker pods pull images; may be "
+         "given several times")
+      ->expected(1);
   app.add_option("--run-as-user", job.run_as_user, "user and group of worker pods")
       ->capture_default_str();
   app.add_option("--fs-group", job.fs_group, "group of their volumes")->capture_default_str();

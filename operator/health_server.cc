@@ -17,6 +17,11 @@ class Server : public HealthServer {
   explicit Server(HealthAnswers answers) : answers_(std::move(answers)) {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server_.set_keep_alive_max_count(1);
+    // Not SO_REUSEPORT, as the library has it: two processes would share one port without a word.
+    server_.set_socket_options([](socket_t socket) {
+      const int yes = 1;
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    });
     AddCheck("/healthz", answers_.healthy);
     AddCheck("/readyz", answers_.ready);
     server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {

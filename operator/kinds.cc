@@ -19,6 +19,11 @@ const ResourceType& Events() {
   return type;
 }
 
+const ResourceType& VolumeClaims() {
+  static const ResourceType type{"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"};
+  return type;
+}
+
 const ResourceType& ServiceAccounts() {
   static const ResourceType type{"", "v1", "serviceaccounts", "ServiceAccount"};
   return type;

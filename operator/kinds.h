@@ -8,6 +8,7 @@ namespace pj::op {
 const kube::ResourceType& Jobs();
 const kube::ResourceType& Pods();
 const kube::ResourceType& Events();
+const kube::ResourceType& VolumeClaims();
 const kube::ResourceType& ServiceAccounts();
 const kube::ResourceType& Roles();
 const kube::ResourceType& RoleBindings();

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "base/log.h"
 #include "ledger/plants.h"
@@ -12,6 +14,9 @@ namespace {
 
 constexpr Nanos kBeyondGrace = Seconds(30);
 constexpr int kLeaseTicks = 3;
+// A kubelet that lives has removed its pod by then.
+constexpr Nanos kAfterGrace = Seconds(5);
+constexpr Nanos kAgain = Seconds(5);
 
 Nanos LeaseTime(const Turn& turn) {
   return turn.world.control ? turn.world.control->tick * kLeaseTicks : Nanos(Seconds(15));
@@ -36,7 +41,7 @@ Status MarkFailed(Turn* turn, const WorkerPodView& pod) {
   PJ_ASSIGN(Json body, ParseJson(stored, pod.meta.name));
   Json& status = body["status"];
   status["phase"] = "Failed";
-  status["reason"] = "NodeLost";
+  status["reason"] = kGivenUp;
   Json kept = Json::array();
   if (const auto found = status.find("conditions"); found != status.end() && found->is_array()) {
     for (const Json& condition : *found) {
@@ -77,6 +82,11 @@ Result<int> ReplaceLostWorkers(Turn* turn) {
   int lost = 0;
   if (ledger::Planted(ledger::Plant::kLostPodsKept)) return lost;
   for (const WorkerPodView& pod : turn->world.pods) {
+    if (pod.given_up && pod.deletion) {
+      PJ_TRY(turn->writer.ForceDeletePod(pod.meta));
+      turn->WakeIn(kAgain);  // the Job controller may not have counted it yet
+      continue;
+    }
     if (pod.Ended() || !pod.deletion || pod.node.empty()) continue;
     const Nanos left = *pod.deletion + kBeyondGrace - turn->clock.Wall();
     if (left > Nanos(0)) {
@@ -92,6 +102,23 @@ Result<int> ReplaceLostWorkers(Turn* turn) {
     }
   }
   return lost;
+}
+
+Result<Nanos> ReleaseLeftovers(const std::vector<WorkerPodView>& pods, Writer* writer,
+                               const Clock& clock) {
+  Nanos next = kNever;
+  for (const WorkerPodView& pod : pods) {
+    if (!pod.deletion) continue;  // the garbage collector comes to it, and we hear of that
+    const Nanos left = *pod.deletion + kAfterGrace - clock.Wall();
+    if (!pod.node_lost && left > Nanos(0)) {
+      next = std::min(next, left + Millis(1));
+      continue;
+    }
+    PJ_WARN("pod {} on {} is left of a job that is gone: removing it", pod.meta.name, pod.node);
+    PJ_TRY(writer->ForceDeletePod(pod.meta));
+    next = std::min(next, kAgain);
+  }
+  return next;
 }
 
 }  // namespace pj::op

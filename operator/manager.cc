@@ -51,6 +51,7 @@ class Manager {
 
   Status Run(int stop_fd) {
     PJ_ASSIGN(const std::unique_ptr<HealthServer> health, StartHealth());
+    if (options_.serving) options_.serving(health->port());
     reader_.Start();
     std::unique_ptr<kube::LeaderThread> leader;
     if (options_.leader_elect) leader = std::make_unique<kube::LeaderThread>(election_);

@@ -2,6 +2,7 @@
 // options.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/clock.h"
@@ -18,7 +19,8 @@ struct ManagerOptions {
   std::string lease_namespace = "default";
   std::string identity = {};  // of this process, in the election
   std::string health_address = ":8080";
-  int workers = 8;  // turns at a time: they mostly wait for the API server
+  std::function<void(int)> serving = {};  // told that address's port, before anything else starts
+  int workers = 8;                        // turns at a time: they mostly wait for the API server
 };
 
 // The name of the Lease of whoever leads.

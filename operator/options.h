@@ -3,16 +3,21 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 
 namespace pj::op {
 
 inline constexpr char kManagedBy[] = "paralleljob.dev/operator";
+// Label of all that it makes.
+inline constexpr char kManagerLabel[] = "app.kubernetes.io/managed-by";
+inline constexpr char kManagerName[] = "paralleljob-operator";
 
 struct OperatorOptions {
   std::string worker_image = "paralleljob-worker:latest";  // our image: agent, install, finaliser
   std::string image_pull_policy = {};                      // of both containers; empty: the default
+  std::vector<std::string> image_pull_secrets = {};        // names; beside those of a podTemplate
   int64_t run_as_user = 65532;
   int64_t fs_group = 65532;
   int64_t toleration_seconds = 30;  // of nodes that are not ready or unreachable

@@ -20,6 +20,8 @@ const std::vector<Permission>& NeededPermissions() {
       {"rbac.authorization.k8s.io", "roles", "", {"create", "delete"}},
       {"rbac.authorization.k8s.io", "rolebindings", "", {"create", "delete"}},
       {"", "events", "", {"create"}},
+      // Whether the pods of a job may be on more than one node.
+      {"", "persistentvolumeclaims", "", {"get"}},
   };
   return needed;
 }

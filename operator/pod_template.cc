@@ -61,8 +61,9 @@ class Builder {
                                                : Parsed(job.job.spec.pod_template)),
         volumes_(VolumesOf(job)) {}
 
-  Json Worker() {
+  Json Worker(Placement placement) {
     Json spec = Pod();
+    if (placement == Placement::kOneNode) StayTogether(&spec["affinity"]);
     spec["initContainers"] = Json::array({Install(), User()});
     spec["containers"] = Json::array({Agent(job::kSuperviseCommand)});
     return Template("worker", std::move(spec));
@@ -96,13 +97,33 @@ class Builder {
                                {"fsGroup", options_.fs_group},
                                {"fsGroupChangePolicy", "OnRootMismatch"},
                                {"seccompProfile", {{"type", "RuntimeDefault"}}}};
-    for (const char* key : {"nodeSelector", "affinity", "imagePullSecrets", "priorityClassName",
-                            "runtimeClassName"}) {
+    for (const char* key : {"nodeSelector", "affinity", "priorityClassName", "runtimeClassName"}) {
       if (pod_.contains(key)) spec[key] = pod_[key];
+    }
+    if (Json secrets = PullSecrets(); !secrets.empty()) {
+      spec["imagePullSecrets"] = std::move(secrets);
     }
     spec["tolerations"] = Tolerations();
     spec["volumes"] = Parsed(volumes_.volumes);
     return spec;
+  }
+
+  // Kubernetes lets the first pod of such a group go anywhere.
+  void StayTogether(Json* affinity) const {
+    const Json labels{{job::kRunLabel, job_.identity().ShortHash()}};
+    Json& pods = (*affinity)["podAffinity"];
+    pods["requiredDuringSchedulingIgnoredDuringExecution"].push_back(
+        {{"labelSelector", {{"matchLabels", labels}}}, {"topologyKey", "kubernetes.io/hostname"}});
+  }
+
+  // The user's image may lie elsewhere than ours: both kinds of secrets are needed.
+  Json PullSecrets() const {
+    Json list = ListOf(pod_, "imagePullSecrets");
+    for (const std::string& name : options_.image_pull_secrets) {
+      const Json secret{{"name", name}};
+      if (std::find(list.begin(), list.end(), secret) == list.end()) list.push_back(secret);
+    }
+    return list;
   }
 
   // A lost node is given up after seconds, not the five minutes that Kubernetes adds by itself.
@@ -208,7 +229,7 @@ std::map<std::string, std::string> ChildLabels(const ParallelJobView& job) {
           {job::kRunLabel, job.identity().ShortHash()},
           {"app.kubernetes.io/name", "paralleljob"},
           {"app.kubernetes.io/instance", job.meta.name},
-          {"app.kubernetes.io/managed-by", "paralleljob-operator"}};
+          {kManagerLabel, kManagerName}};
 }
 
 std::string AccountOf(const ParallelJobView& job) {
@@ -221,8 +242,9 @@ std::string AccountOf(const ParallelJobView& job) {
   return job.objects().Name("worker");
 }
 
-std::string WorkerTemplate(const ParallelJobView& job, const OperatorOptions& options) {
-  return DumpJson(Builder(job, options).Worker());
+std::string WorkerTemplate(const ParallelJobView& job, const OperatorOptions& options,
+                           Placement placement) {
+  return DumpJson(Builder(job, options).Worker(placement));
 }
 
 std::string FinaliserTemplate(const ParallelJobView& job, const OperatorOptions& options) {

@@ -15,8 +15,12 @@ std::map<std::string, std::string> ChildLabels(const ParallelJobView& job);
 // The service account of the job's pods: its own, or the one that podTemplate names.
 std::string AccountOf(const ParallelJobView& job);
 
+// Where the workers may be; kOneNode: all of them on the same, as a volume of theirs needs it.
+enum class Placement { kAnyNode, kOneNode };
+
 // A PodTemplateSpec as JSON text.
-std::string WorkerTemplate(const ParallelJobView& job, const OperatorOptions& options);
+std::string WorkerTemplate(const ParallelJobView& job, const OperatorOptions& options,
+                           Placement placement = Placement::kAnyNode);
 // The same without the user container: seals, publishes, ends.
 std::string FinaliserTemplate(const ParallelJobView& job, const OperatorOptions& options);
 

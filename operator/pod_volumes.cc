@@ -41,12 +41,17 @@ class Builder {
   }
 
  private:
-  // The name of the pod's volume for a source; one that was met before is the same volume.
+  // The name of the pod's volume for a source. One that was met before is the same volume, unless
+  // each mention of it means storage of its own.
   std::string Volume(const Json& source) {
-    const std::string key = DumpJson(source);
-    const auto [entry, fresh] = names_.try_emplace(key, fmt::format("data-{}", names_.size()));
-    if (fresh) Add(entry->second, source);
-    return entry->second;
+    std::string name = fmt::format("data-{}", data_volumes_);
+    if (!source.contains("emptyDir") && !source.contains("ephemeral")) {
+      const auto [entry, fresh] = names_.try_emplace(DumpJson(source), name);
+      if (!fresh) return entry->second;
+    }
+    ++data_volumes_;
+    Add(name, source);
+    return name;
   }
 
   void Add(const std::string& name, const Json& source) {
@@ -123,8 +128,9 @@ class Builder {
                     job::MountedFolder(input.path, input.type), true));
     }
     for (const api::Output& output : spec_.outputs) {
-      AddBoth(Mount(Volume(Tree(output.volume)),
-                    fmt::format("{}/{}", job::kOutputsDir, output.name),
+      const std::string volume = Volume(Tree(output.volume));
+      outputs_.emplace(output.name, volume);
+      AddBoth(Mount(volume, fmt::format("{}/{}", job::kOutputsDir, output.name),
                     job::MountedFolder(output.path, output.type), false));
     }
   }
@@ -134,14 +140,16 @@ class Builder {
     agent_.push_back(mount);
   }
 
-  // Without a volume a scratch, which only a job without logs and appended rows may have.
-  Json WorkSource() const {
-    const api::KubeJson volume = job::WorkVolume(spec_);
-    return volume.empty() ? Json{{"emptyDir", Json::object()}} : Tree(volume);
+  // An output's own volume is meant where no work volume is written. Without either a scratch,
+  // which only a job without logs and appended rows may have.
+  std::string WorkVolume() {
+    if (const api::Output* output = job::WorkOutput(spec_)) return outputs_.at(output->name);
+    if (spec_.work_volume.empty()) return Volume({{"emptyDir", Json::object()}});
+    return Volume(Tree(spec_.work_volume));
   }
 
   void AddWork() {
-    const std::string volume = Volume(WorkSource());
+    const std::string volume = WorkVolume();
     const std::string folder = job::WorkFolder(job_.meta.name, job_.identity());
     agent_.push_back(Mount(volume, job::kWorkDir, folder, false));
     user_.push_back(Mount(volume, job::kUserLogsDir, folder + "/logs/user", false));
@@ -154,14 +162,18 @@ class Builder {
     for (Json source : *found) {
       const std::string name = source.value("name", "");
       source.erase("name");
-      user_.push_back(
-          Mount(Volume(source), fmt::format("{}/{}", job::kVolumesDir, name), "", false));
+      const std::string at = name == job::kSharedMemoryVolume
+                                 ? job::kSharedMemoryDir
+                                 : fmt::format("{}/{}", job::kVolumesDir, name);
+      user_.push_back(Mount(Volume(source), at, "", false));
     }
   }
 
   const ParallelJobView& job_;
   const api::ParallelJobSpec& spec_;
-  std::map<std::string, std::string> names_;
+  int data_volumes_ = 0;
+  std::map<std::string, std::string> names_;    // of shared volumes, by source
+  std::map<std::string, std::string> outputs_;  // volumes of outputs, by output
   Json volumes_ = Json::array();
   Json install_ = Json::array();
   Json user_ = Json::array();

@@ -58,9 +58,10 @@ Reconciler::Reconciler(ReconcilerOptions options)
 
 Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
   PJ_ASSIGN(const std::optional<JobWorld> world, options_.reader->Read(key));
+  PJ_ASSIGN(const Nanos leftovers, SeeToLeftovers(key, world));
   if (!world || world->job.deleting || ManagedByOthers(world->job)) {
     Forget(key);  // the children of a deleted job go with their owner
-    return kNever;
+    return leftovers;
   }
   const std::string name = key.ToString();
   const log::JobScope scope(name, world->job.meta.uid);
@@ -70,7 +71,8 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
             .writer = writer_,
             .options = options_.job,
             .clock = clock_,
-            .all_pods = CountPods(*world, &memory.job)};
+            .all_pods = CountPods(*world, &memory.job),
+            .next = leftovers};
   if (world->job.finished) {
     // Pods that the cache had not shown yet when the end was written, if there are any.
     PJ_TRY(NoteLostWorkers(&turn));
@@ -87,6 +89,13 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
   PJ_TRY(WriteStatus(&turn, decision, &memory.standing));
   if (turn.refused) return std::unexpected(*turn.refused);  // tried again, ever more seldom
   return turn.next;
+}
+
+Result<Nanos> Reconciler::SeeToLeftovers(const JobKey& key, const std::optional<JobWorld>& world) {
+  const bool gone = !world || world->job.deleting;
+  const std::string run = gone ? "" : world->job.identity().ShortHash();
+  PJ_ASSIGN(const std::vector<WorkerPodView> pods, options_.reader->Leftovers(key, run));
+  return ReleaseLeftovers(pods, &writer_, clock_);
 }
 
 Reconciler::Memory& Reconciler::Remember(const ParallelJobView& job) {

@@ -47,6 +47,7 @@ class Reconciler {
     JobStanding standing;
   };
 
+  Result<Nanos> SeeToLeftovers(const JobKey& key, const std::optional<JobWorld>& world);
   Memory& Remember(const ParallelJobView& job);
   void Forget(const JobKey& key);
   int64_t CountPods(const JobWorld& world, JobMemory* memory);

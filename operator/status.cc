@@ -241,6 +241,9 @@ Condition Progress(const Turn& turn, const Decision& decision) {
   if (const PodTrouble trouble = TroubleOf(world); !trouble.reason.empty()) {
     return {"Reconciling", true, trouble.reason, trouble.message};
   }
+  if (turn.memory.claims && turn.memory.claims->missing) {
+    return {"Reconciling", true, turn.memory.claims->reason, turn.memory.claims->message};
+  }
   if (!world.plan) return {"Reconciling", true, "Starting", "waiting for the plan"};
   return {"Reconciling", true, "Running", "mini-batches are running"};
 }
@@ -280,6 +283,9 @@ std::vector<Condition> ConditionsOf(const Turn& turn, const Decision& decision) 
   const bool stopped = decision.suspended && Drained(turn);
   out.push_back({"Suspended", stopped, stopped ? "Suspended" : "NotSuspended",
                  decision.suspended && !stopped ? "waiting for running calls to end" : ""});
+  if (const auto& claims = turn.memory.claims; claims && !claims->reason.empty() && !ended) {
+    out.push_back({"VolumesFit", false, claims->reason, claims->message});
+  }
   if (world.plan) {
     out.push_back(
         {"Planned", true, "Planned",

@@ -19,11 +19,21 @@ namespace pj::op {
 
 inline constexpr Nanos kNever = Nanos::max();
 
+// What is known of the claims that a job's pods mount; see claims.h.
+struct Claims {
+  bool one_node = false;  // one of them may be mounted by one node at a time
+  bool missing = false;   // one of them is not there yet: no pods before
+  std::string reason = {};
+  std::string message = {};  // for people; with `reason`, or both empty
+  Nanos asked{0};
+};
+
 // What the operator remembers of a job between two turns. All of it may be lost: a new process
 // starts the clocks again, which delays a timeout and decides nothing wrongly.
 struct JobMemory {
   std::string uid;
   bool permissions_made = false;
+  std::optional<Claims> claims;
   std::optional<policy::Watchdog> watchdog;
   // By Lease name: its last change, seen on our monotonic clock (no other clock is trusted).
   struct Seen {

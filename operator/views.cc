@@ -192,7 +192,10 @@ Result<WorkerPodView> DecodeWorkerPod(std::string_view json) {
       view.index = view.index * 10 + (digit - '0');
     }
   }
-  view.ready = !TrueCondition(At(status, "conditions"), "Ready").is_null();
+  const Json& conditions = At(status, "conditions");
+  view.ready = !TrueCondition(conditions, "Ready").is_null();
+  view.node_lost = !view.ready && !TrueCondition(conditions, "ContainersReady").is_null();
+  view.given_up = Text(At(status, "reason")) == kGivenUp;
   view.deletion = ParseRfc3339(Text(At(object, "metadata", "deletionTimestamp")));
   if (!view.Ended()) FindTrouble(status, &view);
   view.meta.annotations.clear();  // not needed any more: thousands of pods lie in the cache

@@ -60,12 +60,19 @@ struct WorkerJobView {
   std::string failure;    // of condition Failed: reason and message
 };
 
+// Reason in the status of a pod that the operator has given up for failed.
+inline constexpr char kGivenUp[] = "NodeLost";
+
 struct WorkerPodView {
   kube::Meta meta;
   std::string phase;  // Pending, Running, Succeeded, Failed
   std::string node;
   int64_t index = 0;  // completion index
   bool ready = false;
+  // Its node is unreachable: only the node controller takes Ready away from a pod whose containers
+  // are ready.
+  bool node_lost = false;
+  bool given_up = false;             // status.reason is kGivenUp
   std::optional<WallTime> deletion;  // when its grace ends or ended
   // Why it does not get on: reason and message of the scheduler or of a waiting container.
   std::string trouble_reason;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "ledger/plants.h"
 #include "operator/children.h"
+#include "operator/claims.h"
 #include "operator/kinds.h"
 
 namespace pj::op {
@@ -61,11 +62,15 @@ Result<bool> ResultIsThere(Turn* turn) {
   return std::unexpected(result.error());
 }
 
-// The next generation of the workers' Job; the first one is 0. With a `result`, none.
+// The next generation of the workers' Job; the first one is 0. With a `result`, none; and none
+// before its claims are there: how its pods are placed cannot be changed later.
 Status CreateGeneration(Turn* turn, int generation, const Scale& scale) {
+  const Claims& claims = *turn->memory.claims;
+  if (claims.missing) return {};
   PJ_ASSIGN(const bool over, ResultIsThere(turn));
   if (over) return {};
-  return Create(turn, WorkerJob(turn->job(), generation, scale, turn->options));
+  const Placement placement = claims.one_node ? Placement::kOneNode : Placement::kAnyNode;
+  return Create(turn, WorkerJob(turn->job(), generation, scale, turn->options, placement));
 }
 
 // The Job's own copy with another scale. Kubernetes lets an Indexed Job change its completions only
@@ -119,6 +124,7 @@ Status EnsureWorkers(Turn* turn, const Decision& decision) {
   if (turn->world.result) return {};
   PJ_TRY(EnsurePermissions(turn));
   PJ_TRY(EnsureManifest(turn));
+  PJ_TRY(LookAtClaims(turn));
   int generation = 0;
   const WorkerJobView* job = CurrentJob(turn->world, &generation);
   const Scale scale = ScaleOf(turn->job(), decision.suspended && Drained(*turn));

@@ -5,22 +5,36 @@
 #include "base/json.h"
 #include "job/pod_contract.h"
 #include "operator/kinds.h"
+#include "operator/options.h"
 
 namespace pj::op {
 namespace {
 
+std::string Label(const kube::Meta& meta, const std::string& key) {
+  const auto found = meta.labels.find(key);
+  return found == meta.labels.end() ? std::string() : found->second;
+}
+
 // Labels and owner together: somebody else's object with our labels is none of ours.
 bool BelongsTo(const kube::Meta& meta, const ParallelJobView& job) {
-  const auto run = meta.labels.find(job::kRunLabel);
-  return meta.owner && meta.owner->uid == job.meta.uid && run != meta.labels.end() &&
-         run->second == job.identity().ShortHash();
+  return meta.owner && meta.owner->uid == job.meta.uid &&
+         Label(meta, job::kRunLabel) == job.identity().ShortHash();
+}
+
+struct Wanted {
+  std::string ns;
+  std::string label_selector;
+};
+
+Wanted OfRun(const ParallelJobView& job) {
+  return {job.meta.ns, std::string(job::kRunLabel) + "=" + job.identity().ShortHash()};
 }
 
 template <class Each>
-Status ListInto(kube::Api* api, const kube::ResourceType& type, const ParallelJobView& job,
+Status ListInto(kube::Api* api, const kube::ResourceType& type, const Wanted& wanted,
                 const Each& each) {
-  kube::Request request{.verb = kube::Verb::kList, .type = type, .ns = job.meta.ns};
-  request.label_selector = std::string(job::kRunLabel) + "=" + job.identity().ShortHash();
+  kube::Request request{.verb = kube::Verb::kList, .type = type, .ns = wanted.ns};
+  request.label_selector = wanted.label_selector;
   PJ_ASSIGN(const kube::Response response, api->Do(request));
   if (!response.ok()) return Fail(Code::kUnavailable, response.message, type.plural);
   PJ_ASSIGN(Json list, ParseJson(response.body, type.plural));
@@ -80,9 +94,9 @@ void Place(const WorkerJobView& job, JobWorld* world) {
 
 // A pod's owner is its Job.
 void Place(const WorkerPodView& pod, JobWorld* world) {
-  const auto run = pod.meta.labels.find(job::kRunLabel);
-  if (run == pod.meta.labels.end()) return;
-  if (run->second == world->job.identity().ShortHash()) world->pods.push_back(pod);
+  if (Label(pod.meta, job::kRunLabel) == world->job.identity().ShortHash()) {
+    world->pods.push_back(pod);
+  }
 }
 
 void SortWorld(JobWorld* world) {
@@ -95,6 +109,22 @@ void SortWorld(JobWorld* world) {
   std::sort(world->pods.begin(), world->pods.end(), by_name);
 }
 
+bool IsLeftover(const kube::Meta& pod, const JobKey& key, const std::string& run) {
+  return pod.ns == key.ns && Label(pod, job::kJobLabel) == key.name &&
+         Label(pod, job::kRunLabel) != run && Label(pod, kManagerLabel) == kManagerName;
+}
+
+Result<std::vector<WorkerPodView>> ApiReader::Leftovers(const JobKey& key, const std::string& run) {
+  std::vector<WorkerPodView> out;
+  const Wanted wanted{key.ns, std::string(job::kJobLabel) + "=" + key.name};
+  PJ_TRY(ListInto(api_, Pods(), wanted, [&](const std::string& json) -> Status {
+    PJ_ASSIGN(WorkerPodView pod, DecodeWorkerPod(json));
+    if (IsLeftover(pod.meta, key, run)) out.push_back(std::move(pod));
+    return {};
+  }));
+  return out;
+}
+
 Result<std::optional<JobWorld>> ApiReader::Read(const JobKey& key) {
   kube::Request get{.verb = kube::Verb::kGet, .type = kube::ParallelJobs(), .ns = key.ns};
   get.name = key.name;
@@ -103,10 +133,11 @@ Result<std::optional<JobWorld>> ApiReader::Read(const JobKey& key) {
   if (!response.ok()) return Fail(Code::kUnavailable, response.message, key.ToString());
   JobWorld world;
   PJ_ASSIGN(world.job, DecodeParallelJob(response.body));
-  PJ_TRY(ListInto(api_, kube::ConfigMaps(), world.job, PlaceInto(&world, DecodeRunMap)));
-  PJ_TRY(ListInto(api_, kube::Leases(), world.job, PlaceInto(&world, DecodeWorkerLease)));
-  PJ_TRY(ListInto(api_, Jobs(), world.job, PlaceInto(&world, DecodeWorkerJob)));
-  PJ_TRY(ListInto(api_, Pods(), world.job, PlaceInto(&world, DecodeWorkerPod)));
+  const Wanted run = OfRun(world.job);
+  PJ_TRY(ListInto(api_, kube::ConfigMaps(), run, PlaceInto(&world, DecodeRunMap)));
+  PJ_TRY(ListInto(api_, kube::Leases(), run, PlaceInto(&world, DecodeWorkerLease)));
+  PJ_TRY(ListInto(api_, Jobs(), run, PlaceInto(&world, DecodeWorkerJob)));
+  PJ_TRY(ListInto(api_, Pods(), run, PlaceInto(&world, DecodeWorkerPod)));
   SortWorld(&world);
   return std::optional<JobWorld>(std::move(world));
 }

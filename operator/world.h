@@ -40,6 +40,10 @@ class WorldReader {
  public:
   virtual ~WorldReader() = default;
   virtual Result<std::optional<JobWorld>> Read(const JobKey& key) = 0;
+  // Pods that our Jobs made for a job of that name, but not for `run` (JobIdentity::ShortHash();
+  // empty: any).
+  virtual Result<std::vector<WorkerPodView>> Leftovers(const JobKey& key,
+                                                       const std::string& run) = 0;
 };
 
 // Reads from the API each time, by labels: for tests and tools. `api` lives longer.
@@ -47,6 +51,7 @@ class ApiReader : public WorldReader {
  public:
   explicit ApiReader(kube::Api* api) : api_(api) {}
   Result<std::optional<JobWorld>> Read(const JobKey& key) override;
+  Result<std::vector<WorkerPodView>> Leftovers(const JobKey& key, const std::string& run) override;
 
  private:
   kube::Api* api_;
@@ -59,5 +64,7 @@ void Place(const WorkerJobView& job, JobWorld* world);
 void Place(const WorkerPodView& pod, JobWorld* world);
 // Once all objects are placed: shards by lo, the others by name.
 void SortWorld(JobWorld* world);
+// Whether a pod is one of Leftovers(); its labels say so.
+bool IsLeftover(const kube::Meta& pod, const JobKey& key, const std::string& run);
 
 }  // namespace pj::op

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "operator/kinds.h"
+
 namespace pj::op {
 namespace {
 
@@ -66,6 +68,15 @@ Status Writer::Delete(const kube::ResourceType& type, const std::string& ns,
                       const std::string& name, const std::string& uid) {
   Request request{.verb = Verb::kDelete, .type = type, .ns = ns, .name = name};
   request.precondition_uid = uid;
+  PJ_ASSIGN(const Response response, Do(request));
+  if (response.ok() || response.code == 404) return {};
+  return std::unexpected(ErrorOf(request, response));
+}
+
+Status Writer::ForceDeletePod(const kube::Meta& pod) {
+  Request request{.verb = Verb::kDelete, .type = Pods(), .ns = pod.ns, .name = pod.name};
+  request.precondition_uid = pod.uid;
+  request.grace_seconds = 0;
   PJ_ASSIGN(const Response response, Do(request));
   if (response.ok() || response.code == 404) return {};
   return std::unexpected(ErrorOf(request, response));

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "kube/api.h"
+#include "kube/objects.h"
 
 namespace pj::op {
 
@@ -25,6 +26,8 @@ class Writer {
                 std::string body);
   Status UpdateStatus(const kube::ResourceType& type, const std::string& ns,
                       const std::string& name, std::string body);
+  // The pod goes at once: for one whose kubelet cannot say that its containers have ended.
+  Status ForceDeletePod(const kube::Meta& pod);
   // One that is gone is success. `uid` guards against a successor of the same name.
   Status Delete(const kube::ResourceType& type, const std::string& ns, const std::string& name,
                 const std::string& uid);

@@ -63,7 +63,8 @@ const Field kFields[] = {
      "path below the volume; its base name "
      "names the file of a local run"},
     {"spec.outputs[].mode", "outputs.<n>.mode", T::kChoice, "rw_mount",
-     "how the output is brought to its volume", 0, 0, "rw_mount upload direct"},
+     "files are always written to the volume itself: upload and direct are taken for rw_mount", 0,
+     0, "rw_mount upload direct"},
     {"spec.outputs[].volume",
      "",
      T::kVolume,

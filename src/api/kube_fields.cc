@@ -114,7 +114,9 @@ constexpr Field kPod[] = {
     Row("envFrom[].secretRef", T::kObject, "a Secret"),
     Row("envFrom[].secretRef.name", T::kText, "its name", kRequired),
     Row("envFrom[].secretRef.optional", T::kBoolean, "whether it may be missing"),
-    Row("volumes", T::kVolumeList, "more volumes of the pods: a name and one source each"),
+    Row("volumes", T::kVolumeList,
+        "more volumes of the pods: a name and one source each; the user container has them at "
+        "/paralleljob/volumes/NAME, dshm at /dev/shm"),
     Row("serviceAccountName", T::kText,
         "account of the pods, for a cloud identity; none: one that the operator makes"),
     Row("imagePullSecrets", T::kObjectList, "Secrets for pulling images"),

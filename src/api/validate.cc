@@ -192,8 +192,9 @@ class Validator {
       if (HasParentStep(output.path) && output.volume.empty()) {
         Error(path + ".path", "must not hold ..", "");
       }
-      if (output.mode == OutputMode::kDirect) {
-        Warn(path + ".mode", "direct is treated as rw_mount", "write rw_mount");
+      if (output.mode && *output.mode != OutputMode::kRwMount) {
+        Warn(path + ".mode", fmt::format("{} is treated as rw_mount", ToName(*output.mode)),
+             "write rw_mount");
       }
       CheckFragmentAt(path + ".volume", output.volume);
       CheckKeepsAt(path + ".volume", output.volume);
@@ -426,7 +427,6 @@ std::vector<std::string> ClusterOnlyFields(const ParallelJob& job) {
     add(!input.volume.empty(), fmt::format("spec.inputs[{}].volume", input.name));
   }
   for (const Output& output : spec.outputs) {
-    add(output.mode == OutputMode::kUpload, fmt::format("spec.outputs[{}].mode", output.name));
     add(!output.volume.empty(), fmt::format("spec.outputs[{}].volume", output.name));
   }
   using Source = api::Code::Source;

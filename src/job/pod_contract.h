@@ -66,8 +66,11 @@ inline constexpr char kPlansDir[] = "/paralleljob/work/plans";
 // An emptyDir of each container: HOME and TMPDIR; copies of the code lie below kTmpDir of `user`.
 inline constexpr char kHomeDir[] = "/paralleljob/home";
 inline constexpr char kTmpDir[] = "/tmp";
-// podTemplate.volumes: <name>, user rw.
+// podTemplate.volumes: <name>, user rw; but one called kSharedMemoryVolume, as Azure's shm_size
+// makes it, is the user container's shared memory.
 inline constexpr char kVolumesDir[] = "/paralleljob/volumes";
+inline constexpr char kSharedMemoryVolume[] = "dshm";
+inline constexpr char kSharedMemoryDir[] = "/dev/shm";
 // Agent ro: the `job` ConfigMap, mounted as files (no request is needed to read them).
 inline constexpr char kJobDir[] = "/paralleljob/job";
 inline constexpr char kManifestKey[] = "job.json";  // for api::LoadStoredJob

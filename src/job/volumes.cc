@@ -21,10 +21,15 @@ std::string MountedFolder(const std::string& path, api::DataType type) {
   return type == api::DataType::kUriFile ? fs::path(below).parent_path().string() : below;
 }
 
+const api::Output* WorkOutput(const api::ParallelJobSpec& spec) {
+  if (!spec.work_volume.empty()) return nullptr;
+  if (const api::Output* append = spec.FindOutput(spec.task.append_row_to)) return append;
+  return spec.outputs.empty() ? nullptr : &spec.outputs.front();
+}
+
 api::KubeJson WorkVolume(const api::ParallelJobSpec& spec) {
-  if (!spec.work_volume.empty()) return spec.work_volume;
-  if (const api::Output* append = spec.FindOutput(spec.task.append_row_to)) return append->volume;
-  return spec.outputs.empty() ? api::KubeJson() : spec.outputs.front().volume;
+  const api::Output* output = WorkOutput(spec);
+  return output == nullptr ? spec.work_volume : output->volume;
 }
 
 std::string WorkFolder(const std::string& job, const ledger::JobIdentity& identity) {

@@ -48,6 +48,9 @@ struct Request {
   int limit = 0;                      // kList: 0 = all
   std::string continue_token = {};    // kList
   std::string precondition_uid = {};  // kDelete: only this UID
+  // kDelete: instead of the object's own grace. 0: a pod goes at once, and no kubelet is asked
+  // whether its containers have ended.
+  std::optional<int64_t> grace_seconds = {};
 };
 
 // The answer: HTTP status code and body. For 2xx the object or list; else a metav1.Status.

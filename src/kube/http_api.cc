@@ -39,6 +39,7 @@ std::string BodyOf(const Request& request) {
   if (!request.precondition_uid.empty()) {
     options["preconditions"] = {{"uid", request.precondition_uid}};
   }
+  if (request.grace_seconds) options["gracePeriodSeconds"] = *request.grace_seconds;
   return DumpJson(options);
 }
 

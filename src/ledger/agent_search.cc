@@ -231,6 +231,9 @@ void AgentCore::Impl::OnSearchReply(const Reply& reply) {
         std::erase(control.hints, search.lo);  // it was wrong: not to be followed again
       } else if (!Stopping() && !sealed_seen) {
         SearchCreate(search.lo, search.hi);
+      } else {
+        // Not forgotten: a drain may end before this agent does.
+        known.try_emplace(search.lo, KnownShard{.hi = search.hi, .unseen = true});
       }
       return;
     }

@@ -14,6 +14,16 @@ import pytest
 pytestmark = pytest.mark.turn(6)
 COUNT = 100_000
 WRITES = ("create", "update", "patch", "delete")
+OPERATOR = ":paralleljob:pj-operator"
+# Rights of the operator that the jobs here may leave unused: why it has them.
+UNUSED = {
+    ("paralleljobs/finalizers", "update"): "no request: clusters that check owner references ask "
+                                           "whether whoever names an owner may do this",
+    ("pods", "get"): "a worker of a lost node, before it is marked as failed",
+    ("pods/status", "update"): "a worker of a lost node is marked as failed",
+    ("pods", "delete"): "pods of lost nodes",
+    ("configmaps", "update"): "hints, a drain, an abort; workers are granted it too",
+}
 SCRIPT = """\
 import os, threading
 nap = threading.Event().wait
@@ -67,6 +77,12 @@ def used(events):
     return found
 
 
+def rights(rules):
+    """The same of a role."""
+    return {(resource, verb) for rule in rules for resource in rule["resources"]
+            for verb in rule["verbs"]}
+
+
 @pytest.fixture(scope="session")
 def begun(space, cluster, user_image):
     """The job, applied, and the log of all that happens in its life."""
@@ -107,9 +123,35 @@ def test_nothing_is_refused_and_each_right_is_used(counted):
     _, _, log, role, _ = counted
     codes = {event["responseStatus"]["code"] for event in ours(log)}
     assert not codes & {401, 403}
-    granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"]
-               for verb in rule["verbs"]}
-    assert granted == used(log.by("-worker"))
+    assert rights(role["rules"]) == used(log.by("-worker"))
+
+
+@pytest.fixture(scope="module")
+def whole_life(space, cluster, user_image):
+    """A job that is scaled, and whose children expire: what an operator does in the long run."""
+    objects.linked_files(space.folder / "few", 40)
+    job = space.apply(space.small_job(
+        "whole", SCRIPT.replace("0.001", "0.5"), user_image("3.11"),
+        inputs=[{"name": "files", "path": "few", "volume": space.claim}],
+        instanceCount=1, maxConcurrencyPerInstance=1, ttlSecondsAfterFinished=1))
+    job.wait_for("a worker", lambda now: now.get("workers", {}).get("ready") == 1)
+    job.kubectl("scale", "paralleljob", job.name, "--replicas=2")
+    job.wait_for("two workers", lambda now: now["workers"]["ready"] == 2)
+    job.wait_until_complete()
+    enclosure.wait_until("its children to expire", 60, lambda: not cluster.get(
+        "roles", f"--namespace={space.name}", f"--selector={pod_jobs.LABEL}=whole")["items"])
+
+
+def test_each_right_of_the_operator_is_used_or_has_a_reason(counted, whole_life, cluster):
+    """Of all that it did since it was started."""
+    done = used(event for event in cluster.audit()
+                if event["user"]["username"].endswith(OPERATOR) and "objectRef" in event
+                # What everybody may ask: `helm test` asks under the same account.
+                and event["objectRef"].get("apiGroup") != "authorization.k8s.io")
+    granted = rights(cluster.get("clusterrole", "pj-operator")["rules"])
+    assert done <= granted
+    assert set(UNUSED) <= granted
+    assert granted - done <= set(UNUSED)
 
 
 def test_applying_a_hundred_times_changes_nothing(counted, cluster, space):

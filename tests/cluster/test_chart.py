@@ -16,6 +16,7 @@ CHART = ROOT / "charts/paralleljob"
 NUMBERS = itertools.count(1)
 EVERYTHING = ("--set=clusterScope=true,replicas=2,podDisruptionBudget.enabled=true,"
               "networkPolicy.enabled=true,operator.imagePullPolicy=Never,"
+              "imagePullSecrets[0].name=registry,imagePullSecrets[1].name=mirror,"
               "flowSchemas.enabled=true,grafanaDashboard.enabled=true")
 PROGRAM = "operator/paralleljob-operator"
 
@@ -50,7 +51,8 @@ def test_same_values_same_bytes(found_programs):
 
 
 @pytest.mark.parametrize("wrong", ["replica=2", "operator.workers=0", "image.digest=abc",
-                                   "replicas=2,operator.leaderElect=false"])
+                                   "replicas=2,operator.leaderElect=false",
+                                   "imagePullSecrets[0]=registry"])
 def test_wrong_values_are_refused(found_programs, wrong):
     done = helm(found_programs, "template", "pj", CHART, f"--set={wrong}", check=False)
     assert done.returncode != 0 and "values don't meet the specifications" in done.stderr
@@ -60,6 +62,19 @@ def test_a_digest_wins(found_programs):
     digest = "sha256:" + "0" * 64
     made = helm(found_programs, "template", "pj", CHART, f"--set=image.digest={digest}").stdout
     assert f"image: localhost/paralleljob-operator@{digest}" in made
+    made = helm(found_programs, "template", "pj", CHART,
+                f"--set=workerImage.digest={digest}").stdout
+    assert f"- --worker-image=localhost/paralleljob-worker@{digest}\n" in made
+    assert f"localhost/paralleljob-operator@{digest}" not in made
+
+
+def test_pull_secrets_reach_every_pod(found_programs):
+    made = helm(found_programs, "template", "pj", CHART, EVERYTHING).stdout
+    given = re.findall(r"^ +- --image-pull-secret=(.+)$", made, re.MULTILINE)
+    assert given == ["registry", "mirror"]
+    operator_and_check = re.findall(
+        r"^ +imagePullSecrets:\n +- name: registry\n +- name: mirror\n", made, re.MULTILINE)
+    assert len(operator_and_check) == 2
 
 
 def test_readers_may_be_reached(found_programs):

@@ -136,10 +136,17 @@ def test_kubernetes_marks_its_pods_and_keeps_them(outage):
     enclosure.wait_until("a marked pod", 30, marked)
 
 
+def test_deleting_a_job_does_not_wait_for_the_node(outage):
+    """The objects must be gone though nobody says that the processes are."""
+    outage.cluster.kubectl("wait", f"node/{outage.name}", "--for=condition=Ready=Unknown",
+                           "--timeout=60s")
+    outage.stuck.kubectl("delete", "paralleljob", "stuck", "--timeout=60s")
+    enclosure.wait_until("no pods of it", 30, lambda: not outage.stuck.pods())
+
+
 def test_the_node_comes_back(outage):
     outage.end()
     outage.kubectl("wait", "pod/victim", "--for=delete", "--timeout=60s")
-    for job in (outage.counts, outage.stuck):
-        job.kubectl("delete", "paralleljob", job.name, "--timeout=60s")
+    outage.counts.kubectl("delete", "paralleljob", "counts", "--timeout=60s")
     enclosure.wait_until("no pods", 60, lambda: not outage.cluster.get(
         "pods", f"--namespace={outage.space.name}")["items"])

@@ -84,6 +84,7 @@ class Player {
                       .limit = step.value("limit", 0),
                       .continue_token = step.value("continue", ""),
                       .precondition_uid = step.value("preconditionUid", "")};
+    if (step.contains("graceSeconds")) out.grace_seconds = step.value("graceSeconds", int64_t{0});
     if (step.contains("body")) {
       Json body = step["body"];
       if (!body.contains("kind")) body["kind"] = out.type.kind;

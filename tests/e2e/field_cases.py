@@ -221,8 +221,7 @@ CASES = {
 CLUSTER = {
     "metadata.namespace": {"metadata": {"namespace": "batch"}},
     "spec.outputs[].volume": {"spec": {"outputs": [
-        {"name": "rows", "path": "x", "volume": {"nfs": {"server": "h", "path": "/e"}},
-         "mode": "upload"}]}},
+        {"name": "rows", "path": "x", "volume": {"nfs": {"server": "h", "path": "/e"}}}]}},
     "spec.task.environment.image": {"spec": {"task": {"environment": {"image": "example/x:1"}}}},
     "spec.podTemplate": {"spec": {"podTemplate": {"resources": {"limits": {"cpu": 1}}}}},
     "spec.work.volume": {"spec": {"work": {"volume": {"nfs": {"server": "h", "path": "/e"}}}}},
@@ -232,11 +231,10 @@ CLUSTER = {
     "spec.managedBy": {"spec": {"managedBy": "example.com/queue"}},
     "spec.ttlSecondsAfterFinished": {"spec": {"ttlSecondsAfterFinished": 60}},
 }
-# A field whose other values are used everywhere.
-CLUSTER_VALUES = {"spec.outputs[].mode"}
+# Azure's words for what is always done in one way: field → values that a warning says so of.
+TAKEN_FOR_ANOTHER = {"spec.outputs[].mode": ("upload", "direct")}
 # The same from Azure: key of a step → the field that the note names.
 CLUSTER_AZURE = {
-    "spec.outputs[rows].mode": {"outputs": {"rows": {"mode": "upload"}}},
     "spec.task.environment.image": {"task": {"environment": {"image": "example/x:1"}}},
     "spec.podTemplate": {"resources": {"shm_size": "2g"}},
 }

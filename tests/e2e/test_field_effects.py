@@ -62,7 +62,7 @@ def test_the_table_covers_exactly_the_listing(fields):
     assert cluster == {f for f, row in fields.items() if row["used"] == "cluster"}
     assert set(table.LATER) == {f for f, row in fields.items()
                                 if row["used"] == "not supported yet"}
-    covered = shown | cluster | set(table.LATER) | set(table.FIXED) | table.CLUSTER_VALUES
+    covered = shown | cluster | set(table.LATER) | set(table.FIXED) | set(table.TAKEN_FOR_ANOTHER)
     # What holds other fields has their effects.
     holds = {field for field, row in fields.items() if row["type"] in ("object", "objectList")
              and any(other.startswith((field + ".", field + "[]")) for other in covered)}
@@ -118,8 +118,7 @@ def test_what_only_a_cluster_knows_is_noted_once(cli):
         document = laid_over(document, change)
     ended = cli.run(written(cli, document))
     assert ended.code == 0, ended
-    names = {field.replace("outputs[]", "outputs[rows]")
-             for field in set(table.CLUSTER) | table.CLUSTER_VALUES}
+    names = {field.replace("outputs[]", "outputs[rows]") for field in table.CLUSTER}
     assert sorted(note.split(" ")[0] for note in notes(ended)) == sorted(names)
 
 
@@ -134,6 +133,18 @@ def test_what_only_a_cluster_knows_is_noted_once_from_azure(cli):
     for name in (*table.CLUSTER_AZURE, *(flag.split(" ")[0] for flag in table.NO_EFFECT)):
         assert sum(name + " " in note for note in said) == 1, (name, said)
     assert len(said) == len(table.CLUSTER_AZURE) + len(table.NO_EFFECT), said
+
+
+def test_modes_that_make_no_difference_say_so(cli):
+    for mode in table.TAKEN_FOR_ANOTHER["spec.outputs[].mode"]:
+        native = laid_over(manifest(PLAIN), {"spec": {"outputs": [
+            {"name": "rows", "path": "x", "mode": mode}]}})
+        azure = laid_over(pipeline(Case({}, azure={"step": {}}), "step"), {"jobs": {"score": {
+            "outputs": {"rows": {"mode": mode}}}}})
+        for document in (native, azure):
+            ended = cli.call("validate", "-f", written(cli, document))
+            assert ended.code == 0, ended
+            assert f"mode: {mode} is treated as rw_mount" in ended.err, ended
 
 
 @pytest.mark.parametrize("field", table.ELSEWHERE)

@@ -27,6 +27,14 @@ constexpr char kManifest[] = R"({
 }  // namespace
 
 void User::Begin() {
+  const Json claim{{"apiVersion", "v1"},
+                   {"kind", "PersistentVolumeClaim"},
+                   {"metadata", {{"name", "shared"}, {"namespace", kNs}}},
+                   {"spec", {{"accessModes", Json::array({"ReadWriteMany"})}}}};
+  static_cast<void>(api_.Do({.verb = kube::Verb::kCreate,
+                             .type = op::VolumeClaims(),
+                             .ns = kNs,
+                             .body = DumpJson(claim)}));
   using Poison = ClusterScenario::Poison;
   const Poison poison = env_->scenario.poison;
   if (poison != Poison::kNone) Apply(kPoisonJob);

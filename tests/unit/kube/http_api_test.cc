@@ -79,6 +79,7 @@ TEST_F(HttpApiTest, SaysWhatEachVerbMeans) {
   Must(
       *api,
       {.verb = Verb::kDelete, .type = jobs, .ns = "ns", .name = "../x?y", .precondition_uid = "u"});
+  Must(*api, {.verb = Verb::kDelete, .type = jobs, .ns = "ns", .name = "x", .grace_seconds = 0});
   const std::vector<std::string> expected{
       "GET /prefix/api/v1/namespaces/ns/configmaps/a ",
       "GET /prefix/apis/batch/v1/jobs?labelSelector=a%3Db%2Cc%20in%20%28d%29&resourceVersion=0"
@@ -86,7 +87,9 @@ TEST_F(HttpApiTest, SaysWhatEachVerbMeans) {
       "POST /prefix/apis/batch/v1/namespaces/ns/jobs {}",
       "PUT /prefix/apis/batch/v1/namespaces/ns/jobs/j/status {}",
       R"(DELETE /prefix/apis/batch/v1/namespaces/ns/jobs/..%2Fx%3Fy {"kind":"DeleteOptions",)"
-      R"("apiVersion":"v1","propagationPolicy":"Background","preconditions":{"uid":"u"}})"};
+      R"("apiVersion":"v1","propagationPolicy":"Background","preconditions":{"uid":"u"}})",
+      R"(DELETE /prefix/apis/batch/v1/namespaces/ns/jobs/x {"kind":"DeleteOptions",)"
+      R"("apiVersion":"v1","propagationPolicy":"Background","gracePeriodSeconds":0})"};
   EXPECT_EQ(seen, expected);
   EXPECT_EQ(server.connections(), 1);
 }

@@ -279,5 +279,32 @@ TEST_F(Rules, AReleaseThatLandedIsNotTakenBack) {
   EXPECT_EQ(Take(1).size(), 1u);
 }
 
+// The root was looked for, and nobody had it; then it is neither done nor unknown.
+TEST_F(Rules, ARootThatADrainKeptFromBeingClaimedIsNotForgotten) {
+  Make({.mini_batches = 2, .roots = 2, .local = false});
+  Own();
+  const auto given = Take(1);
+  ASSERT_EQ(given.size(), 1u);
+  EXPECT_TRUE(Take(1).empty());
+  Poll();
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_EQ(calls[0].op, Call::Op::kGet);
+  EXPECT_EQ(calls[0].name, Name(1));
+  Step(ControlChanged{{.mode = Control::Mode::kDrain}});
+  Settle();
+  Step(ControlChanged{{.mode = Control::Mode::kRun}});
+  EXPECT_EQ(Finish(given[0]), Verdict::kSucceeded);
+  Poll();
+  Settle();
+  std::vector<Assignment> more;
+  for (int i = 0; i < 100 && more.empty() && !finished; ++i) {
+    Tick();
+    more = Take(1);
+  }
+  EXPECT_FALSE(finished.has_value());
+  ASSERT_EQ(more.size(), 1u);
+  EXPECT_EQ(more[0].mini_batch, 1u);
+}
+
 }  // namespace
 }  // namespace pj::ledger

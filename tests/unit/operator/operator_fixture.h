@@ -43,6 +43,7 @@ class OperatorTest : public testing::Test {
   OperatorTest() {
     clock_.Advance(Seconds(1000));
     api_ = kube::MemoryApi::Open({.uid_seed = 7, .clock = &clock_}).value();
+    PutClaim("shared", {"ReadWriteMany"});
     Restart();
   }
 
@@ -179,6 +180,14 @@ class OperatorTest : public testing::Test {
                                {"outputs", {{"rows", "/paralleljob/outputs/rows/rows.csv"}}}}
                               .dump();
     Publish(job::EncodeResult(objects_, result));
+  }
+
+  // --- what an admin does -----------------------------------------------------------------------
+  void PutClaim(const std::string& name, const std::vector<std::string>& modes) {
+    Make(VolumeClaims(), {{"apiVersion", "v1"},
+                          {"kind", "PersistentVolumeClaim"},
+                          {"metadata", {{"name", name}, {"namespace", kNs}}},
+                          {"spec", {{"accessModes", modes}}}});
   }
 
   // --- what Kubernetes does ---------------------------------------------------------------------

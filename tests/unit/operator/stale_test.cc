@@ -14,6 +14,9 @@ class ChangedReader : public WorldReader {
     if (world && *world && change) change(&**world);
     return world;
   }
+  Result<std::vector<WorkerPodView>> Leftovers(const JobKey& key, const std::string& run) override {
+    return reader_.Leftovers(key, run);
+  }
 
   std::function<void(JobWorld*)> change;
   std::optional<JobWorld> frozen;
