@@ -35,6 +35,7 @@ struct Arguments {
   std::string plant;
   bool cluster = false;
   bool explore = false;
+  bool hangs = false;
   uint64_t states = 400'000;  // a model
   bool gate = false;
   bool twice = false;
@@ -62,6 +63,8 @@ Arguments Parse(int argc, char** argv) {
       a.cluster = true;
     else if (flag == "--explore")
       a.explore = true;
+    else if (flag == "--hangs")
+      a.hangs = true;
     else if (flag == "--twice")
       a.twice = true;
     else if (flag == "--verbose")
@@ -87,7 +90,10 @@ Arguments Parse(int argc, char** argv) {
 }
 
 Outcome RunSeed(const Arguments& a, uint64_t seed, bool verbose) {
-  if (a.cluster) return pj::sim::ClusterWorld(pj::sim::DrawCluster(seed), verbose).Run();
+  if (a.cluster) {
+    const auto draw = a.hangs ? pj::sim::DrawHangs : pj::sim::DrawCluster;
+    return pj::sim::ClusterWorld(draw(seed), verbose).Run();
+  }
   return pj::sim::World(pj::sim::Draw(seed), verbose).Run();
 }
 
@@ -102,6 +108,7 @@ constexpr char kHelp[] =
   sim --cluster …               the same for a whole cluster: the operator's reconciler, caches and
                                 election, Kubernetes' Job controller and kubelets, pods that die,
                                 nodes that go, a user who changes their mind
+  sim --cluster --hangs …       with operators that often hang while the user changes the job
   sim --explore [--plant NAME]  every interleaving of small models of the agent's transition
        [--states N]             function; gives up after N states of a model
   sim --explore --gate          planted bugs that it must find
@@ -128,8 +135,9 @@ int RunSeeds(const Arguments& a) {
     requests += outcome.requests;
     if (!outcome.violation.empty()) {
       const std::string plant = a.plant.empty() ? "" : " --plant " + a.plant;
-      fmt::print(stderr, "seed {} failed: {}\nrun it again: sim{} --seed {}{} --verbose\n", seed,
-                 outcome.violation, a.cluster ? " --cluster" : "", seed, plant);
+      fmt::print(stderr, "seed {} failed: {}\nrun it again: sim{}{} --seed {}{} --verbose\n", seed,
+                 outcome.violation, a.cluster ? " --cluster" : "", a.hangs ? " --hangs" : "", seed,
+                 plant);
       return 1;
     }
     if (a.twice && RunSeed(a, seed, false).trace != outcome.trace) {
@@ -176,11 +184,12 @@ int RunExplorer(const Arguments& a) {
 }
 
 // Every plant must be found, or the simulator is too weak.
-int RunGate(const Arguments& a) {
+int RunGate(Arguments a) {
   int missed = 0;
   for (const NamedPlant& plant : Plants()) {
     if (plant.cluster != a.cluster || (!a.plant.empty() && plant.name != a.plant)) continue;
     pj::ledger::active_plant = plant.plant;
+    a.hangs = plant.hangs;
     std::string found;
     uint64_t seed = plant.likely;
     if (seed > 0) found = RunSeed(a, seed++, false).violation;

@@ -13,6 +13,7 @@ struct NamedPlant {
   std::string_view name;
   ledger::Plant plant;
   bool cluster = false;  // found by the cluster mode
+  bool hangs = false;    // there, in the scenarios of DrawHangs()
   uint64_t likely = 0;   // a seed that found it once: tried first, so that the gate is quick
 };
 const std::vector<NamedPlant>& Plants();

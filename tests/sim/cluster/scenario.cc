@@ -54,4 +54,18 @@ ClusterScenario DrawCluster(uint64_t seed) {
   return s;
 }
 
+ClusterScenario DrawHangs(uint64_t seed) {
+  ClusterScenario s = DrawCluster(seed);
+  s.operators = 2;
+  s.operator_pause = 0.05;
+  s.scales = Seconds(6);
+  s.suspends = Nanos(0);
+  s.chaos = std::max(s.chaos, Nanos(Seconds(120)));
+  s.poison = ClusterScenario::Poison::kNone;
+  s.fault = s.operator_crash = s.dead_watch = 0;
+  s.operator_kills = s.recreates = s.hand_deletes = Nanos(0);
+  s.longest_lag = std::min(s.longest_lag, Nanos(Millis(50)));
+  return s;
+}
+
 }  // namespace pj::sim

@@ -33,5 +33,8 @@ struct ClusterScenario {
   Nanos hand_deletes{0};  // of the job's Job
 };
 ClusterScenario DrawCluster(uint64_t seed);
+// The same with operators that often hang while the user changes the job, and little else going
+// wrong: what an operator decided before it hung, another one has decided anew.
+ClusterScenario DrawHangs(uint64_t seed);
 
 }  // namespace pj::sim
