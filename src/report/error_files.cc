@@ -2,6 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -10,6 +16,8 @@
 
 namespace pj::report {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr uint64_t kHeld = 4 << 20;
 
@@ -26,6 +34,25 @@ std::string Entry(const output::AttemptRecord& r) {
 }
 
 }  // namespace
+
+ErrorFiles::ErrorFiles(std::string user_error_dir, How how)
+    : dir_(std::move(user_error_dir)), how_(how) {
+  if (how_ == How::kGrowing) NoteWhatIsThere();
+}
+
+void ErrorFiles::NoteWhatIsThere() {
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(dir_, error), end; !error && at != end;
+       at.increment(error)) {
+    std::error_code vanished;
+    const uint64_t bytes = at->is_regular_file(vanished) ? at->file_size(vanished) : 0;
+    if (!vanished) found_[at->path().string()] = bytes;
+  }
+}
+
+std::string ErrorFiles::PathOf(const Key& key) const {
+  return dir_ + "/" + SafeFileName(key.first) + "/" + ProcessName(key.second) + ".txt";
+}
 
 void ErrorFiles::Add(const output::AttemptRecord& r) {
   if (r.status == ledger::AttemptStatus::kRunDone) return;
@@ -49,7 +76,16 @@ Status ErrorFiles::Finish() {
         "sys/job_report/processed_mini-batches.csv has them all\n",
         file.left_out);
   }
-  return Flush();
+  WriteHeld();
+  for (const auto& [key, file] : files_) {
+    if (how_ == How::kGrowing || file.given_up) continue;
+    if (Status placed = PutInPlace(PathOf(key)); !placed) Note(std::move(placed));
+  }
+  return status_;
+}
+
+void ErrorFiles::Note(Status failed) {
+  if (status_) status_ = std::move(failed);
 }
 
 Status ErrorFiles::Flush() {
@@ -60,22 +96,63 @@ Status ErrorFiles::Flush() {
 void ErrorFiles::WriteHeld() {
   for (auto& [key, file] : files_) {
     if (file.text.empty()) continue;
-    if (Status written = Write(key.first, key.second, &file); !written && status_) {
-      status_ = std::move(written);
+    if (Status written = Write(key, &file); !written) {
+      file.given_up = file.given_up || how_ == How::kWhole;
+      Note(std::move(written));
     }
     file.text = {};
   }
   held_ = 0;
 }
 
-Status ErrorFiles::Write(const std::string& node, uint32_t process, File* file) {
-  const std::string dir = dir_ + "/" + SafeFileName(node);
-  PJ_TRY(MakeDirs(dir));
-  const std::string path = dir + "/" + ProcessName(process) + ".txt";
-  const int how = file->begun ? O_APPEND : O_TRUNC;
-  PJ_ASSIGN(UniqueFd fd, OpenFile(path, O_WRONLY | O_CREAT | how));
+Status ErrorFiles::Write(const Key& key, File* file) {
+  const std::string path = PathOf(key);
+  PJ_TRY(MakeDirs(fs::path(path).parent_path().string()));
+  if (how_ == How::kWhole) {
+    const int how = file->begun ? O_APPEND : O_TRUNC;
+    PJ_ASSIGN(UniqueFd fd, OpenFile(path + ".new", O_WRONLY | O_CREAT | how));
+    file->begun = true;
+    return WriteAll(fd.get(), file->text, path);
+  }
+  if (file->given_up) return {};
+  PJ_ASSIGN(UniqueFd fd, OpenFile(path, O_WRONLY | O_CREAT | O_APPEND));
+  return Append(fd.get(), path, file);
+}
+
+// What replaces a file is never as long as ours while something is left to write: it has all that
+// we wrote, and this. Between this look and the write it can only be renamed over what we opened.
+Status ErrorFiles::Append(int fd, const std::string& path, File* file) const {
+  struct stat now{};
+  if (::fstat(fd, &now) != 0) return FailErrno(errno, "cannot look at", path);
+  const auto found = found_.find(path);
+  const uint64_t before = found == found_.end() ? 0 : found->second;
+  const uint64_t expected = file->begun ? file->on_disk : before;
+  const auto bytes = static_cast<uint64_t>(now.st_size);
+  if (bytes != expected && bytes != 0) {  // 0: somebody took it away
+    file->given_up = true;
+    return {};
+  }
+  if (!file->begun && bytes > 0 && ::ftruncate(fd, 0) != 0) {
+    return FailErrno(errno, "cannot begin anew", path);
+  }
+  file->on_disk = file->begun ? bytes : 0;
   file->begun = true;
-  return WriteAll(fd.get(), file->text, path);
+  if (Status written = WriteAll(fd, file->text, path); !written) {
+    // Nothing torn: the next entry begins where the last whole one ended.
+    if (::ftruncate(fd, static_cast<off_t>(file->on_disk)) != 0) file->given_up = true;
+    return written;
+  }
+  file->on_disk += file->text.size();
+  return {};
+}
+
+Status ErrorFiles::PutInPlace(const std::string& path) const {
+  if (std::rename((path + ".new").c_str(), path.c_str()) == 0) return {};
+  const int error = errno;
+  // Another finaliser, or a retry of this very rename on a network file system, did it.
+  std::error_code ignored;
+  if (error == ENOENT && fs::exists(path, ignored)) return {};
+  return FailErrno(error, "cannot replace", path);
 }
 
 }  // namespace pj::report

@@ -7,7 +7,9 @@
 namespace pj::report {
 
 LiveReports::LiveReports(const std::string& logs_dir, Nanos interval)
-    : logs_dir_(logs_dir), interval_(interval), errors_(logs_dir + "/user/error") {}
+    : logs_dir_(logs_dir),
+      interval_(interval),
+      errors_(logs_dir + "/user/error", ErrorFiles::How::kGrowing) {}
 
 void LiveReports::Add(const output::AttemptRecord& record) {
   if (record.status == ledger::AttemptStatus::kRunDone) return;

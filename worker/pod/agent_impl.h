@@ -19,6 +19,8 @@
 
 namespace pj::worker {
 
+class LiveErrors;
+
 class PodAgentImpl : public PodAgent {
  public:
   explicit PodAgentImpl(PodAgentOptions options);
@@ -58,6 +60,7 @@ class PodAgentImpl : public PodAgent {
   // pod_agent_work.cc: the agent while it works
   Status Work();
   AgentOptions OptionsFor(const ledger::Control& control);
+  std::unique_ptr<LiveErrors> StartLiveErrors() const;
   AgentResult RunAgent();
   void WatchAgent(const bool* over);
   void WatchIdleness(std::unique_lock<std::mutex>* lock, const bool* over);

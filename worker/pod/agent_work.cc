@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "report/report.h"
 #include "worker/pod/agent_impl.h"
+#include "worker/pod/live_errors.h"
 #include "worker/settings.h"
 
 namespace pj::worker {
@@ -59,10 +60,24 @@ Status PodAgentImpl::Work() {
   return {};
 }
 
+std::unique_ptr<LiveErrors> PodAgentImpl::StartLiveErrors() const {
+  if (job_.spec.logs == api::LogsPolicy::kNone) return nullptr;
+  return std::make_unique<LiveErrors>(
+      LiveErrorsOptions{.store = store_,
+                        .plan = *facts_,
+                        .logs_dir = folders_.logs,
+                        .segments_dir = folders_.segments,
+                        .holder = ledger::WorkerName(options_.config.ordinal),
+                        .incarnation = incarnation_});
+}
+
 // The agent runs on a thread of its own; this one watches it.
 AgentResult PodAgentImpl::RunAgent() {
   const std::optional<ledger::Control> control = Control();
-  const std::unique_ptr<Agent> agent = Agent::Create(OptionsFor(*control));
+  AgentOptions options = OptionsFor(*control);
+  const std::unique_ptr<LiveErrors> errors = StartLiveErrors();
+  if (errors) options.on_committed = [&errors](const auto& record) { errors->Add(record); };
+  const std::unique_ptr<Agent> agent = Agent::Create(std::move(options));
   std::unique_ptr<report::ResourceMonitor> monitor;
   const Seconds interval(job_.spec.resource_monitor_interval_seconds.value);
   if (interval.count() > 0) {

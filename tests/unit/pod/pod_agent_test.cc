@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
 
 #include "base/fs.h"
 #include "pod_world.h"
@@ -38,6 +39,20 @@ def run(mini_batch):
     gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
     open(gate + ".reached", "w").close()
     threading.Event().wait(0.02)
+    return [open(path).read() for path in mini_batch]
+)";
+
+// The first mini-batch fails at once, the last waits for the gate.
+constexpr char kFailsThenWaits[] = R"(
+import os, threading
+def run(mini_batch):
+    gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
+    if mini_batch[0].endswith("/000.txt"):
+        raise ValueError("bad row")
+    if mini_batch[0].endswith("/001.txt"):
+        open(gate + ".reached", "w").close()
+        while not os.path.exists(gate):
+            threading.Event().wait(0.005)
     return [open(path).read() for path in mini_batch]
 )";
 
@@ -196,6 +211,53 @@ TEST(PodAgent, SuspendReleasesAndResumeGoesOnInTheSamePod) {
   world.PatchSpec({{"suspend", false}});
   EXPECT_EQ(world.Join(0), 0);
   EXPECT_EQ(world.Rows(), RowsOf(100));
+}
+
+// All error files of a node, and how often a line stands in them.
+size_t TracebacksOf(const PodWorld& world, const std::string& line) {
+  size_t count = 0;
+  std::error_code none_yet;
+  const std::string dir = world.dir() + "/work/logs/user/error/instance-0";
+  for (std::filesystem::directory_iterator at(dir, none_yet), end; at != end; ++at) {
+    const std::string text = ReadFile(at->path().string()).value_or("");
+    for (size_t i = 0; (i = text.find(line, i)) != std::string::npos; ++i) ++count;
+  }
+  return count;
+}
+
+constexpr char kRaised[] = "raise ValueError(\"bad row\")\nValueError: bad row\n";
+const Json kNoRetry = {{"instanceCount", 1}, {"retrySettings", {{"maxRetries", 0}}}};
+
+TEST(PodAgent, ATracebackIsThereWhileAnotherMiniBatchRuns) {
+  PodWorld world(2, kFailsThenWaits, kNoRetry);
+  world.StartOperator();
+  world.StartAgent(0);
+  world.WaitUntil("the traceback", [&] { return TracebacksOf(world, kRaised) == 1; });
+  world.WaitUntil("a running call", [&] { return GateReached(world); });
+  EXPECT_FALSE(world.Outcome());
+  OpenGate(world);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(TracebacksOf(world, kRaised), 1U);
+}
+
+// What the first one committed, and may not have written any more, is there once.
+TEST(PodAgent, AReturningIncarnationNeitherLosesNorDoublesTracebacks) {
+  PodWorld world(2, kFailsThenWaits, kNoRetry);
+  world.StartOperator();
+  world.StartAgent(0);
+  world.WaitUntil("the traceback", [&] { return TracebacksOf(world, kRaised) == 1; });
+  world.WaitUntil("a running call", [&] { return GateReached(world); });
+  world.StopAgent(0);
+  EXPECT_EQ(world.Join(0), job::kExitGone);
+  std::filesystem::remove_all(world.dir() + "/work/logs/user/error");
+  std::filesystem::remove(world.dir() + "/outputs/rows/gate.reached");
+  world.StartAgent(0);
+  world.WaitUntil("the traceback again", [&] { return TracebacksOf(world, kRaised) == 1; });
+  world.WaitUntil("a running call", [&] { return GateReached(world); });
+  EXPECT_EQ(TracebacksOf(world, kRaised), 1U);
+  OpenGate(world);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(TracebacksOf(world, kRaised), 1U);
 }
 
 // Whoever comes to the end at the same time writes the same file, and one result stands.

@@ -162,5 +162,51 @@ TEST(SummaryJsonTest, EmptyListsAreListsAndBrokenTextIsEscaped) {
   EXPECT_THAT(text, HasSubstr("\"message\":\"line\\nbroken \\\\udcff\""));
 }
 
+size_t Count(const std::string& text, const std::string& what) {
+  size_t count = 0;
+  for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; ++at) ++count;
+  return count;
+}
+
+// Two writers: the pod that failed, and whoever ends the job.
+TEST(ErrorFilesTest, TheWholeFileIsNotAddedTo) {
+  TempDir dir;
+  const std::string path = dir / "instance-0/process002.txt";
+  ErrorFiles growing(dir.str(), ErrorFiles::How::kGrowing);
+  growing.Add(Bad(1, 1, "first"));
+  ASSERT_TRUE(growing.Flush());
+  EXPECT_EQ(Count(*ReadFile(path), "mini-batch 1,"), 1U);
+  growing.Add(Bad(2, 1, "second"));  // held while the end comes
+  ErrorFiles whole(dir.str());
+  whole.Add(Bad(2, 1, "second"));
+  whole.Add(Bad(1, 1, "first"));
+  ASSERT_TRUE(whole.Flush());
+  EXPECT_EQ(Count(*ReadFile(path), "mini-batch 2,"), 0U);  // nothing yet: readers see whole files
+  ASSERT_TRUE(whole.Finish());
+  const std::string end = *ReadFile(path);
+  ASSERT_TRUE(growing.Flush());
+  EXPECT_EQ(*ReadFile(path), end);
+  EXPECT_EQ(Count(end, "mini-batch 2,"), 1U);
+}
+
+TEST(ErrorFilesTest, AFileOfAnEarlierStartIsBegunAnewOnce) {
+  TempDir dir;
+  const std::string path = dir / "instance-0/process002.txt";
+  ErrorFiles earlier(dir.str(), ErrorFiles::How::kGrowing);
+  earlier.Add(Bad(1, 1, "first"));
+  ASSERT_TRUE(earlier.Flush());
+  ErrorFiles growing(dir.str(), ErrorFiles::How::kGrowing);
+  growing.Add(Bad(1, 1, "first"));
+  ASSERT_TRUE(growing.Flush());
+  growing.Add(Bad(2, 1, "second"));
+  ASSERT_TRUE(growing.Flush());
+  const std::string text = *ReadFile(path);
+  EXPECT_EQ(Count(text, "mini-batch 1,"), 1U);
+  EXPECT_EQ(Count(text, "mini-batch 2,"), 1U);
+  earlier.Add(Bad(3, 1, "late"));  // of a pod that was declared dead
+  ASSERT_TRUE(earlier.Flush());
+  EXPECT_EQ(*ReadFile(path), text);
+}
+
 }  // namespace
 }  // namespace pj::report
