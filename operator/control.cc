@@ -62,8 +62,10 @@ ledger::Control WantedControl(const Turn& turn, const Decision& decision) {
   const JobWorld& world = turn.world;
   ledger::Control control = world.control.value_or(ledger::Control{});
   if (world.control && control.mode == Mode::kAbort) return control;
-  control.tick = TickFor(turn.spec().instance_count.value, turn.all_pods,
-                         turn.options.cluster_writes_per_second);
+  control.tick = turn.options.tick > Nanos(0)
+                     ? turn.options.tick
+                     : TickFor(turn.spec().instance_count.value, turn.all_pods,
+                               turn.options.cluster_writes_per_second);
   if (decision.Failed()) {
     control.mode = Mode::kAbort;
     control.reason = policy::AbortReason(decision.verdict);

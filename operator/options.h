@@ -28,6 +28,7 @@ struct OperatorOptions {
   Nanos status_interval{Seconds(5)};       // at most one status write a job in it
   double status_writes_per_second = 20;    // of all jobs together
   double cluster_writes_per_second = 200;  // of all agents together: sets their tick
+  Nanos tick{0};                           // unless this is set: then of every job
   Nanos drain_grace{Seconds(40)};  // after it a suspended job's pods are stopped, drained or not
 };
 

@@ -1,7 +1,12 @@
 #include "job/run_store.h"
 
 #include <fmt/core.h>
+#include <poll.h>
 
+#include <algorithm>
+
+#include "base/backoff.h"
+#include "base/hash.h"
 #include "base/json.h"
 
 namespace pj::job {
@@ -26,6 +31,11 @@ Code CodeOf(int http) {
   }
 }
 
+bool Unavailable(const Result<kube::Response>& response) {
+  if (!response) return response.error().code == Code::kUnavailable;
+  return !response->ok() && CodeOf(response->code) == Code::kUnavailable;
+}
+
 Error FromResponse(const kube::Response& response, const std::string& name) {
   const std::string& said = response.message.empty() ? response.reason : response.message;
   return Error{CodeOf(response.code), fmt::format("{} ({})", said, response.code), name, ""};
@@ -33,10 +43,23 @@ Error FromResponse(const kube::Response& response, const std::string& name) {
 
 }  // namespace
 
+Result<kube::Response> RunStore::Send(const kube::Request& request) const {
+  const Nanos end = SystemClock().Monotonic() + patience_;
+  Backoff backoff(Millis(20), Seconds(5), Crc32c(request.name));
+  while (true) {
+    Result<kube::Response> response = api_->Do(request);
+    if (!Unavailable(response)) return response;
+    Nanos pause = backoff.Next();
+    if (response && response->retry_after) pause = std::max<Nanos>(pause, *response->retry_after);
+    if (SystemClock().Monotonic() + pause >= end) return response;
+    ::poll(nullptr, 0, static_cast<int>(std::chrono::ceil<Millis>(pause).count()));
+  }
+}
+
 Result<std::optional<kube::ConfigMap>> RunStore::Get(const std::string& what) const {
   kube::Request request{.verb = kube::Verb::kGet, .type = kube::ConfigMaps(), .ns = objects_.ns};
   request.name = objects_.Name(what);
-  PJ_ASSIGN(kube::Response response, api_->Do(request));
+  PJ_ASSIGN(kube::Response response, Send(request));
   if (response.code == 404) return std::optional<kube::ConfigMap>();
   if (!response.ok()) return std::unexpected(FromResponse(response, request.name));
   PJ_ASSIGN(kube::ConfigMap map, kube::DecodeConfigMap(response.body));
@@ -46,7 +69,7 @@ Result<std::optional<kube::ConfigMap>> RunStore::Get(const std::string& what) co
 Result<bool> RunStore::Create(const kube::ConfigMap& map) const {
   kube::Request request{.verb = kube::Verb::kCreate, .type = kube::ConfigMaps(), .ns = objects_.ns};
   request.body = kube::Encode(map);
-  PJ_ASSIGN(const kube::Response response, api_->Do(request));
+  PJ_ASSIGN(const kube::Response response, Send(request));
   if (response.code == 409) return false;
   if (!response.ok()) return std::unexpected(FromResponse(response, map.meta.name));
   return true;
@@ -81,7 +104,7 @@ Status RunStore::WriteControl(const ledger::Control& control) const {
   kube::Request request{.verb = kube::Verb::kUpdate, .type = kube::ConfigMaps(), .ns = objects_.ns};
   request.name = wanted.meta.name;
   request.body = kube::Encode(wanted);
-  PJ_ASSIGN(const kube::Response response, api_->Do(request));
+  PJ_ASSIGN(const kube::Response response, Send(request));
   if (!response.ok()) return std::unexpected(FromResponse(response, wanted.meta.name));
   return {};
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/clock.h"
 #include "job/job_objects.h"
 #include "kube/api.h"
 
@@ -16,7 +17,11 @@ namespace pj::job {
 // says what it means: kConflict, kForbidden, kUnavailable …
 class RunStore {
  public:
-  RunStore(kube::Api* api, JobObjects objects) : api_(api), objects_(std::move(objects)) {}
+  // A request that finds the server unavailable is repeated for as long as `patience` says: for
+  // who has much to do again when one fails. A create that had come through then counts as
+  // somebody else's.
+  RunStore(kube::Api* api, JobObjects objects, Nanos patience = Nanos(0))
+      : api_(api), objects_(std::move(objects)), patience_(patience) {}
 
   const JobObjects& objects() const { return objects_; }
   kube::Api* api() const { return api_; }
@@ -37,9 +42,11 @@ class RunStore {
  private:
   Result<std::optional<kube::ConfigMap>> Get(const std::string& what) const;
   Result<bool> Create(const kube::ConfigMap& map) const;
+  Result<kube::Response> Send(const kube::Request& request) const;
 
   kube::Api* api_;
   JobObjects objects_;
+  Nanos patience_;
 };
 
 }  // namespace pj::job

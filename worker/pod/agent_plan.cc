@@ -127,6 +127,7 @@ Status PodAgentImpl::MakePlan() {
 Status PodAgentImpl::TakePlan(const job::PlanFacts& facts) {
   PJ_ASSIGN(plan_, OpenPodPlan(facts, Places()));
   facts_ = facts;
+  backoff_.Reset();
   PJ_INFO("{} mini-batches of {} items", facts.mini_batches, facts.items);
   return {};
 }

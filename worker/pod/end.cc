@@ -41,8 +41,13 @@ kube::LeaderOptions Election(const PodEndOptions& options, Nanos tick) {
   return made;
 }
 
-Result<job::StoredResult> EndNow(const PodEndOptions& options) {
-  PJ_ASSIGN(const std::optional<ledger::Control> control, options.store->LoadControl());
+// One lost request is no reason to seal, read and publish all of it again.
+constexpr Seconds kPatience{30};
+
+Result<job::StoredResult> EndNow(PodEndOptions options) {
+  const job::RunStore patient(options.store->api(), options.store->objects(), kPatience);
+  options.store = &patient;
+  PJ_ASSIGN(const std::optional<ledger::Control> control, patient.LoadControl());
   return EndJob(options, control);
 }
 

@@ -32,13 +32,15 @@ def run(mini_batch):
     return [open(path).read() for path in mini_batch]
 )";
 
-// Long enough that it is not over before somebody reacts to its first mini-batch.
+// Long enough, until the gate opens, that it is not over before somebody reacts to its first
+// mini-batch.
 constexpr char kSlow[] = R"(
 import os, threading
 def run(mini_batch):
     gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
     open(gate + ".reached", "w").close()
-    threading.Event().wait(0.02)
+    if not os.path.exists(gate):
+        threading.Event().wait(0.02)
     return [open(path).read() for path in mini_batch]
 )";
 
@@ -188,6 +190,7 @@ TEST(PodAgent, OneThatWasStoppedCommitsAndAnotherGoesOn) {
 
 TEST(PodAgent, ACallThatOutlastsTheGraceIsKilledAndDoneAgain) {
   PodWorld world(6, kGated, {{"instanceCount", 1}});
+  world.SetGrace(Millis(300));
   world.StartOperator();
   world.StartAgent(0);
   world.WaitUntil("a running call", [&] { return GateReached(world); });
@@ -208,6 +211,7 @@ TEST(PodAgent, SuspendReleasesAndResumeGoesOnInTheSamePod) {
   world.WaitUntil("Suspended", [&] { return world.State() == "Suspended"; });
   world.WaitUntil("a released Lease", [&] { return world.Holder(0).empty(); });
   EXPECT_FALSE(world.Outcome());
+  OpenGate(world);
   world.PatchSpec({{"suspend", false}});
   EXPECT_EQ(world.Join(0), 0);
   EXPECT_EQ(world.Rows(), RowsOf(100));

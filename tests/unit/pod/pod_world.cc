@@ -107,6 +107,7 @@ void PodWorld::PatchSpec(const Json& changes) {
 void PodWorld::StartOperator() {
   op::ReconcilerOptions options{.api = api_.get(), .reader = reader_.get()};
   options.job.status_interval = Millis(20);
+  options.job.tick = Seconds(1);
   options.job.status_writes_per_second = 1e6;
   reconciler_ = std::make_unique<op::Reconciler>(options);
   operator_ = std::jthread([this](const std::stop_token& stop) {
@@ -172,7 +173,7 @@ void PodWorld::StartAgent(int ordinal) {
                     .pod_name = PodName(ordinal),
                     .pod_uid = fmt::format("uid-{}", ordinal)};
   options.api = api_.get();
-  options.grace = Seconds(5);
+  options.grace = grace_;
   options.slots = {.guardian = guardian_.get(),
                    .python = "/usr/bin/python3",
                    .runtime_dir = PJ_RUNTIME_DIR,

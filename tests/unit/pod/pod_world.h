@@ -33,6 +33,8 @@ class PodWorld {
   void StopOperator() { operator_ = {}; }
   // Starts worker `ordinal`, in a pod that the API knows as Running.
   void StartAgent(int ordinal);
+  // Of agents that are started from now on: from Stop() to killing what runs.
+  void SetGrace(Nanos grace) { grace_ = grace; }
   void StopAgent(int ordinal) { agents_.at(ordinal).agent->Stop(); }
   // Its exit code, or -1 for an error; the API hears how the pod ended.
   int Join(int ordinal);
@@ -70,6 +72,7 @@ class PodWorld {
   std::unique_ptr<Guardian> guardian_;
   std::unique_ptr<kube::MemoryApi> api_;
   job::JobObjects objects_;
+  Nanos grace_{Seconds(5)};
   std::unique_ptr<op::ApiReader> reader_;
   std::unique_ptr<op::Reconciler> reconciler_;
   std::jthread operator_;
