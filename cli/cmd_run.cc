@@ -9,6 +9,7 @@
 #include "cli/exit_codes.h"
 #include "cli/load_job.h"
 #include "cli/local_run.h"
+#include "worker/settings.h"
 
 namespace pj::cli {
 namespace {
@@ -55,18 +56,6 @@ int Unfinished(const RunOptions& options, const RunOutcome& outcome) {
   return outcome.error ? kExitCouldNotRun : kExitInterrupted;
 }
 
-log::Level OwnLevel(api::LoggingLevel level) {
-  switch (level) {
-    case api::LoggingLevel::kDebug:
-      return log::Level::kDebug;
-    case api::LoggingLevel::kWarning:
-      return log::Level::kWarning;
-    case api::LoggingLevel::kInfo:
-      break;
-  }
-  return log::Level::kInfo;
-}
-
 // Each setting that this run will not use, once.
 void PrintNotes(const api::LoadedJob& job) {
   for (const std::string& field : api::ClusterOnlyFields(job.job)) {
@@ -90,7 +79,7 @@ int RunCommand(const RunOptions& options) {
     if (options.file.json) fmt::print("{}\n", NotStartedJson(here));
     return kExitBadInput;
   }
-  log::Init(OwnLevel(job->job.spec.logging_level.value));
+  log::Init(worker::OwnLevel(job->job.spec.logging_level.value));
   PrintNotes(*job);
   const std::string folder = OutputFolder(options.output_dir, job->job.name);
   Result<JobDir> dir = JobDir::At(folder, job->step);

@@ -107,16 +107,6 @@ void WriteLogs(const FinishRequest& request, const report::AttemptSource& attemp
   }
 }
 
-Result<job::StoredResult> Store(const FinishRequest& request, job::StoredResult result) {
-  PJ_ASSIGN(const bool ours, request.store->CreateResult(result));
-  PJ_FAULT("after_result");
-  if (ours) return result;
-  PJ_ASSIGN(std::optional<job::StoredResult> first, request.store->LoadResult());
-  if (first) return std::move(*first);
-  return Fail(Code::kConflict, "the result exists and is not there",
-              request.store->objects().Name("result"));
-}
-
 }  // namespace
 
 report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
@@ -201,7 +191,9 @@ Result<job::StoredResult> FinishRun(const FinishRequest& request) {
     result.published_crc = rows->published.crc;
     result.header = rows->header;
   }
-  return Store(request, std::move(result));
+  PJ_ASSIGN(result, request.store->SettleResult(std::move(result)));
+  PJ_FAULT("after_result");
+  return result;
 }
 
 }  // namespace pj::worker

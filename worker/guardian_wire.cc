@@ -90,6 +90,7 @@ std::string EncodeFacts(const HostFacts& facts) {
   out.U64(facts.oom_kills);
   out.U32(facts.cores);
   PutTexts(facts.gpus, &out);
+  out.U8(facts.threads_set ? 1 : 0);
   return std::move(out.str());
 }
 
@@ -99,6 +100,7 @@ bool DecodeFacts(std::string_view bytes, HostFacts* out) {
   out->oom_kills = in.U64();
   out->cores = in.U32();
   TakeTexts(&in, &out->gpus);
+  out->threads_set = in.U8() != 0;
   return in.ok() && in.AtEnd() && out->cores > 0;
 }
 

@@ -62,7 +62,8 @@ HostFacts OwnFacts() {
   return {.pid = ::getpid(),
           .oom_kills = OutOfMemoryKills(),
           .cores = CoresOf(limit.quota, limit.period, MachineCores()),
-          .gpus = Gpus()};
+          .gpus = Gpus(),
+          .threads_set = std::getenv("OMP_NUM_THREADS") != nullptr};
 }
 
 }  // namespace pj::worker

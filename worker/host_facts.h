@@ -12,6 +12,7 @@ struct HostFacts {
   uint64_t oom_kills = 0;         // by the memory controller so far (process_tree.h)
   uint32_t cores = 1;             // that may be used: the control group's limit, rounded up
   std::vector<std::string> gpus;  // values for CUDA_VISIBLE_DEVICES, one for each device
+  bool threads_set = false;       // OMP_NUM_THREADS is in its environment: somebody's wish
 };
 
 // Of this process.

@@ -19,17 +19,6 @@ namespace {
 namespace job = pj::job;
 namespace worker = pj::worker;
 
-void InitLog() {
-  using pj::log::Level;
-  const std::string name = pj::GetEnv(job::kEnvLogLevel);
-  Level level = Level::kInfo;
-  if (name == "debug") level = Level::kDebug;
-  if (name == "warning") level = Level::kWarning;
-  if (name == "error") level = Level::kError;
-  pj::log::Init(level, pj::GetEnv(job::kEnvLogFormat) == "json" ? pj::log::Format::kJson
-                                                                : pj::log::Format::kText);
-}
-
 int Install(const std::string& dir, bool unpack_code) {
   pj::Status done = worker::InstallRuntime(dir);
   if (done && unpack_code) done = worker::UnpackCode(job::kCodePartsDir, job::kCodeDir);
@@ -53,11 +42,8 @@ void AddSupervise(CLI::App* app, std::vector<std::string>* program) {
   command->footer("Ends with 0 when the agent does, with 42 when its pod is not wanted any more.");
 }
 
-void AddAgent(CLI::App* app, bool* own_slots) {
-  CLI::App* command = app->add_subcommand(job::kAgentCommand,
-                                          "work on the pod's job: one incarnation of its agent");
-  command->add_flag("--own-slots", *own_slots,
-                    "run the entry script below this process: for tests without a user container");
+void AddAgent(CLI::App* app) {
+  app->add_subcommand(job::kAgentCommand, "work on the pod's job: one incarnation of its agent");
   app->add_subcommand(job::kFinaliseCommand, "end a job of which no agent lives");
 }
 
@@ -80,14 +66,15 @@ int main(int argc, char** argv) {
   bool unpack_code = false;
   AddInstall(&app, &dir, &unpack_code);
   AddSupervise(&app, &program);
-  bool own_slots = false;
-  AddAgent(&app, &own_slots);
+  AddAgent(&app);
   std::vector<std::string> only;
   AddRead(&app, &only);
   CLI11_PARSE(app, argc, argv);
-  InitLog();
+  const bool has_job =
+      app.got_subcommand(job::kAgentCommand) || app.got_subcommand(job::kFinaliseCommand);
+  worker::InitPodLog(pj::GetEnv, has_job ? job::kManifestFile : "");
   if (app.got_subcommand(job::kInstallCommand)) return Install(dir, unpack_code);
-  if (app.got_subcommand(job::kAgentCommand)) return worker::AgentMain(own_slots);
+  if (app.got_subcommand(job::kAgentCommand)) return worker::AgentMain();
   if (app.got_subcommand(job::kFinaliseCommand)) return worker::FinaliseMain();
   if (app.got_subcommand(job::kReadCommand)) return worker::ReadMain(only);
   return worker::Supervise({.argv = program});

@@ -23,7 +23,7 @@ void TakeVariables(const api::ParallelJob& job, uint32_t threads, SlotJob* slot)
   slot->env["PARALLELJOB_NODE"] = slot->node;
   slot->env["PARALLELJOB_LOG_DIR"] = slot->logs_dir;
   // More threads than cores, each spinning for its turn, made a nearest-neighbour job 2 × slower.
-  slot->env.try_emplace("OMP_NUM_THREADS", std::to_string(threads));
+  if (threads > 0) slot->env.try_emplace("OMP_NUM_THREADS", std::to_string(threads));
   if (!slot->output_dir.empty()) slot->env["AZUREML_BI_OUTPUT_PATH"] = slot->output_dir;
 }
 
@@ -53,6 +53,18 @@ void TakeSettings(const api::ParallelJob& job, const job::ResolvedJob& resolved,
   slot.import_pandas = slot.table != nullptr;
   slot.inputs = resolved.inputs;
   TakeVariables(job, threads, &slot);
+}
+
+log::Level OwnLevel(api::LoggingLevel level) {
+  switch (level) {
+    case api::LoggingLevel::kDebug:
+      return log::Level::kDebug;
+    case api::LoggingLevel::kWarning:
+      return log::Level::kWarning;
+    case api::LoggingLevel::kInfo:
+      break;
+  }
+  return log::Level::kInfo;
 }
 
 }  // namespace pj::worker

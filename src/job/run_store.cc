@@ -128,6 +128,14 @@ Result<std::optional<StoredResult>> RunStore::LoadResult() const {
   return DecodeResult(*map);
 }
 
+Result<StoredResult> RunStore::SettleResult(StoredResult result) const {
+  PJ_ASSIGN(const bool ours, CreateResult(result));
+  if (ours) return result;
+  PJ_ASSIGN(std::optional<StoredResult> first, LoadResult());
+  if (first) return std::move(*first);
+  return Fail(Code::kConflict, "the result exists and is not there", objects_.Name("result"));
+}
+
 Result<bool> RunStore::CreateResult(const StoredResult& result) const {
   return Create(EncodeResult(objects_, result));
 }

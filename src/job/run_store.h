@@ -36,6 +36,8 @@ class RunStore {
   // By create: the first writer wins. False: somebody was first.
   Result<bool> CreatePlan(const PlanFacts& facts) const;
   Result<bool> CreateResult(const StoredResult& result) const;
+  // The result that stands now: this one, or that of who was first.
+  Result<StoredResult> SettleResult(StoredResult result) const;
   // The controller's alone.
   Status WriteControl(const ledger::Control& control) const;
 

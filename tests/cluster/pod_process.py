@@ -17,6 +17,7 @@ import control_plane
 import enclosure
 
 PROGRAM = "worker/paralleljob-worker"
+RUNTIME = "/paralleljob/runtime"
 INDEX = "batch.kubernetes.io/job-completion-index"
 
 # $1 the new root, $2 the pod's folder, then the command. mounts: a line "source<tab>target" each.
@@ -56,7 +57,7 @@ class Pods:
 
     def __exit__(self, *_):
         for agent in self.agents:
-            agent.kill()
+            agent.end()
 
     def find(self, job, ordinal, component="worker"):
         """The pod of that index, once the Job controller has made one that is not over."""
@@ -110,6 +111,7 @@ class Agent:
         self.name = pod["metadata"]["name"]
         self.folder = pods.folder / self.name
         self.process = None
+        self.host = None  # the slot host: the user container's PID 1
         self.log = None
         (self.folder / "root").mkdir(parents=True)
         self._lay_out()
@@ -117,14 +119,27 @@ class Agent:
     def start(self):
         program = pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM
         command = self._container()["command"][1:]
-        command = ["agent", "--own-slots"] if command == ["supervise"] else command
+        command = ["agent"] if command == ["supervise"] else command
         self.log = (self.folder / "log").open("a", encoding="utf-8")
-        self.process = self.pods.plane.popen(
-            "unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder / "root"),
-            str(self.folder), "env", "-i", *self._environment(), str(program), *command,
-            stdout=subprocess.DEVNULL, stderr=self.log)
+        if self.host is None and self._user() is not None:
+            self.host = self._enter(self._user_environment(), *self._user()["command"])
+        self.process = self._enter(self._environment(), str(program), *command)
         self.pods.tell(self.pod, "Running")
         return self
+
+    def _enter(self, environment, *command):
+        """That program in the pod's own view of the files."""
+        return self.pods.plane.popen(
+            "unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder / "root"),
+            str(self.folder), "env", "-i", *environment, *command,
+            stdout=subprocess.DEVNULL, stderr=self.log)
+
+    def end(self):
+        """The pod is gone, the slot host too."""
+        self.kill()
+        if self.host is not None:
+            self.host.kill()
+            self.host.wait(60)
 
     def kill(self, number=signal.SIGKILL):
         """Ends the process; its exit code. The pod stays."""
@@ -152,14 +167,23 @@ class Agent:
         return next(c for c in self.pod["spec"]["containers"] if c["name"] == "agent")
 
     def _environment(self):
-        """As the template says, and what a kubelet adds; slots are the agent's own children."""
+        """As the template says, and what a kubelet adds."""
         values = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8",
                   "KUBERNETES_SERVICE_HOST": control_plane.SERVICE_ADDRESS,
-                  "KUBERNETES_SERVICE_PORT": "443",
-                  "PARALLELJOB_RUNTIME": os.environ["PJ_PYTHON_RUNTIME"],
-                  "PARALLELJOB_PYTHON": sys.executable}
+                  "KUBERNETES_SERVICE_PORT": "443"}
         for entry in self._container()["env"]:
             values[entry["name"]] = entry.get("value") or self._field(entry)
+        return [f"{name}={value}" for name, value in values.items()]
+
+    def _user(self):
+        containers = self.pod["spec"].get("initContainers", [])
+        return next((c for c in containers if c["name"] == "user"), None)
+
+    def _user_environment(self):
+        """As the template says, beside an image whose python3 is ours."""
+        folder = pathlib.Path(sys.executable).parent
+        values = {"PATH": f"{folder}:{os.environ['PATH']}", "LANG": "C.UTF-8"}
+        values |= {entry["name"]: entry["value"] for entry in self._user()["env"]}
         return [f"{name}={value}" for name, value in values.items()]
 
     def _field(self, entry):
@@ -173,7 +197,7 @@ class Agent:
     # --- Volumes ---------------------------------------------------------------------------------
 
     def _lay_out(self):
-        """Writes `mounts`: what lies where. The user container's mounts, too, for our own slots."""
+        """Writes `mounts`: what lies where, in both containers; and installs the runtime."""
         volumes = {volume["name"]: volume for volume in self.pod["spec"]["volumes"]}
         spec = self.pod["spec"]
         places = {}
@@ -186,6 +210,9 @@ class Agent:
                 places[mount["mountPath"]] = source  # the agent's own win: they come last
         lines = [f"{places[place]}\t{place}\n" for place in sorted(places, key=len)]
         (self.folder / "mounts").write_text("".join(lines), encoding="utf-8")
+        if RUNTIME in places:
+            program = pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM
+            subprocess.run([str(program), "install", str(places[RUNTIME])], check=True)
 
     def _source(self, volume):
         folder = self.folder / "volumes" / volume["name"]

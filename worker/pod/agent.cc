@@ -30,6 +30,7 @@ const char* ModeName(ledger::Control::Mode mode) {
 
 // A condition's reason.
 std::string TroubleOf(const Error& error) {
+  if (const std::string_view named = NamedReason(error); !named.empty()) return std::string(named);
   return error.code == Code::kCorrupt ? "LedgerCorrupt" : std::string(CodeName(error.code));
 }
 
@@ -59,7 +60,6 @@ Result<int> PodAgentImpl::Run() {
   if (!job) return CannotBegin(job.error());
   job_ = std::move(*job);
   folders_ = FoldersFor(job_.spec, std::move(folders_));
-  PJ_ASSIGN(resolved_, ResolvePodJob(job_, folders_));
   watch_ = ControlWatch::Start(options_.api, options_.config.objects,
                                [this](const ledger::Control* control) { OnControl(control); });
   Result<int> code = Loop();
@@ -201,6 +201,7 @@ Status PodAgentImpl::Turn(const ledger::Control& control) {
     WaitForChange(control.tick);
     return {};
   }
+  PJ_TRY(Prepare());
   PJ_ASSIGN(const bool planned, EnsurePlan());
   if (result_) return {};
   if (!planned) {

@@ -21,6 +21,7 @@ struct SlotPlace {
   std::string scratch_dir;                 // of that side; the copies of the code are made there
   std::map<std::string, std::string> env;  // that side's own, or what is put on top of it
   uint32_t cores = 1;
+  bool threads_set = false;  // env or that side's own has OMP_NUM_THREADS
 };
 
 struct PodAgentOptions {

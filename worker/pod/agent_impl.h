@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <string_view>
 
 #include "api/parallel_job.h"
 #include "base/backoff.h"
@@ -20,6 +21,9 @@
 namespace pj::worker {
 
 class LiveErrors;
+
+// The reason that an error's message begins with: "EmptyInput" of "EmptyInput: no files …".
+std::string_view NamedReason(const Error& error);
 
 class PodAgentImpl : public PodAgent {
  public:
@@ -50,6 +54,7 @@ class PodAgentImpl : public PodAgent {
   PodEndOptions EndOptions() const;
 
   // pod_agent_plan.cc: the plan
+  Status Prepare();
   Result<bool> EnsurePlan();
   bool MayPlan();
   Status MakePlan();
@@ -72,7 +77,8 @@ class PodAgentImpl : public PodAgent {
   PodFolders folders_;
   api::ParallelJob job_;
   job::ResolvedJob resolved_;
-  bool fetched_ = false;  // inputs are there
+  bool prepared_ = false;  // the volumes can be used
+  bool fetched_ = false;   // inputs are there
   std::optional<job::PlanFacts> facts_;
   std::unique_ptr<plan::Plan> plan_;
   std::string incarnation_;   // of the agent that works, or worked last

@@ -8,6 +8,7 @@
 #include "worker/planning.h"
 #include "worker/pod/agent_impl.h"
 #include "worker/pod/job.h"
+#include "worker/pod/volume_probe.h"
 
 namespace pj::worker {
 namespace {
@@ -23,13 +24,9 @@ bool IsFinal(const Error& error) {
 // "EmptyInput: no files …" → EmptyInput.
 policy::Verdict FailureOf(const Error& error) {
   policy::Verdict verdict{policy::JobState::kFailed, "PlanningFailed", error.ToString()};
-  const size_t colon = error.message.find(": ");
-  const bool named = colon != std::string::npos && colon > 0 &&
-                     error.message.find_first_not_of(
-                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == colon;
-  if (named) {
-    verdict.reason = error.message.substr(0, colon);
-    verdict.message.erase(0, colon + 2);
+  if (const std::string_view named = NamedReason(error); !named.empty()) {
+    verdict.reason = named;
+    verdict.message.erase(0, named.size() + 2);
   } else if (error.code == Code::kNotFound) {
     verdict.reason = "InputNotFound";
   }
@@ -37,6 +34,25 @@ policy::Verdict FailureOf(const Error& error) {
 }
 
 }  // namespace
+
+std::string_view NamedReason(const Error& error) {
+  const std::string_view message = error.message;
+  const size_t end =
+      message.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+  const bool named = end != std::string_view::npos && message.substr(end).starts_with(": ");
+  return named ? message.substr(0, end) : std::string_view();
+}
+
+// A volume that cannot be used may be mended while we wait.
+Status PodAgentImpl::Prepare() {
+  if (prepared_) return {};
+  PJ_TRY(ProbeVolume(folders_.segments, Places().unique));
+  Result<job::ResolvedJob> resolved = ResolvePodJob(job_, folders_);
+  if (!resolved) return std::unexpected(VolumeUnusable(resolved.error(), folders_.outputs));
+  resolved_ = std::move(*resolved);
+  prepared_ = true;
+  return {};
+}
 
 PlanPlaces PodAgentImpl::Places() const {
   std::string unique = incarnation_;

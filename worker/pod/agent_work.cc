@@ -46,7 +46,8 @@ AgentOptions PodAgentImpl::OptionsFor(const ledger::Control& control) {
   options.guardian = options_.slots.guardian;
   options.segments_dir = folders_.segments;
   options.clock = &SystemClock();
-  TakeSettings(job_, resolved_, std::max(1U, options_.slots.cores / Slots()), &options);
+  const uint32_t share = std::max(1U, options_.slots.cores / Slots());
+  TakeSettings(job_, resolved_, options_.slots.threads_set ? 0 : share, &options);
   return options;
 }
 

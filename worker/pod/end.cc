@@ -86,13 +86,8 @@ Result<job::StoredResult> FailJob(const PodEndOptions& options, const policy::Ve
   if (Status logged = report::WriteReports(summary.logs, summary, none); !logged) {
     summary.message += " · " + logged.error().ToString();
   }
-  job::StoredResult result{.exit_code = 1, .summary_json = report::SummaryJson(summary)};
-  PJ_ASSIGN(const bool ours, options.store->CreateResult(result));
-  if (ours) return result;
-  PJ_ASSIGN(std::optional<job::StoredResult> first, options.store->LoadResult());
-  if (first) return std::move(*first);
-  return Fail(Code::kConflict, "the result exists and is not there",
-              options.store->objects().Name("result"));
+  return options.store->SettleResult(
+      {.exit_code = 1, .summary_json = report::SummaryJson(summary)});
 }
 
 std::optional<job::StoredResult> EndTogether(const PodEndOptions& options, const EndTurn& turn) {

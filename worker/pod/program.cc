@@ -17,11 +17,14 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "job/pod_contract.h"
+#include "job/run_store.h"
 #include "kube/http_api.h"
 #include "kube/kubeconfig.h"
 #include "worker/pod/agent.h"
 #include "worker/pod/finalise.h"
+#include "worker/pod/job.h"
 #include "worker/pod/slot_place.h"
+#include "worker/settings.h"
 
 namespace pj::worker {
 namespace {
@@ -78,17 +81,26 @@ int Report(const Result<int>& code) {
   return kExitFailed;
 }
 
-Result<int> RunAgent(bool own_slots, const sigset_t& signals) {
+bool HasEnded(const job::RunStore& store) {
+  const Result<std::optional<job::StoredResult>> known = store.LoadResult();
+  if (!known || !*known) return false;
+  PJ_INFO("the job has ended: {}", (*known)->exit_code == 0 ? "Complete" : "Failed");
+  return true;
+}
+
+Result<int> RunAgent(const sigset_t& signals) {
   PodAgentOptions options;
   PJ_ASSIGN(options.config, ReadPodConfig(Variable));
-  PJ_ASSIGN(const std::unique_ptr<SlotSide> slots,
-            own_slots ? OwnSlots(options.folders) : HostSlots(options.folders, signals));
-  options.slots = slots->place;
   PJ_ASSIGN(const std::unique_ptr<kube::HttpApi> api, OpenApi());
   options.api = api.get();
-  const std::string job = options.config.objects.ns + "/" + options.config.objects.job;
+  const job::RunStore store(api.get(), options.config.objects);
+  PJ_ASSIGN(const std::unique_ptr<SlotSide> slots,
+            HostSlots(options.folders, signals, [&store] { return HasEnded(store); }));
+  if (!slots) return 0;
+  options.slots = slots->place;
+  const std::string name = options.config.objects.ns + "/" + options.config.objects.job;
   const std::string uid = options.config.objects.identity.uid;
-  const log::JobScope scope(job, uid);
+  const log::JobScope scope(name, uid);
   const std::unique_ptr<PodAgent> agent = PodAgent::Create(std::move(options));
   const StopSignal stop(signals, [&agent] { agent->Stop(); });
   return agent->Run();
@@ -104,10 +116,27 @@ Result<int> RunFinaliser(const sigset_t& signals) {
 
 }  // namespace
 
-int AgentMain(bool own_slots) {
+void InitPodLog(const std::function<std::string(const char*)>& lookup,
+                const std::string& manifest) {
+  using log::Level;
+  const std::string name = lookup(job::kEnvLogLevel);
+  Level level = Level::kInfo;
+  if (name == "debug") level = Level::kDebug;
+  if (name == "warning") level = Level::kWarning;
+  if (name == "error") level = Level::kError;
+  if (name.empty() && !manifest.empty()) {
+    // One that cannot be read is told of by whoever needs it.
+    const Result<api::ParallelJob> job = LoadPodManifest(manifest);
+    if (job) level = OwnLevel(job->spec.logging_level.value);
+  }
+  log::Init(level,
+            lookup(job::kEnvLogFormat) == "json" ? log::Format::kJson : log::Format::kText);
+}
+
+int AgentMain() {
   ::signal(SIGPIPE, SIG_IGN);
   const sigset_t signals = StopSignal::Block();
-  return Report(RunAgent(own_slots, signals));
+  return Report(RunAgent(signals));
 }
 
 int FinaliseMain() {

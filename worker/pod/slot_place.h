@@ -1,9 +1,9 @@
-// SlotSide: where an agent's slots run, kept alive: the user container of its pod, or this
-// process's own children.
+// SlotSide: where an agent's slots run, kept alive: the user container of its pod.
 #pragma once
 
 #include <signal.h>
 
+#include <functional>
 #include <memory>
 
 #include "base/result.h"
@@ -18,12 +18,10 @@ struct SlotSide {
   SlotPlace place;
 };
 
-// As in a local run: Python is python3 of PATH, or PARALLELJOB_PYTHON; the runtime lies in
-// PARALLELJOB_RUNTIME. Forks: call it before any thread exists.
-Result<std::unique_ptr<SlotSide>> OwnSlots(const PodFolders& folders);
-
 // In the user's container, below its slot host, with python3 of that container's PATH. Waits for
-// the host; kCancelled when one of `stop`, which are blocked, comes meanwhile.
-Result<std::unique_ptr<SlotSide>> HostSlots(const PodFolders& folders, const sigset_t& stop);
+// the host: kCancelled when one of `stop`, which are blocked, comes meanwhile; null once `over`,
+// asked every few seconds, says that there is nothing to do any more.
+Result<std::unique_ptr<SlotSide>> HostSlots(const PodFolders& folders, const sigset_t& stop,
+                                            const std::function<bool()>& over);
 
 }  // namespace pj::worker

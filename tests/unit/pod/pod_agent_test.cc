@@ -117,6 +117,29 @@ TEST(PodAgent, LostRequestsAndAnswersChangeNothing) {
   EXPECT_EQ(world.Rows(), RowsOf(40));
 }
 
+// Whoever ends the job asks again; it does not seal, read and publish all of it once more.
+TEST(PodEnd, ALostRequestIsRepeatedAlone) {
+  PodWorld world(3, kEcho, {{"instanceCount", 1}});
+  world.StartOperator();
+  world.StopOperator();
+  const std::string schema = world.objects().Name("schema");
+  const std::string result = "\"" + world.objects().Name("result") + "\"";
+  std::atomic<int> reads{0};
+  std::atomic<int> lost{0};
+  world.api().SetFaultHook([&](const kube::Request& request) {
+    if (request.verb == kube::Verb::kGet && request.name == schema) ++reads;
+    const bool creates =
+        request.verb == kube::Verb::kCreate && request.body.find(result) != std::string::npos;
+    return creates && ++lost <= 3 ? kube::Fault::kLoseRequest : kube::Fault::kNone;
+  });
+  world.StartAgent(0);
+  EXPECT_EQ(world.Join(0), 0);
+  world.api().SetFaultHook({});
+  EXPECT_EQ(lost, 4);
+  EXPECT_EQ(reads, 1);
+  EXPECT_EQ(world.Rows(), RowsOf(3));
+}
+
 TEST(PodAgent, AJobEndsWhileItsOperatorIsAway) {
   PodWorld world(10, kEcho);
   world.StartOperator();
@@ -215,6 +238,22 @@ TEST(PodAgent, SuspendReleasesAndResumeGoesOnInTheSamePod) {
   world.PatchSpec({{"suspend", false}});
   EXPECT_EQ(world.Join(0), 0);
   EXPECT_EQ(world.Rows(), RowsOf(100));
+}
+
+// Whoever looks at the job sees why it does not begin, and it begins once that is mended.
+TEST(PodAgent, AVolumeThatCannotBeUsedStandsInTheStatus) {
+  PodWorld world(3, kEcho, {{"instanceCount", 1}});
+  const std::string in_the_way = world.FoldersOf(0).segments;
+  ASSERT_TRUE(WriteFileAtomic(in_the_way, "no folder"));
+  world.StartOperator();
+  world.StartAgent(0);
+  world.WaitUntil("the condition",
+                  [&] { return world.Condition("Reconciling") == "VolumeUnusable"; });
+  EXPECT_THAT(world.Condition("Reconciling", "message"), HasSubstr(in_the_way));
+  EXPECT_THAT(world.Condition("Reconciling", "message"), HasSubstr("fsGroup"));
+  std::filesystem::remove(in_the_way);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Rows(), RowsOf(3));
 }
 
 // All error files of a node, and how often a line stands in them.

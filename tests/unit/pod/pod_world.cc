@@ -212,10 +212,10 @@ std::string PodWorld::State() {
   return Get(kube::ParallelJobs(), kName).value("status", Json::object()).value("state", "");
 }
 
-std::string PodWorld::Condition(const std::string& type) {
+std::string PodWorld::Condition(const std::string& type, const std::string& field) {
   const Json job = Get(kube::ParallelJobs(), kName);
   for (const Json& condition : job["status"]["conditions"]) {
-    if (condition["type"] == type && condition["status"] == "True") return condition["reason"];
+    if (condition["type"] == type && condition["status"] == "True") return condition[field];
   }
   return {};
 }

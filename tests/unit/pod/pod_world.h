@@ -42,7 +42,8 @@ class PodWorld {
   // Fails the test if `done` does not hold within a minute.
   void WaitUntil(const char* what, const std::function<bool()>& done);
   std::string State();
-  std::string Condition(const std::string& type);  // its reason; empty: not true
+  // Empty: not true.
+  std::string Condition(const std::string& type, const std::string& field = "reason");
   std::optional<job::StoredResult> Outcome() const { return store().LoadResult().value(); }
   std::string Rows() const;  // of the appended file; "" if it is not there
   std::string Holder(int ordinal);

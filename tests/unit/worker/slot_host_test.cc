@@ -205,6 +205,7 @@ TEST_F(SlotHostTest, ItSaysWhatItSees) {
   ASSERT_TRUE(facts);
   EXPECT_EQ(facts->pid, host.pid());
   EXPECT_GE(facts->cores, 1U);
+  EXPECT_FALSE(facts->threads_set);
   EXPECT_THAT(facts->gpus, ::testing::ElementsAre("3", "5"));
   const int pid = Run(agent.get(), "echo up >&3; read x <&3");
   EXPECT_EQ(Receive(), "up\n");
@@ -214,6 +215,13 @@ TEST_F(SlotHostTest, ItSaysWhatItSees) {
   EXPECT_EQ(samples[0]->threads, 1U);
   EXPECT_GT(samples[0]->resident_bytes, 0U);
   EXPECT_FALSE(samples[1]);
+}
+
+TEST_F(SlotHostTest, ItSaysThatSomebodyChoseTheThreads) {
+  const HostProcess host(socket_, {{"OMP_NUM_THREADS", "7"}});
+  const auto facts = ConnectTo(socket_)->Facts();
+  ASSERT_TRUE(facts);
+  EXPECT_TRUE(facts->threads_set);
 }
 
 TEST(HostFactsTest, CoresAreTheQuotaRoundedUpWithinTheMachine) {
