@@ -98,8 +98,8 @@ inline constexpr char kEnvPodName[] = "PARALLELJOB_POD_NAME";
 inline constexpr char kEnvPodUid[] = "PARALLELJOB_POD_UID";  // holder in Leases and shards
 inline constexpr char kEnvPodIp[] = "PARALLELJOB_POD_IP";
 inline constexpr char kEnvNodeName[] = "PARALLELJOB_NODE_NAME";
-inline constexpr char kEnvGpus[] = "PARALLELJOB_GPUS";             // of `user`; absent: none
-inline constexpr char kEnvLogLevel[] = "PARALLELJOB_LOG_LEVEL";    // debug, info …; absent: the job's
+inline constexpr char kEnvGpus[] = "PARALLELJOB_GPUS";           // of `user`; absent: none
+inline constexpr char kEnvLogLevel[] = "PARALLELJOB_LOG_LEVEL";  // debug, info …; absent: the job's
 inline constexpr char kEnvLogFormat[] = "PARALLELJOB_LOG_FORMAT";  // text or json
 inline constexpr char kEnvReadToken[] = "PARALLELJOB_READ_TOKEN";  // of a reader pod
 // In `user`: how long the slot host waits for a new agent after one went.

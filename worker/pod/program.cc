@@ -129,8 +129,7 @@ void InitPodLog(const std::function<std::string(const char*)>& lookup,
     const Result<api::ParallelJob> job = LoadPodManifest(manifest);
     if (job) level = OwnLevel(job->spec.logging_level.value);
   }
-  log::Init(level,
-            lookup(job::kEnvLogFormat) == "json" ? log::Format::kJson : log::Format::kText);
+  log::Init(level, lookup(job::kEnvLogFormat) == "json" ? log::Format::kJson : log::Format::kText);
 }
 
 int AgentMain() {

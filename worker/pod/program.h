@@ -14,8 +14,8 @@ int AgentMain();
 // `paralleljob-worker finalise`: ends a job of which no agent lives.
 int FinaliseMain();
 
-// How the pod's programs log, told by the environment (job/pod_contract.h). Where it names no level,
-// the job's own counts: `manifest` is its file, empty for programs that have none.
+// How the pod's programs log, told by the environment (job/pod_contract.h). Where it names no
+// level, the job's own counts: `manifest` is its file, empty for programs that have none.
 void InitPodLog(const std::function<std::string(const char*)>& lookup, const std::string& manifest);
 
 }  // namespace pj::worker

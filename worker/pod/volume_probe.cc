@@ -40,8 +40,8 @@ Status Steps(const std::string& dir, const std::string& path) {
 Error VolumeUnusable(const Error& cause, const std::string& dir) {
   Error error;
   error.code = cause.code;
-  error.message = fmt::format("VolumeUnusable: user {}, group {} cannot work in {}: {}", ::geteuid(),
-                              ::getegid(), dir, cause.ToString());
+  error.message = fmt::format("VolumeUnusable: user {}, group {} cannot work in {}: {}",
+                              ::geteuid(), ::getegid(), dir, cause.ToString());
   error.hint =
       "let that user or the pods' fsGroup write to the folder on the volume (chown, chmod g+w), or "
       "take a volume that can append, fsync and rename";

@@ -286,6 +286,7 @@ TEST(PodAgent, ATracebackIsThereWhileAnotherMiniBatchRuns) {
 // What the first one committed, and may not have written any more, is there once.
 TEST(PodAgent, AReturningIncarnationNeitherLosesNorDoublesTracebacks) {
   PodWorld world(2, kFailsThenWaits, kNoRetry);
+  world.SetGrace(Millis(300));
   world.StartOperator();
   world.StartAgent(0);
   world.WaitUntil("the traceback", [&] { return TracebacksOf(world, kRaised) == 1; });

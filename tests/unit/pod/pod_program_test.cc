@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "job/pod_contract.h"
 #include "unit/temp_dir.h"
+#include "worker/pod/job.h"
 #include "worker/pod/program.h"
 #include "worker/pod/slot_place.h"
 #include "worker/pod/volume_probe.h"
@@ -29,13 +30,18 @@ class PodLog : public testing::Test {
     const std::string text = fmt::format(
         R"({{"apiVersion": "paralleljob.dev/v1alpha1", "kind": "ParallelJob",
         "metadata": {{"name": "score", "namespace": "team"}}, "spec": {{
-        "inputs": [{{"name": "data", "path": "in",
+        "inputs": [{{"name": "data", "type": "uri_folder", "path": "in",
+          "volume": {{"persistentVolumeClaim": {{"claimName": "shared"}}}}}}],
+        "outputs": [{{"name": "rows", "type": "uri_file", "path": "out/rows.txt",
           "volume": {{"persistentVolumeClaim": {{"claimName": "shared"}}}}}}],
         "inputData": "${{{{inputs.data}}}}", "miniBatchSize": 1, "loggingLevel": "{}",
         "task": {{"code": {{"configMap": {{"name": "code"}}}}, "entryScript": "entry.py",
+          "appendRowTo": "${{{{outputs.rows}}}}",
           "environment": {{"image": "python:3.11"}}}}}}}})",
         level);
     EXPECT_TRUE(WriteFileAtomic(dir_ / "job.json", text));
+    const Result<api::ParallelJob> job = LoadPodManifest(dir_ / "job.json");
+    EXPECT_TRUE(job) << (job ? "" : job.error().ToString());
     return dir_ / "job.json";
   }
   void Init(const std::string& manifest) {
