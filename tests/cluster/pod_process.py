@@ -183,7 +183,7 @@ class Agent:
         """As the template says, beside an image whose python3 is ours."""
         folder = pathlib.Path(sys.executable).parent
         values = {"PATH": f"{folder}:{os.environ['PATH']}", "LANG": "C.UTF-8"}
-        values |= {entry["name"]: entry["value"] for entry in self._user()["env"]}
+        values |= {entry["name"]: entry.get("value", "") for entry in self._user()["env"]}
         return [f"{name}={value}" for name, value in values.items()]
 
     def _field(self, entry):
