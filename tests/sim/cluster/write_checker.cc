@@ -37,6 +37,7 @@ void WriteChecker::OnWrite(const SeenWrite& write) {
   }
   if (removed || write.request.ns == kOperatorNs) return;
   if (const auto meta = kube::DecodeMeta(write.response.body)) CheckSuperseded(write, meta->uid);
+  if (type == kube::ConfigMaps() && write.request.verb == kube::Verb::kCreate) NoteResult(write);
   if (!by_operator) return;
   if (type == op::Jobs()) CheckWorkerJob(write);
   if (type == kube::ParallelJobs()) CheckStatus(write);
@@ -55,6 +56,12 @@ void WriteChecker::CheckSuperseded(const SeenWrite& write, const std::string& ui
   last = {write.actor, write.number};
 }
 
+void WriteChecker::NoteResult(const SeenWrite& write) {
+  const Json body = Json::parse(write.response.body);
+  if (!body["metadata"].value("name", "").ends_with("-result")) return;
+  result_at_.try_emplace(OwnerUid(body), write.number);
+}
+
 void WriteChecker::CheckWorkerJob(const SeenWrite& write) {
   const Json body = Json::parse(write.response.body);
   const std::string uid = OwnerUid(body);
@@ -68,7 +75,12 @@ void WriteChecker::CheckWorkerJob(const SeenWrite& write) {
                               parallelism, most));
   }
   const bool worker = !name.ends_with("-fin");
-  if (write.request.verb == kube::Verb::kCreate && worker && job->ended()) {
+  // Between an operator's question and its write, anything may happen; and what is made for a job
+  // that is deleted goes with it.
+  const auto result = result_at_.find(uid);
+  const auto began = facts_.turn_began(write.actor);
+  const bool knew = result != result_at_.end() && began && *began > result->second;
+  if (write.request.verb == kube::Verb::kCreate && worker && knew && !job->deleted()) {
     env_->Violate("I7: the Job " + name + " was made although `result` is there");
   }
 }

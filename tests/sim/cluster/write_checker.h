@@ -38,6 +38,7 @@ class WriteChecker {
     uint64_t number = 0;
   };
 
+  void NoteResult(const SeenWrite& write);
   void CheckSuperseded(const SeenWrite& write, const std::string& uid);
   void CheckWorkerJob(const SeenWrite& write);
   void CheckStatus(const SeenWrite& write);
@@ -45,8 +46,9 @@ class WriteChecker {
 
   Env* env_;
   WorldFacts facts_;
-  std::map<std::string, Standing> standing_;  // by UID of the ParallelJob
-  std::map<std::string, Writer> writers_;     // by UID of the object
+  std::map<std::string, Standing> standing_;   // by UID of the ParallelJob
+  std::map<std::string, Writer> writers_;      // by UID of the object
+  std::map<std::string, uint64_t> result_at_;  // by UID of the ParallelJob: the write's number
 };
 
 }  // namespace pj::sim
