@@ -78,6 +78,15 @@ void WatchLeases(Turn* turn) {
   });
 }
 
+bool AnyWorkerIsSilent(Turn* turn) {
+  for (const WorkerPodView& pod : turn->world.pods) {
+    if (pod.phase != "Running" || pod.deletion) continue;
+    turn->WakeIn(LeaseTime(*turn));
+    if (Silent(*turn, pod)) return true;
+  }
+  return false;
+}
+
 Result<int> ReplaceLostWorkers(Turn* turn) {
   int lost = 0;
   if (ledger::Planted(ledger::Plant::kLostPodsKept)) return lost;

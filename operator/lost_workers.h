@@ -9,6 +9,10 @@ namespace pj::op {
 // Notes each Lease's changes by our own clock.
 void WatchLeases(Turn* turn);
 
+// A pod runs, and for the lease time (three ticks) nothing was heard of its agent. Asks for a turn
+// when the next one would be.
+bool AnyWorkerIsSilent(Turn* turn);
+
 // Marks as failed (DisruptionTarget) each pod whose grace and 30 s more have passed and whose
 // Lease has not changed for three ticks, and in a later turn removes it. Returns how many were
 // marked. What still runs there can commit nothing: its shards get other owners and newer epochs.

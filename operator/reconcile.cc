@@ -21,7 +21,6 @@ bool ManagedByOthers(const ParallelJobView& job) {
 }
 
 Status NoteLostWorkers(Turn* turn) {
-  WatchLeases(turn);
   PJ_ASSIGN(const int lost, ReplaceLostWorkers(turn));
   if (lost > 0) {
     Tell(turn, {.warning = true,
@@ -73,6 +72,7 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
             .clock = clock_,
             .all_pods = CountPods(*world, &memory.job),
             .next = leftovers};
+  WatchLeases(&turn);
   if (world->job.finished) {
     // Pods that the cache had not shown yet when the end was written, if there are any.
     PJ_TRY(NoteLostWorkers(&turn));

@@ -32,7 +32,7 @@ struct Claims {
 // starts the clocks again, which delays a timeout and decides nothing wrongly.
 struct JobMemory {
   std::string uid;
-  bool permissions_made = false;
+  std::optional<Nanos> permissions_made;
   std::optional<Claims> claims;
   std::optional<policy::Watchdog> watchdog;
   // By Lease name: its last change, seen on our monotonic clock (no other clock is trusted).

@@ -10,11 +10,13 @@
 #include "operator/children.h"
 #include "operator/claims.h"
 #include "operator/kinds.h"
+#include "operator/lost_workers.h"
 
 namespace pj::op {
 namespace {
 
 constexpr Nanos kStragglers = Seconds(60);
+constexpr Nanos kPermissionsAgain = Seconds(15);
 
 // The workers' Job of the highest generation; null if there is none.
 const WorkerJobView* CurrentJob(const JobWorld& world, int* generation) {
@@ -36,10 +38,14 @@ Status Create(Turn* turn, const Child& child) {
   return {};
 }
 
+// Nobody watches them. They are made in an operator's first turn, and when workers fall silent:
+// that may be because somebody deleted what lets them speak.
 Status EnsurePermissions(Turn* turn) {
-  if (turn->memory.permissions_made) return {};
+  const std::optional<Nanos>& made = turn->memory.permissions_made;
+  const bool silent = AnyWorkerIsSilent(turn);
+  if (made && (!silent || turn->now() - *made < kPermissionsAgain)) return {};
   for (const Child& child : Permissions(turn->job())) PJ_TRY(Create(turn, child));
-  turn->memory.permissions_made = true;
+  turn->memory.permissions_made = turn->now();
   return {};
 }
 

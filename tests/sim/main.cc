@@ -35,7 +35,7 @@ struct Arguments {
   std::string plant;
   bool cluster = false;
   bool explore = false;
-  bool hangs = false;
+  std::string kind;           // of a cluster's scenarios: "", "hangs", "tail"
   uint64_t states = 400'000;  // a model
   bool gate = false;
   bool twice = false;
@@ -63,8 +63,8 @@ Arguments Parse(int argc, char** argv) {
       a.cluster = true;
     else if (flag == "--explore")
       a.explore = true;
-    else if (flag == "--hangs")
-      a.hangs = true;
+    else if (flag == "--hangs" || flag == "--tail")
+      a.kind = flag.substr(2);
     else if (flag == "--twice")
       a.twice = true;
     else if (flag == "--verbose")
@@ -91,7 +91,9 @@ Arguments Parse(int argc, char** argv) {
 
 Outcome RunSeed(const Arguments& a, uint64_t seed, bool verbose) {
   if (a.cluster) {
-    const auto draw = a.hangs ? pj::sim::DrawHangs : pj::sim::DrawCluster;
+    const auto draw = a.kind == "hangs"  ? pj::sim::DrawHangs
+                      : a.kind == "tail" ? pj::sim::DrawTail
+                                         : pj::sim::DrawCluster;
     return pj::sim::ClusterWorld(draw(seed), verbose).Run();
   }
   return pj::sim::World(pj::sim::Draw(seed), verbose).Run();
@@ -109,6 +111,7 @@ constexpr char kHelp[] =
                                 election, Kubernetes' Job controller and kubelets, pods that die,
                                 nodes that go, a user who changes their mind
   sim --cluster --hangs …       with operators that often hang while the user changes the job
+  sim --cluster --tail …        the end of a job: idle agents around one that works
   sim --explore [--plant NAME]  every interleaving of small models of the agent's transition
        [--states N]             function; gives up after N states of a model
   sim --explore --gate          planted bugs that it must find
@@ -136,8 +139,8 @@ int RunSeeds(const Arguments& a) {
     if (!outcome.violation.empty()) {
       const std::string plant = a.plant.empty() ? "" : " --plant " + a.plant;
       fmt::print(stderr, "seed {} failed: {}\nrun it again: sim{}{} --seed {}{} --verbose\n", seed,
-                 outcome.violation, a.cluster ? " --cluster" : "", a.hangs ? " --hangs" : "", seed,
-                 plant);
+                 outcome.violation, a.cluster ? " --cluster" : "",
+                 a.kind.empty() ? "" : " --" + a.kind, seed, plant);
       return 1;
     }
     if (a.twice && RunSeed(a, seed, false).trace != outcome.trace) {
@@ -189,7 +192,7 @@ int RunGate(Arguments a) {
   for (const NamedPlant& plant : Plants()) {
     if (plant.cluster != a.cluster || (!a.plant.empty() && plant.name != a.plant)) continue;
     pj::ledger::active_plant = plant.plant;
-    a.hangs = plant.hangs;
+    a.kind = plant.kind;
     std::string found;
     uint64_t seed = plant.likely;
     if (seed > 0) found = RunSeed(a, seed++, false).violation;

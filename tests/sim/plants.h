@@ -12,9 +12,9 @@ namespace pj::sim {
 struct NamedPlant {
   std::string_view name;
   ledger::Plant plant;
-  bool cluster = false;  // found by the cluster mode
-  bool hangs = false;    // there, in the scenarios of DrawHangs()
-  uint64_t likely = 0;   // a seed that found it once: tried first, so that the gate is quick
+  bool cluster = false;        // found by the cluster mode
+  std::string_view kind = {};  // there: of the scenarios' kind, "hangs" or "tail"
+  uint64_t likely = 0;         // a seed that found it once: tried first, so that the gate is quick
 };
 const std::vector<NamedPlant>& Plants();
 

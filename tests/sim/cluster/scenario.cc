@@ -68,4 +68,18 @@ ClusterScenario DrawHangs(uint64_t seed) {
   return s;
 }
 
+ClusterScenario DrawTail(uint64_t seed) {
+  Rng rng(seed * 0x9E3779B97F4A7C15ULL + 31);
+  ClusterScenario s;
+  s.seed = seed;
+  s.work.instances = 2 + static_cast<uint32_t>(rng.Below(3));
+  s.work.slots = 1 + static_cast<uint32_t>(rng.Below(2));
+  s.work.frame = 6 + static_cast<uint32_t>(rng.Below(5));
+  s.work.shape.mini_batches = 12 + rng.Below(20);
+  s.work.shape.roots = 1;
+  s.work.longest_run = Seconds(15) + Nanos(static_cast<int64_t>(rng.Below(15'000'000'000)));
+  s.chaos = Seconds(20);
+  return s;
+}
+
 }  // namespace pj::sim

@@ -36,5 +36,8 @@ ClusterScenario DrawCluster(uint64_t seed);
 // The same with operators that often hang while the user changes the job, and little else going
 // wrong: what an operator decided before it hung, another one has decided anew.
 ClusterScenario DrawHangs(uint64_t seed);
+// The end of a job without mishaps: one worker has started all that is left, in calls as long as a
+// tick or longer; the others are idle and look at it for as long as it works.
+ClusterScenario DrawTail(uint64_t seed);
 
 }  // namespace pj::sim

@@ -330,6 +330,28 @@ TEST_F(ReconcileTest, EachSettingIsShownWithItsSource) {
 }
 
 // Whatever single request fails or gets lost, a later turn makes it good, and once only.
+// Their own Leases are what silence is heard by: a Role that is gone takes their voice.
+TEST_F(ReconcileTest, ADeletedRightIsGivenAgainWhenWorkersFallSilent) {
+  Apply();
+  Settle();
+  PutPod("p0", Running());
+  const std::string uid = Get(Pods(), "p0")["metadata"]["uid"];
+  PutLease(0, uid, {.environment_ready = true});
+  Settle();
+  for (const kube::ResourceType* type : {&ServiceAccounts(), &Roles(), &RoleBindings()}) {
+    const Json all = List(*type);
+    ASSERT_EQ(all.size(), 1u);
+    PutLease(0, uid, {.environment_ready = true});
+    Delete(*type, all[0]["metadata"]["name"]);
+    Turn(Seconds(10));
+    EXPECT_EQ(List(*type).size(), 0u) << "a worker that speaks needs nothing";
+    const Nanos next = Turn();
+    EXPECT_LE(next, Seconds(15)) << "nobody else would wake the operator";
+    Turn(Seconds(16));
+    EXPECT_EQ(List(*type).size(), 1u) << type->plural;
+  }
+}
+
 // Answers what creates one kind as an admission webhook, a quota or the schema would.
 class RefusingApi : public kube::Api {
  public:
