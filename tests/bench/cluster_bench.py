@@ -95,6 +95,7 @@ def operator_alone(plane):
     enclosure.wait_until("the resource", 60, lambda: plane.kubectl(
         "get", "paralleljobs", check=False).returncode == 0)
     plane.apply(objects.namespace("bench"))
+    plane.apply(objects.unbound_claim(), namespace="bench")
     with operator_process.Operator(plane, 18090) as operator:
         operator.wait_until_ready()
         process = child_of(operator.process.pid)

@@ -118,9 +118,11 @@ def namespace(cluster):
 
 @pytest.fixture
 def space(plane, request):
-    """A fresh namespace of the control plane that a module calls `plane`; gone afterwards."""
+    """A fresh namespace of the control plane that a module calls `plane`, with a claim `shared`;
+    gone afterwards."""
     name = request.node.name.replace("_", "-")[:40].strip("-")
     plane.apply(objects.namespace(name))
+    plane.apply(objects.unbound_claim(), namespace=name)
     yield name
     plane.kubectl("delete", "namespace", name, "--wait=false")
 

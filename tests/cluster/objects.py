@@ -71,6 +71,13 @@ def shared_volume(name, folder, claim_namespace):
     return volume, claim
 
 
+def unbound_claim(name="shared"):
+    """A claim that all nodes may write and that nothing stands behind: no pod is to start."""
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata(name),
+            "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "",
+                     "resources": {"requests": {"storage": "1Gi"}}}}
+
+
 def role(name, rules, account="default", account_namespace=""):
     """A role and its binding to a service account."""
     group = "rbac.authorization.k8s.io"

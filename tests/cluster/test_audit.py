@@ -127,8 +127,9 @@ def test_nothing_is_refused_and_each_right_is_used(counted):
 
 
 @pytest.fixture(scope="module")
-def whole_life(space, cluster, user_image):
+def whole_life(cluster, installed_chart, user_image, tmp_path_factory):
     """A job that is scaled, and whose children expire: what an operator does in the long run."""
+    space = pod_jobs.Space(cluster, "whole-life", tmp_path_factory.mktemp("volume") / "data")
     objects.linked_files(space.folder / "few", 40)
     job = space.apply(space.small_job(
         "whole", SCRIPT.replace("0.001", "0.5"), user_image("3.11"),
@@ -140,6 +141,8 @@ def whole_life(space, cluster, user_image):
     job.wait_until_complete()
     enclosure.wait_until("its children to expire", 60, lambda: not cluster.get(
         "roles", f"--namespace={space.name}", f"--selector={pod_jobs.LABEL}=whole")["items"])
+    yield
+    space.end()
 
 
 def test_each_right_of_the_operator_is_used_or_has_a_reason(counted, whole_life, cluster):

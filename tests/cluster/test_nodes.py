@@ -82,8 +82,9 @@ class Outage:
         for job in (self.counts, self.stuck):
             for node in NODES:
                 job.wait_for(f"a pod on {node}", lambda _, job=job, node=node: pod_on(job, node))
-        self.counts.wait_for("all that the gate lets through", lambda status:
-                             status.get("miniBatches", {}).get("succeeded") == FILES // 2)
+        # Some that need no gate may wait in a slot behind one that does.
+        self.counts.wait_for("most of what the gate lets through", lambda status:
+                             status.get("miniBatches", {}).get("succeeded", 0) >= FILES // 4)
         self.gone = pod_on(self.counts, self.name)["metadata"]
         self.node, self.lost = self.cluster.node(int(self.name[-1])), True
         self.node.lose()

@@ -11,6 +11,7 @@ def space(cluster, installed_chart):
     """A namespace for jobs; gone afterwards."""
     name = "operator-pod"
     cluster.apply(objects.namespace(name))
+    cluster.apply(objects.unbound_claim(), namespace=name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 

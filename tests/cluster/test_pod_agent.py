@@ -38,6 +38,7 @@ def space(plane, request):
     """A fresh namespace; gone afterwards."""
     name = request.node.name.replace("_", "-")[:40].strip("-")
     plane.apply(objects.namespace(name))
+    plane.apply(objects.unbound_claim(), namespace=name)
     enclosure.wait_until("the namespace's authority", 30, lambda: plane.kubectl(
         "get", "configmap", "kube-root-ca.crt", "-n", name, check=False).returncode == 0)
     yield name
