@@ -74,7 +74,8 @@ def shared_volume(name, folder, claim_namespace):
 def unbound_claim(name="shared"):
     """A claim that all nodes may write and that nothing stands behind: no pod is to start."""
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata(name),
-            "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "",
+            # A volume that never comes: nobody tells of that, as of a claim that nothing fits.
+            "spec": {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": "none",
                      "resources": {"requests": {"storage": "1Gi"}}}}
 
 

@@ -71,7 +71,9 @@ class Release:
 
     def found(self, *where):
         """Objects of all kinds but events, as kind/name."""
-        kinds = self.cluster.kubectl("api-resources", "--verbs=list", "--output=name").stdout
+        namespaced = ["--namespaced"] if where[0].startswith("--namespace=") else []
+        kinds = self.cluster.kubectl("api-resources", "--verbs=list", "--output=name",
+                                     *namespaced).stdout
         kinds = [kind for kind in kinds.split() if kind.partition(".")[0] != "events"]
         return set(self.cluster.kubectl("get", ",".join(kinds), *where, "--output=name",
                                         "--ignore-not-found").stdout.split())
