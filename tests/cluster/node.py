@@ -44,6 +44,7 @@ class Node:
         self.inside = f"{enclosure.INSIDE}/{self.name}"
         self.group = f"{group}/{self.name}"
         self.socket = f"{self.inside}/containerd.sock"
+        self.log = self.home.folder / f"containerd-{number}.log"
 
     def prepare(self) -> None:
         (self.folder / "cni").mkdir(parents=True)
@@ -58,6 +59,7 @@ class Node:
         (self.folder / "kubelet.yaml").write_text(json.dumps(self._kubelet()))
 
     def start_containerd(self) -> None:
+        self.log_before = self.log.stat().st_size if self.log.exists() else 0
         self.home.start(f"containerd-{self.number}",
                         ["containerd", f"--config={self.inside}/containerd.toml"])
 
@@ -69,7 +71,11 @@ class Node:
             f"--root-dir={self.inside}/kubelet", f"--cert-dir={self.inside}/kubelet/pki"])
 
     def containerd_ready(self) -> bool:
-        return self._ctr(["version"], check=False).returncode == 0
+        """It refuses kubelets, which end then, until it has looked after its old containers."""
+        with open(self.log, "rb") as log:
+            log.seek(self.log_before)
+            serves = b"Start streaming server" in log.read()
+        return serves and self._ctr(["version"], check=False).returncode == 0
 
     def load(self, archive: pathlib.Path) -> None:
         """Makes the images of an archive (OCI or `docker save`) known to the node."""
@@ -84,7 +90,7 @@ class Node:
 
     def come_back(self) -> None:
         self.start_containerd()
-        enclosure.wait_until(f"containerd of {self.name}", 30, self.containerd_ready)
+        enclosure.wait_until(f"containerd of {self.name}", 60, self.containerd_ready)
         self.start_kubelet()
 
     def _ctr(self, arguments: list, check: bool = True, stdin=subprocess.DEVNULL):

@@ -96,9 +96,8 @@ class Outage:
         if self.lost:
             self.lost = False
             self.node.come_back()
-            # containerd first looks after the containers that it had.
             self.cluster.kubectl("wait", f"node/{self.name}", "--for=condition=Ready",
-                                 "--timeout=180s", seconds=200)
+                                 "--timeout=60s")
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,7 @@ void PodAgentImpl::OnControl(const ledger::Control* control) {
   ++changes_;
   changed_.notify_all();
   gone_ = control == nullptr;
-  if (control == nullptr) return;
+  if (control == nullptr) return HurryIfDeleted();
   const bool news = control_ && control_->mode != control->mode;
   control_ = *control;
   lease_.SetTick(control->tick);
@@ -97,11 +97,17 @@ void PodAgentImpl::Stop() {
   stopped_ = true;
   ++changes_;
   kill_at_ = SystemClock().Monotonic() + options_.grace;
+  HurryIfDeleted();
   changed_.notify_all();
   if (running_ == nullptr) return;
   ledger::Control drain = control_.value_or(ledger::Control{});
   drain.mode = Mode::kDrain;
   running_->SetControl(drain);
+}
+
+// The control object and the pod go together only with the job itself: nobody waits for rows.
+void PodAgentImpl::HurryIfDeleted() {
+  if (gone_ && stopped_ && kill_at_) kill_at_ = SystemClock().Monotonic();
 }
 
 std::optional<ledger::Control> PodAgentImpl::Control() {

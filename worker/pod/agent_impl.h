@@ -41,6 +41,7 @@ class PodAgentImpl : public PodAgent {
   Status Turn(const ledger::Control& control);
   bool CheckResult();
   void OnControl(const ledger::Control* control);
+  void HurryIfDeleted();  // mutex_ is held
   std::optional<ledger::Control> Control();
   bool Stopped();
   // Waits until something changed, or so long. True: asked to stop.

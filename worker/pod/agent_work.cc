@@ -122,9 +122,9 @@ void PodAgentImpl::WatchAgent(const bool* over) {
       changed_.wait(lock, [&] { return *over; });
       continue;
     }
-    if (changed_.wait_for(lock, *kill_at_ - SystemClock().Monotonic(), [&] { return *over; })) {
-      continue;
-    }
+    const Nanos end = *kill_at_;
+    const auto woken = [&] { return *over || kill_at_ != end; };
+    if (changed_.wait_for(lock, end - SystemClock().Monotonic(), woken)) continue;
     kill_at_.reset();
     PJ_WARN("running calls did not end in time: they are killed");
     running_->SetControl({.mode = Mode::kAbort, .tick = control_->tick});

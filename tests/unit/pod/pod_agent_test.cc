@@ -225,6 +225,21 @@ TEST(PodAgent, ACallThatOutlastsTheGraceIsKilledAndDoneAgain) {
   EXPECT_EQ(world.Rows(), RowsOf(6));
 }
 
+TEST(PodAgent, NobodyWaitsForCallsOfADeletedJob) {
+  for (const bool told_first : {true, false}) {
+    PodWorld world(6, kGated, {{"instanceCount", 1}});
+    world.SetGrace(Seconds(3600));
+    world.StartOperator();
+    world.StartAgent(0);
+    world.WaitUntil("a running call", [&] { return GateReached(world); });
+    if (told_first) world.StopAgent(0);
+    world.StopOperator();
+    world.DeleteJob();
+    if (!told_first) world.StopAgent(0);
+    EXPECT_EQ(world.Join(0), job::kExitGone);
+  }
+}
+
 TEST(PodAgent, SuspendReleasesAndResumeGoesOnInTheSamePod) {
   PodWorld world(100, kSlow, {{"instanceCount", 1}});
   world.StartOperator();

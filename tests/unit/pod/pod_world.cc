@@ -104,6 +104,10 @@ void PodWorld::PatchSpec(const Json& changes) {
       .body = job.dump()});
 }
 
+void PodWorld::DeleteJob() {
+  Do({.verb = kube::Verb::kDelete, .type = kube::ParallelJobs(), .ns = kNs, .name = kName});
+}
+
 void PodWorld::StartOperator() {
   op::ReconcilerOptions options{.api = api_.get(), .reader = reader_.get()};
   options.job.status_interval = Millis(20);

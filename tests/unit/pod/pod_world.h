@@ -48,6 +48,7 @@ class PodWorld {
   std::string Rows() const;  // of the appended file; "" if it is not there
   std::string Holder(int ordinal);
   void PatchSpec(const Json& changes);
+  void DeleteJob();
 
   job::RunStore store() const { return {api_.get(), objects_}; }
   const job::JobObjects& objects() const { return objects_; }
