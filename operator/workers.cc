@@ -39,10 +39,11 @@ Status Create(Turn* turn, const Child& child) {
 }
 
 // Nobody watches them. They are made in an operator's first turn, and when workers fall silent:
-// that may be because somebody deleted what lets them speak.
-Status EnsurePermissions(Turn* turn) {
+// that may be because somebody deleted what lets them speak. Those of a suspended job have no
+// Lease.
+Status EnsurePermissions(Turn* turn, bool suspended) {
   const std::optional<Nanos>& made = turn->memory.permissions_made;
-  const bool silent = AnyWorkerIsSilent(turn);
+  const bool silent = !suspended && AnyWorkerIsSilent(turn);
   if (made && (!silent || turn->now() - *made < kPermissionsAgain)) return {};
   for (const Child& child : Permissions(turn->job())) PJ_TRY(Create(turn, child));
   turn->memory.permissions_made = turn->now();
@@ -128,7 +129,7 @@ bool Drained(const Turn& turn) {
 
 Status EnsureWorkers(Turn* turn, const Decision& decision) {
   if (turn->world.result) return {};
-  PJ_TRY(EnsurePermissions(turn));
+  PJ_TRY(EnsurePermissions(turn, decision.suspended));
   PJ_TRY(EnsureManifest(turn));
   PJ_TRY(LookAtClaims(turn));
   int generation = 0;

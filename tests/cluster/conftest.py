@@ -75,10 +75,10 @@ def able():
 
 
 def _session_cluster(found, kind, nodes):
-    """A cluster that ends with this session, however that ends."""
+    """A cluster that ends with this run of the tests, however that ends."""
     name = kube_cluster.name_of(__file__, kind)
     cluster = kube_cluster.Cluster(CACHE / "cluster" / name, found)
-    cluster.down()  # of a session that was killed
+    cluster.down()  # of a run that was killed
     try:
         cluster.up(nodes, dies_with_caller=True)
         yield cluster
@@ -97,7 +97,7 @@ def _keep_logs(folder, target):
 
 @pytest.fixture(scope="session")
 def cluster(able, found_programs):
-    """A cluster of two nodes, shared by the session: leave its API server and nodes alone."""
+    """A cluster of two nodes, shared by all tests: leave its API server and nodes alone."""
     yield from _session_cluster(found_programs, "nodes", 2)
 
 

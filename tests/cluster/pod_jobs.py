@@ -26,6 +26,21 @@ def manifest_of(file):
         capture_output=True, text=True, check=True).stdout)
 
 
+def gated(first):
+    """A script that gives names of files; those from `first` on wait for a file `gate` beside its
+    rows."""
+    return f"""\
+import os, threading
+nap = threading.Event().wait
+def run(mini_batch):
+    name = os.path.basename(mini_batch[0])
+    gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
+    while name >= {first!r} and not os.path.exists(gate):
+        nap(0.05)
+    return [name]
+"""
+
+
 class Space:
     """A namespace with a claim `data`; `folder` is what the volume holds."""
 

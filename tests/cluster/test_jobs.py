@@ -33,7 +33,7 @@ def data(tmp_path_factory):
 
 @dataclasses.dataclass
 class Demo:
-    """A run of `./dev demo --cluster`, on the session's cluster."""
+    """A run of `./dev demo --cluster`, on the cluster of all tests."""
     process: subprocess.Popen
     output: pathlib.Path
 

@@ -10,17 +10,7 @@ import pytest
 pytestmark = pytest.mark.turn(10)
 NODES = ("node-1", "node-2")
 FILES = 200
-# The later half of the files waits for a gate.
-SCRIPT = """\
-import os, threading
-nap = threading.Event().wait
-def run(mini_batch):
-    name = os.path.basename(mini_batch[0])
-    gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
-    while name >= "00100" and not os.path.exists(gate):
-        nap(0.05)
-    return [name]
-"""
+SCRIPT = pod_jobs.gated("00100")
 NEVER = """\
 import signal
 def run(mini_batch):

@@ -17,17 +17,7 @@ DEFINITION = "customresourcedefinition.apiextensions.k8s.io/paralleljobs.paralle
 LEFT_IN_THE_NAMESPACE = {"configmap/kube-root-ca.crt", "serviceaccount/default",
                          "lease.coordination.k8s.io/paralleljob-operator"}
 FILES = 40
-# The later half of the files waits for a gate.
-SCRIPT = """\
-import os, threading
-nap = threading.Event().wait
-def run(mini_batch):
-    name = os.path.basename(mini_batch[0])
-    gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
-    while name >= "020" and not os.path.exists(gate):
-        nap(0.05)
-    return [name]
-"""
+SCRIPT = pod_jobs.gated("020")
 EXPECTED = "".join(f"{number:03d}\n" for number in range(FILES)).encode()
 
 
@@ -43,7 +33,7 @@ def space(cluster, installed_chart, tmp_path_factory):
 
 
 class Release:
-    """The session's release of the chart."""
+    """The release of the chart that all tests share."""
 
     def __init__(self, cluster, namespace):
         self.cluster, self.namespace = cluster, namespace

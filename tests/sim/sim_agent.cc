@@ -209,4 +209,17 @@ size_t SimAgent::RunningIn(const ledger::ShardRecord& shard) const {
   return it == running_.end() ? 0 : it->second.size();
 }
 
+void LookInto(const std::vector<std::unique_ptr<SimAgent>>& agents, Checker* checker) {
+  checker->started_beyond = [&agents](const ledger::ShardRecord& shard, uint64_t from) {
+    return std::any_of(agents.begin(), agents.end(), [&](const auto& agent) {
+      return agent->alive() && agent->StartedAtOrAbove(shard, from);
+    });
+  };
+  checker->running_calls = [&agents](const ledger::ShardRecord& shard) {
+    size_t running = 0;
+    for (const auto& agent : agents) running += agent->RunningIn(shard);
+    return running;
+  };
+}
+
 }  // namespace pj::sim

@@ -63,4 +63,7 @@ class SimAgent {
   std::map<Work, std::set<uint64_t>> running_;
 };
 
+// Lets the checker ask what the agents, also those that come later, have started and run.
+void LookInto(const std::vector<std::unique_ptr<SimAgent>>& agents, Checker* checker);
+
 }  // namespace pj::sim

@@ -59,16 +59,7 @@ World::World(Scenario scenario, bool verbose)
   control_.tick = kTick;
   checker_.living_are_safe = !scenario_.local && scenario_.fault == 0;
   checker_.living = 2 * kTick;
-  checker_.started_beyond = [this](const ledger::ShardRecord& shard, uint64_t from) {
-    return std::any_of(agents_.begin(), agents_.end(), [&](const auto& agent) {
-      return agent->alive() && agent->StartedAtOrAbove(shard, from);
-    });
-  };
-  checker_.running_calls = [this](const ledger::ShardRecord& shard) {
-    size_t running = 0;
-    for (const auto& agent : agents_) running += agent->RunningIn(shard);
-    return running;
-  };
+  LookInto(agents_, &checker_);
   api_->SetFaultHook([this](const kube::Request& request) { return ServerFault(request); });
 }
 

@@ -1,4 +1,4 @@
-// PodAgent's inside: what its three source files share.
+// PodAgent's inside: what its source files share.
 #pragma once
 
 #include <condition_variable>
@@ -35,7 +35,7 @@ class PodAgentImpl : public PodAgent {
  private:
   using Mode = ledger::Control::Mode;
 
-  // pod_agent.cc: what to do next
+  // agent.cc: what to do next
   Result<int> Loop();
   Result<int> CannotBegin(const Error& error);
   Status Turn(const ledger::Control& control);
@@ -54,7 +54,7 @@ class PodAgentImpl : public PodAgent {
   void EndTheJob();
   PodEndOptions EndOptions() const;
 
-  // pod_agent_plan.cc: the plan
+  // agent_plan.cc: the plan
   Status Prepare();
   Result<bool> EnsurePlan();
   bool MayPlan();
@@ -63,7 +63,7 @@ class PodAgentImpl : public PodAgent {
   PlanPlaces Places() const;
   Status CannotRun(const Error& error);
 
-  // pod_agent_work.cc: the agent while it works
+  // agent_work.cc: the agent while it works
   Status Work();
   AgentOptions OptionsFor(const ledger::Control& control);
   std::unique_ptr<LiveErrors> StartLiveErrors() const;

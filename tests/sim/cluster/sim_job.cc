@@ -33,16 +33,7 @@ SimJob::SimJob(Env* env, const Workload& work, job::JobObjects objects)
              .counts = [this] { return !deleted_; }}) {
   checker_.living_are_safe = env->scenario.fault == 0 && env->scenario.node_losses == Nanos(0);
   checker_.living = 2 * kTick;
-  checker_.started_beyond = [this](const ledger::ShardRecord& shard, uint64_t from) {
-    return std::any_of(agents_.begin(), agents_.end(), [&](const auto& agent) {
-      return agent->alive() && agent->StartedAtOrAbove(shard, from);
-    });
-  };
-  checker_.running_calls = [this](const ledger::ShardRecord& shard) {
-    size_t running = 0;
-    for (const auto& agent : agents_) running += agent->RunningIn(shard);
-    return running;
-  };
+  LookInto(agents_, &checker_);
 }
 
 // --- Agents --------------------------------------------------------------------------------------
