@@ -139,9 +139,15 @@ class Enclosure:
         seen_inside = pathlib.Path("/proc", str(self.pid), "root", "proc")
         return pid != 0 and _start_time(pid, seen_inside) != 0
 
+    def log_end(self, name: str) -> str:
+        """The last lines of its log, for error messages."""
+        log = self.folder / f"{name}.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return "\n".join([f"{log} ends with:", *lines[-20:]])
+
     def send(self, name: str, number: int) -> None:
         if not self.running(name):
-            raise RuntimeError(f"{name} is not running; see {self.folder / name}.log")
+            raise RuntimeError(f"{name} is not running; {self.log_end(name)}")
         kill = ["kill", f"-{int(number)}", str(self._inner_pid(name))]
         subprocess.run(self.enter(["/bin/sh", "-c", " ".join(kill)], network_only=False),
                        stdin=subprocess.DEVNULL, check=True)
@@ -189,9 +195,13 @@ def _environment() -> dict:
 
 
 def _start_time(pid: int, proc: pathlib.Path = pathlib.Path("/proc")) -> int:
-    """When a process began, in the kernel's ticks; 0 when there is none, or only its corpse."""
+    """When a process began, in the kernel's ticks; 0 when there is none, or only its corpse.
+
+    A first thread may be gone before the others, which still hold the sockets: no corpse yet.
+    """
     try:
         fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0
-    return 0 if fields[0] in "ZX" else int(fields[19])
+    state, threads, began = fields[0], int(fields[17]), int(fields[19])
+    return 0 if state in "ZX" and threads <= 1 else began

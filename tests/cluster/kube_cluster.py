@@ -202,7 +202,7 @@ class Cluster:
     def wait_for_api_server(self, seconds: float = 60) -> None:
         def ready() -> bool:
             if not self.home.running("apiserver"):
-                raise RuntimeError(f"the API server ended; see {self.folder}/apiserver.log")
+                raise RuntimeError(f"the API server ended; {self.home.log_end('apiserver')}")
             return self.kubectl("get", "--raw=/readyz", check=False).returncode == 0
 
         enclosure.wait_until("a ready API server", seconds, ready)

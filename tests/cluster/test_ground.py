@@ -1,7 +1,10 @@
 """What every test on a cluster stands on: this one behaves as a Kubernetes does."""
 
 import signal
+import subprocess
+import sys
 
+import enclosure
 import objects
 import pytest
 
@@ -133,6 +136,26 @@ def test_rules_of_a_resource_are_enforced(control_plane):
     assert "should be greater than or equal to 0" in negative.stderr
     control_plane.kubectl("scale", "widget/one", "--replicas=5")
     assert control_plane.get("widget/one")["spec"] == {"size": 1, "replicas": 5}
+
+
+FIRST_THREAD_ENDS = """
+import ctypes, threading
+threading.Thread(target=threading.Event().wait).start()
+ctypes.CDLL(None).syscall(60, 0)  # exit() of this thread alone
+"""
+
+
+def test_a_process_runs_until_its_last_thread_ends(control_plane):
+    """A server that is half gone still holds its port; nothing can be started in its place."""
+    home = control_plane.home
+    home.start("half-gone", [sys.executable, "-c", FIRST_THREAD_ENDS])
+    status = "/proc/$(cat half-gone.pid)/status"
+    in_home = f"cd {enclosure.INSIDE}; grep -q 'State:.Z' {status}"
+    enclosure.wait_until("the end of its first thread", 20, lambda: subprocess.run(
+        home.enter(["sh", "-c", in_home], network_only=False), check=False).returncode == 0)
+    assert home.running("half-gone")
+    home.stop("half-gone", signal.SIGKILL)
+    assert not home.running("half-gone")
 
 
 def test_the_api_server_comes_back(control_plane):
