@@ -93,19 +93,21 @@ std::optional<int> GenerationOf(const ParallelJobView& job, const std::string& n
   return std::atoi(digits.c_str());
 }
 
-std::vector<Child> Permissions(const ParallelJobView& job) {
+std::vector<Child> Accounts(const ParallelJobView& job) {
   const std::string own = job.objects().Name("worker");
-  const std::string account = AccountOf(job);
-  std::vector<Child> out;
-  if (account == own) {
-    out.push_back(Made(ServiceAccounts(), job, own, {{"automountServiceAccountToken", false}}));
-  }
+  if (AccountOf(job) != own) return {};
+  return {Made(ServiceAccounts(), job, own, {{"automountServiceAccountToken", false}})};
+}
+
+std::vector<Child> Rights(const ParallelJobView& job) {
+  const std::string own = job.objects().Name("worker");
   Json rules = Json::array();
   rules.push_back(Rule("", "configmaps", {"get", "create", "update"}));
   rules.push_back(Rule("", "configmaps", {"list", "watch"}, job.objects().Name("ctl")));
   rules.push_back(Rule("coordination.k8s.io", "leases", {"get", "create", "update"}));
-  out.push_back(Made(Roles(), job, own, {{"rules", std::move(rules)}}));
-  const Json subject{{"kind", "ServiceAccount"}, {"name", account}, {"namespace", job.meta.ns}};
+  std::vector<Child> out{Made(Roles(), job, own, {{"rules", std::move(rules)}})};
+  const Json subject{
+      {"kind", "ServiceAccount"}, {"name", AccountOf(job)}, {"namespace", job.meta.ns}};
   out.push_back(
       Made(RoleBindings(), job, own,
            {{"roleRef", {{"apiGroup", Roles().group}, {"kind", Roles().kind}, {"name", own}}},

@@ -25,8 +25,10 @@ std::string FinaliserName(const ParallelJobView& job);
 // The generation in such a name; nothing for another Job's.
 std::optional<int> GenerationOf(const ParallelJobView& job, const std::string& name);
 
-// ServiceAccount (unless the job names one), Role and RoleBinding of the job's pods.
-std::vector<Child> Permissions(const ParallelJobView& job);
+// The ServiceAccount of the job's pods; none when the job names one.
+std::vector<Child> Accounts(const ParallelJobView& job);
+// The Role and RoleBinding of the job's pods.
+std::vector<Child> Rights(const ParallelJobView& job);
 // The immutable ConfigMap from which the pods read their job.
 Child ManifestMap(const ParallelJobView& job);
 Child ControlMap(const ParallelJobView& job, const ledger::Control& control);

@@ -86,8 +86,7 @@ Status EnsureControl(Turn* turn, const Decision& decision) {
   if (draining && !turn->memory.draining_since) turn->memory.draining_since = turn->now();
   if (!world.control) {
     const Child map = ControlMap(world.job, wanted);
-    PJ_ASSIGN([[maybe_unused]] const bool made,
-              turn->writer.Create(map.type, world.job.meta.ns, map.body));
+    PJ_ASSIGN(turn->first, turn->writer.Create(map.type, world.job.meta.ns, map.body));
     return {};
   }
   if (wanted == *world.control) return {};

@@ -98,8 +98,10 @@ Status ExpireChildren(Turn* turn) {
     PJ_TRY(turn->writer.Delete(kube::ConfigMaps(), world.job.meta.ns, name, ""));
   }
   if (world.maps.empty()) return {};  // the rest went with them, in an earlier turn
-  for (const Child& child : Permissions(world.job)) {
-    PJ_TRY(turn->writer.Delete(child.type, world.job.meta.ns, child.name, ""));
+  for (const auto& children : {Rights(world.job), Accounts(world.job)}) {
+    for (const Child& child : children) {
+      PJ_TRY(turn->writer.Delete(child.type, world.job.meta.ns, child.name, ""));
+    }
   }
   return {};
 }

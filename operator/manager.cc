@@ -24,6 +24,8 @@ namespace {
 
 constexpr Millis kOwnWrites{20};  // until the caches are asked again
 constexpr Millis kTurnWait{500};
+// One turn causes a handful of events: the objects that it made, and what others do about them.
+constexpr Millis kPause{100};
 
 JobKey ParseKey(const std::string& text) {
   const size_t slash = text.find('/');
@@ -146,7 +148,7 @@ class Manager {
   const ManagerOptions& options_;
   Metrics metrics_;
   CountingApi api_;
-  kube::WorkQueue queue_;
+  kube::WorkQueue queue_{{.pause = kPause}};
   std::mutex mutex_;
   std::unordered_map<std::string, Nanos> changed_;  // keys that wait, and since when
   std::atomic<bool> stopping_{false};

@@ -152,16 +152,13 @@ bool Reconciler::MayWriteStatus(Turn* turn) {
 }
 
 Status Reconciler::WriteStatus(Turn* turn, const Decision& decision, JobStanding* standing) {
-  const std::string wanted = StatusOf(*turn, decision);
-  PJ_ASSIGN(const Json status, ParseJson(wanted, "status"));
-  PJ_ASSIGN(const Json stored, ParseJson(turn->job().status_json, "status"));
+  const WantedStatus wanted = StatusOf(*turn, decision);
   {
     const std::lock_guard lock(mutex_);
-    *standing = {status.value("state", ""), decision.sums.done,
-                 decision.sums.counters.mini_batches_failed};
+    *standing = {wanted.state, decision.sums.done, decision.sums.counters.mini_batches_failed};
   }
-  // The server may order the keys anew.
-  if (nlohmann::json(status) == nlohmann::json(stored) || !MayWriteStatus(turn)) return {};
+  if (wanted.json.empty() || !MayWriteStatus(turn)) return {};
+  PJ_ASSIGN(Json status, ParseJson(wanted.json, "status"));
   kube::Meta meta = turn->job().meta;
   if (ledger::Planted(ledger::Plant::kStatusOfOldUid)) {
     PJ_ASSIGN(const std::string now, turn->writer.Get(kube::ParallelJobs(), meta.ns, meta.name));
@@ -174,7 +171,7 @@ Status Reconciler::WriteStatus(Turn* turn, const Decision& decision, JobStanding
                     {"namespace", meta.ns},
                     {"uid", meta.uid},
                     {"resourceVersion", meta.resource_version}}},
-                  {"status", status}};
+                  {"status", std::move(status)}};
   PJ_TRY(turn->writer.UpdateStatus(kube::ParallelJobs(), meta.ns, meta.name, DumpJson(body)));
   turn->memory.status_written = turn->now();
   return {};

@@ -69,7 +69,7 @@ class Builder {
     now_ = FormatRfc3339Seconds(turn.clock.Wall());
   }
 
-  std::string Build() {
+  WantedStatus Build() {
     out_["observedGeneration"] = world_.job.generation;
     out_["run"] = world_.job.run;
     out_["state"] = StateOf(turn_, decision_);
@@ -82,8 +82,11 @@ class Builder {
       AddOutputs();
     }
     AddEffective();
+    WantedStatus wanted{.state = out_.value("state", ""), .json = {}};
+    if (!Differs()) return wanted;
     AddPassing();
-    return DumpJson(out_);
+    wanted.json = DumpJson(out_);
+    return wanted;
   }
 
  private:
@@ -195,17 +198,16 @@ class Builder {
     out_["effective"] = std::move(list);
   }
 
-  // Rate, time left and duration are of the moment of the write that something else caused.
-  void AddPassing() {
+  bool Differs() const {
+    if (ledger::Planted(ledger::Plant::kStatusRestless)) return true;
     Json before = old_;
     for (const char* key : kPassing) before.erase(key);
-    const bool restless = ledger::Planted(ledger::Plant::kStatusRestless);
-    if (!restless && nlohmann::json(before) == nlohmann::json(out_)) {
-      for (const char* key : kPassing) {
-        if (old_.contains(key)) out_[key] = old_[key];
-      }
-      return;
-    }
+    // The server may order the keys anew.
+    return nlohmann::json(before) != nlohmann::json(out_);
+  }
+
+  // Rate, time left and duration are of the moment of the write that something else caused.
+  void AddPassing() {
     const std::optional<WallTime> start = ParseRfc3339(out_.value("startTime", ""));
     if (!start) return;
     const std::optional<WallTime> end = ParseRfc3339(out_.value("completionTime", ""));
@@ -316,7 +318,7 @@ std::string StateOf(const Turn& turn, const Decision& decision) {
   return world.plan && AnyWorkerLives(world) ? "Running" : "Pending";
 }
 
-std::string StatusOf(const Turn& turn, const Decision& decision) {
+WantedStatus StatusOf(const Turn& turn, const Decision& decision) {
   return Builder(turn, decision).Build();
 }
 

@@ -31,7 +31,12 @@ struct PodTrouble {
 };
 PodTrouble TroubleOf(const JobWorld& world);
 
-// The whole status as JSON text; what did not change keeps its old text and times.
-std::string StatusOf(const Turn& turn, const Decision& decision);
+struct WantedStatus {
+  std::string state;
+  std::string json;  // the whole status, when it differs from the stored one; else empty
+};
+
+// What did not change keeps its old text and times.
+WantedStatus StatusOf(const Turn& turn, const Decision& decision);
 
 }  // namespace pj::op

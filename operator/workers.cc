@@ -38,29 +38,32 @@ Status Create(Turn* turn, const Child& child) {
   return {};
 }
 
-// Nobody watches them. They are made in an operator's first turn, and when workers fall silent:
-// that may be because somebody deleted what lets them speak. Those of a suspended job have no
-// Lease.
-Status EnsurePermissions(Turn* turn, bool suspended) {
-  const std::optional<Nanos>& made = turn->memory.permissions_made;
-  const bool silent = !suspended && AnyWorkerIsSilent(turn);
-  if (made && (!silent || turn->now() - *made < kPermissionsAgain)) return {};
-  for (const Child& child : Permissions(turn->job())) PJ_TRY(Create(turn, child));
-  turn->memory.permissions_made = turn->now();
+Status CreateAll(Turn* turn, const std::vector<Child>& children) {
+  for (const Child& child : children) PJ_TRY(Create(turn, child));
   return {};
 }
 
+// Nobody watches account, Role and RoleBinding. They are made in an operator's first turn, and when
+// workers fall silent: that may be because somebody deleted what lets them speak. Those of a
+// suspended job have no Lease.
+bool PermissionsAreDue(Turn* turn, bool suspended) {
+  const std::optional<Nanos>& made = turn->memory.permissions_made;
+  if (!made) return true;
+  return !suspended && AnyWorkerIsSilent(turn) && turn->now() - *made >= kPermissionsAgain;
+}
+
 Status EnsureManifest(Turn* turn) {
-  const Child map = ManifestMap(turn->job());
   const auto& maps = turn->world.maps;
-  if (std::find(maps.begin(), maps.end(), map.name) != maps.end()) return {};
-  return Create(turn, map);
+  const std::string name = turn->job().objects().Name("job");
+  if (std::find(maps.begin(), maps.end(), name) != maps.end()) return {};
+  return Create(turn, ManifestMap(turn->job()));  // costs more than all the rest of a turn
 }
 
 // Asked of the server itself: the cache of ConfigMaps may be behind that of Jobs, and a Job is over
-// just because its pods have read the result.
+// just because its pods have read the result. Before the first Job, nobody can have written one.
 Result<bool> ResultIsThere(Turn* turn) {
   const job::JobObjects objects = turn->job().objects();
+  if (turn->first) return false;
   if (ledger::Planted(ledger::Plant::kJobDespiteResult)) return false;
   const Result<std::string> result =
       turn->writer.Get(kube::ConfigMaps(), objects.ns, objects.Name("result"));
@@ -105,6 +108,28 @@ Status AdjustScale(Turn* turn, const WorkerJobView& job, Scale wanted) {
   return Rescale(turn, job, wanted);
 }
 
+Status EnsureJob(Turn* turn, const Decision& decision) {
+  int generation = 0;
+  const WorkerJobView* job = CurrentJob(turn->world, &generation);
+  const Scale scale = ScaleOf(turn->job(), decision.suspended && Drained(*turn));
+  if (decision.suspended && !scale.suspended) {
+    turn->WakeIn(turn->options.drain_grace);
+    // Running pods drain first; a Job that is not there yet starts suspended (it has no pods).
+    if (job != nullptr) return AdjustScale(turn, *job, {job->parallelism, job->completions, false});
+  }
+  if (job == nullptr) {
+    // Nobody starts workers for a job whose end is decided: the finaliser does what is left.
+    if (decision.Decided()) return {};
+    if (ledger::Planted(ledger::Plant::kJobNotRestarted) && turn->world.plan) return {};
+    return CreateGeneration(turn, 0, scale);
+  }
+  if (job->terminal && !job->deleting && !decision.Decided()) {
+    PJ_WARN("{} is over without a result ({}): starting it again", job->meta.name, job->failure);
+    return CreateGeneration(turn, generation + 1, scale);
+  }
+  return AdjustScale(turn, *job, scale);
+}
+
 }  // namespace
 
 bool AnyWorkerLives(const JobWorld& world) {
@@ -129,28 +154,16 @@ bool Drained(const Turn& turn) {
 
 Status EnsureWorkers(Turn* turn, const Decision& decision) {
   if (turn->world.result) return {};
-  PJ_TRY(EnsurePermissions(turn, decision.suspended));
-  PJ_TRY(EnsureManifest(turn));
+  // Pods are not even made without their account, and take longer to start than all the rest.
+  const bool due = PermissionsAreDue(turn, decision.suspended);
+  if (due) PJ_TRY(CreateAll(turn, Accounts(turn->job())));
   PJ_TRY(LookAtClaims(turn));
-  int generation = 0;
-  const WorkerJobView* job = CurrentJob(turn->world, &generation);
-  const Scale scale = ScaleOf(turn->job(), decision.suspended && Drained(*turn));
-  if (decision.suspended && !scale.suspended) {
-    turn->WakeIn(turn->options.drain_grace);
-    // Running pods drain first; a Job that is not there yet starts suspended (it has no pods).
-    if (job != nullptr) return AdjustScale(turn, *job, {job->parallelism, job->completions, false});
-  }
-  if (job == nullptr) {
-    // Nobody starts workers for a job whose end is decided: the finaliser does what is left.
-    if (decision.Decided()) return {};
-    if (ledger::Planted(ledger::Plant::kJobNotRestarted) && turn->world.plan) return {};
-    return CreateGeneration(turn, 0, scale);
-  }
-  if (job->terminal && !job->deleting && !decision.Decided()) {
-    PJ_WARN("{} is over without a result ({}): starting it again", job->meta.name, job->failure);
-    return CreateGeneration(turn, generation + 1, scale);
-  }
-  return AdjustScale(turn, *job, scale);
+  PJ_TRY(EnsureJob(turn, decision));
+  PJ_TRY(EnsureManifest(turn));
+  if (!due) return {};
+  PJ_TRY(CreateAll(turn, Rights(turn->job())));
+  turn->memory.permissions_made = turn->now();
+  return {};
 }
 
 Status StopStragglers(Turn* turn) {

@@ -13,7 +13,8 @@ constexpr int kLow = 1;
 WorkQueue::WorkQueue(WorkQueueOptions options)
     : clock_(options.clock != nullptr ? *options.clock : SystemClock()),
       first_backoff_(options.first_backoff),
-      max_backoff_(options.max_backoff) {}
+      max_backoff_(options.max_backoff),
+      pause_(options.pause) {}
 
 void WorkQueue::Add(const std::string& key) {
   std::lock_guard lock(mutex_);
@@ -75,6 +76,11 @@ std::optional<std::string> WorkQueue::Get(Millis wait) {
 void WorkQueue::Done(const std::string& key) {
   std::lock_guard lock(mutex_);
   processing_.erase(key);
+  if (pause_ > Nanos(0)) {
+    const Nanos until = clock_.Monotonic() + pause_;
+    paused_[key] = until;
+    pause_ends_.emplace_back(until, key);
+  }
   const auto again = again_.find(key);
   if (again == again_.end()) return;
   const int priority = again->second;
@@ -105,6 +111,10 @@ void WorkQueue::Enqueue(const std::string& key, int priority) {
     again->second = std::min(again->second, priority);
     return;
   }
+  if (const auto pause = paused_.find(key); pause != paused_.end()) {
+    const Nanos left = pause->second - clock_.Monotonic();
+    if (left > Nanos(0)) return Delay(key, left);
+  }
   const auto waiting = places_.find(key);
   if (waiting != places_.end()) {
     if (waiting->second.first <= priority) return;
@@ -130,8 +140,16 @@ void WorkQueue::Delay(const std::string& key, Nanos delay) {
   changed_.notify_one();  // who waits may have to wake earlier
 }
 
+void WorkQueue::EndPauses(Nanos now) {
+  for (; !pause_ends_.empty() && pause_ends_.front().first <= now; pause_ends_.pop_front()) {
+    const auto pause = paused_.find(pause_ends_.front().second);
+    if (pause != paused_.end() && pause->second <= now) paused_.erase(pause);
+  }
+}
+
 void WorkQueue::TakeDue() {
   const Nanos now = clock_.Monotonic();
+  EndPauses(now);
   while (!delayed_.empty() && delayed_.begin()->first <= now) {
     const std::string key = delayed_.begin()->second;
     delayed_.erase(delayed_.begin());

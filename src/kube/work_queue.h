@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -21,6 +22,8 @@ struct WorkQueueOptions {
   const Clock* clock = nullptr;  // null: SystemClock()
   Nanos first_backoff = Millis(5);
   Nanos max_backoff = Seconds(60);
+  // From a key's Done() to its next turn, so that what follows from a turn is seen in one.
+  Nanos pause{0};
 };
 
 // Thread-safe. A worker's turn: Get(), work, then Forget() or AddRateLimited(), and always Done().
@@ -57,10 +60,12 @@ class WorkQueue {
   void Enqueue(const std::string& key, int priority);
   void Delay(const std::string& key, Nanos delay);
   void TakeDue();
+  void EndPauses(Nanos now);
 
   const Clock& clock_;
   const Nanos first_backoff_;
   const Nanos max_backoff_;
+  const Nanos pause_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<Place, std::string> order_;
@@ -70,6 +75,8 @@ class WorkQueue {
   std::set<std::pair<Nanos, std::string>> delayed_;
   std::unordered_map<std::string, Nanos> due_;  // of the keys in delayed_
   std::unordered_map<std::string, int> failures_;
+  std::unordered_map<std::string, Nanos> paused_;         // until when
+  std::deque<std::pair<Nanos, std::string>> pause_ends_;  // the same, in the order of their ends
   uint64_t next_ = 0;
   bool shut_down_ = false;
 };

@@ -42,6 +42,23 @@ TEST(WorkQueue, AKeyIsNeverWorkedOnTwiceAtATime) {
   EXPECT_EQ(Drain(queue), Keys{"a"});
 }
 
+TEST(WorkQueue, AKeyRestsAfterItsTurnWhileOthersGoOn) {
+  ManualClock clock;
+  WorkQueue queue({.clock = &clock, .pause = Millis(100)});
+  queue.Add("a");
+  EXPECT_EQ(Drain(queue), Keys{"a"});
+  queue.Add("a");
+  queue.Add("b");
+  EXPECT_EQ(Drain(queue), Keys{"b"});
+  clock.Advance(Millis(99));
+  EXPECT_EQ(Drain(queue), Keys{});
+  clock.Advance(Millis(1));
+  EXPECT_EQ(Drain(queue), Keys{"a"});
+  clock.Advance(Millis(100));
+  queue.Add("a");  // long after its last turn: at once
+  EXPECT_EQ(Drain(queue), Keys{"a"});
+}
+
 TEST(WorkQueue, LowPriorityComesLastAndMovesUp) {
   WorkQueue queue;
   queue.AddLow("resync-1");
