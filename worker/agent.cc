@@ -20,7 +20,10 @@
 namespace pj::worker {
 namespace {
 
-constexpr size_t kMaxPendingBytes = 64 << 20;  // more rows than this wait for the next commit
+// A commit before the tick when so much waits for it: cheap here, a write of the API server there.
+constexpr size_t kLocalCommitBytes = 4 << 20;
+constexpr size_t kClusterCommitBytes = 32 << 20;
+constexpr size_t kMaxPendingBytes = 64 << 20;  // with more than this, no new work until then
 constexpr int kEvents = 64;
 constexpr int kRounds = 8;  // of filling before events are looked at again
 constexpr Nanos kLongestWait = Seconds(10);
@@ -86,6 +89,7 @@ class AgentLoop : public Agent, private WorkSink {
   Nanos Now() const { return options_.clock->Monotonic(); }
 
   const AgentOptions options_;
+  const size_t commit_bytes_ = options_.core.local ? kLocalCommitBytes : kClusterCommitBytes;
   ledger::AgentCore core_;
   AgentStats stats_;
   UniqueFd epoll_;
@@ -168,7 +172,9 @@ void AgentLoop::Round() {
   }
   for (int i = 0; i < kRounds && !over_; ++i) {
     work_available_ = false;
-    if (book_.PendingBytes() < kMaxPendingBytes) dispatcher_.Fill();
+    const size_t pending = book_.PendingBytes();
+    if (pending >= commit_bytes_) Step(ledger::CommitWanted{});
+    if (pending < kMaxPendingBytes) dispatcher_.Fill();
     core_.Poll(Now(), &effects_);
     RunEffects();
     if (!work_available_) break;

@@ -95,6 +95,8 @@ void AgentCore::Impl::OnEvent(const Event& event) {
     OnControl(change->control);
   } else if (std::holds_alternative<SlotHostDied>(event)) {
     OnSlotHostDied();
+  } else if (std::holds_alternative<CommitWanted>(event)) {
+    for (HeldShard& shard : held) shard.tick_due = shard.tick_due || shard.unsynced;
   } else {
     armed.reset();
   }

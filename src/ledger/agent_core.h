@@ -80,7 +80,10 @@ struct ControlChanged {
 // The slot host (a pod's user container, a local instance's zygote) died: all running are suspects.
 // If what ran was `alone`, Finish(kProcessDied) comes first: that death is charged.
 struct SlotHostDied {};
-using Event = std::variant<Started, TimerFired, Reply, OutputSynced, ControlChanged, SlotHostDied>;
+// What was appended since the last commit takes much memory: commit before the tick.
+struct CommitWanted {};
+using Event = std::variant<Started, TimerFired, Reply, OutputSynced, ControlChanged, SlotHostDied,
+                           CommitWanted>;
 
 // --- Effects ------------------------------------------------------------------------------------
 

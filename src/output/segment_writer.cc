@@ -17,11 +17,42 @@ namespace pj::output {
 
 static_assert(sizeof(IndexEntry) == kIndexEntryBytes, "an entry lies on disk as in memory");
 
+namespace {
+
+constexpr size_t kPartBytes = 64 << 10;
+constexpr size_t kOvershoot = 4 << 10;
+
+// Bytes in parts. Between two commits of quick mini-batches there are many megabytes: a single
+// string would take twice that, and three times while it grows.
+class Parts {
+ public:
+  // Where to append.
+  std::string& Tail() {
+    if (parts_.empty()) parts_.emplace_back();
+    if (Full()) {
+      full_bytes_ += parts_.back().size();
+      parts_.emplace_back().reserve(kPartBytes + kOvershoot);
+    }
+    return parts_.back();
+  }
+  std::string* Last() { return parts_.empty() ? nullptr : &parts_.back(); }
+  bool Full() const { return !parts_.empty() && parts_.back().size() >= kPartBytes; }
+  size_t bytes() const { return full_bytes_ + (parts_.empty() ? 0 : parts_.back().size()); }
+  auto begin() const { return parts_.begin(); }
+  auto end() const { return parts_.end(); }
+
+ private:
+  std::vector<std::string> parts_;
+  size_t full_bytes_ = 0;  // of all but the last
+};
+
+}  // namespace
+
 struct SegmentWriter::Pending {
-  std::string rows;
-  std::string index;
-  std::string attempts;
-  size_t bytes() const { return rows.size() + index.size() + attempts.size(); }
+  Parts rows;
+  Parts index;
+  Parts attempts;
+  size_t bytes() const { return rows.bytes() + index.bytes() + attempts.bytes(); }
 };
 
 void SegmentWriter::PendingDeleter::operator()(Pending* pending) const { delete pending; }
@@ -62,20 +93,20 @@ class Writer final : public SegmentWriter {
     const IndexEntry entry{mini_batch, attempt, Crc32c(bytes), rows_end_, bytes.size(), rows};
     char raw[kIndexEntryBytes];
     std::memcpy(raw, &entry, sizeof raw);
-    pending_->index.append(raw, sizeof raw);
-    pending_->rows.append(bytes);
+    pending_->index.Tail().append(raw, sizeof raw);
+    pending_->rows.Tail().append(bytes);
     rows_end_ += bytes.size();
   }
 
   void AppendAttempt(const AttemptRecord& record) override {
-    encoder_.Append(record, attempts_begin_, &pending_->attempts);
+    if (pending_->attempts.Full()) CloseAttempts();
+    encoder_.Append(record, attempts_begin_, &pending_->attempts.Tail());
   }
 
   size_t PendingBytes() const override { return pending_->bytes(); }
 
   PendingPtr TakePending() override {
-    encoder_.Close(attempts_begin_, &pending_->attempts);
-    attempts_begin_ += pending_->attempts.size();
+    CloseAttempts();
     return std::exchange(pending_, PendingPtr(new Pending));
   }
 
@@ -95,6 +126,14 @@ class Writer final : public SegmentWriter {
   }
 
  private:
+  // A block of attempts lies in one part.
+  void CloseAttempts() {
+    std::string* part = pending_->attempts.Last();
+    if (part == nullptr) return;
+    encoder_.Close(attempts_begin_, part);
+    attempts_begin_ += part->size();
+  }
+
   Result<ledger::OutputMark> WriteUnsaved() {
     if (torn_) PJ_TRY(TruncateToMark());
     torn_ = true;
@@ -106,7 +145,7 @@ class Writer final : public SegmentWriter {
       PJ_FAULT("segment_index");
       PJ_TRY(Write(attempts_, part->attempts, &next.attempts));
       PJ_FAULT("segment_attempts");
-      next.crc = Crc32c(part->index, next.crc);
+      for (const std::string& bytes : part->index) next.crc = Crc32c(bytes, next.crc);
     }
     if (next.rows != mark_.rows) PJ_TRY(SyncFile(files_, rows_.fd.get(), rows_.path));
     if (next.index != mark_.index) PJ_TRY(SyncFile(files_, index_.fd.get(), index_.path));
@@ -120,9 +159,11 @@ class Writer final : public SegmentWriter {
     return next;
   }
 
-  Status Write(const SegmentFile& file, std::string_view bytes, uint64_t* end) {
-    PJ_TRY(WriteAllAt(files_, file.fd.get(), bytes, *end, file.path));
-    *end += bytes.size();
+  Status Write(const SegmentFile& file, const Parts& parts, uint64_t* end) {
+    for (const std::string& bytes : parts) {
+      PJ_TRY(WriteAllAt(files_, file.fd.get(), bytes, *end, file.path));
+      *end += bytes.size();
+    }
     return {};
   }
 
@@ -145,7 +186,7 @@ class Writer final : public SegmentWriter {
   AttemptEncoder encoder_;
   PendingPtr pending_;
   uint64_t rows_end_;        // offset of the next row in the file
-  uint64_t attempts_begin_;  // offset in the file of pending_->attempts
+  uint64_t attempts_begin_;  // offset in the file of the last part of pending_->attempts
 
   // The I/O thread. Only what is on storage counts as saved, so a failed part is kept and written
   // again.

@@ -174,6 +174,11 @@ void SimAgent::Report(const Assignment& given, AttemptStatus status) {
     segment.entries.push_back({given.mini_batch, given.attempt, verdict == ledger::Verdict::kFailed,
                                around_->time().Number(),
                                verdict == ledger::Verdict::kFailed ? 0 : 7U});
+    const double large = around_->work().large_rows;
+    if (large == 0 || !around_->time().Chance(large)) return;
+    around_->time().After(Nanos(1000), [this] {
+      if (Serves()) Handle(ledger::CommitWanted{});
+    });
     return;
   }
   // A forked child of the failed call answers once more.

@@ -33,6 +33,7 @@ void DrawFates(Rng* rng, Workload* work) {
     if (rng->Below(8) == 0) work->bad[i] = 1 + static_cast<uint32_t>(rng->Below(4));
     if (rng->Below(60) == 0) work->poison.insert(i);
   }
+  if (rng->Below(4) == 0) work->large_rows = 0.05;
 }
 
 }  // namespace pj::sim

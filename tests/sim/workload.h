@@ -24,6 +24,7 @@ struct Workload {
   std::map<uint64_t, uint32_t> bad;  // mini-batch → attempts that fail
   Nanos longest_run{0};
   uint64_t slow_from = UINT64_MAX;  // from here on calls take 40 times as long
+  double large_rows = 0;            // chance that a result asks for a commit before the tick
 };
 
 // Draws the size of a job and the fate of each of its mini-batches.

@@ -285,8 +285,9 @@ void World::SealStep(const Reply* reply) {
     Sender sender;
     sender.seal = true;
     sender.incarnation = "seal";
-    link_.Deliver(sender, **call, [this](const Reply& answer) {
-      if (phase_ == Phase::kSealing) SealStep(&answer);
+    // Answers to a program that died reach nobody.
+    link_.Deliver(sender, **call, [this, program = programs_](const Reply& answer) {
+      if (phase_ == Phase::kSealing && program == programs_) SealStep(&answer);
     });
     return;
   }

@@ -94,6 +94,22 @@ TEST_F(Rules, OutputIsSyncedBeforeTheCommitAndWhatCameLaterWaits) {
   EXPECT_TRUE(store.Read(Name(0)).IsDone(1));
 }
 
+TEST_F(Rules, MuchOutputIsCommittedBeforeTheTickAndNothingIsNot) {
+  Own();
+  const uint64_t writes = store.writes;
+  Step(CommitWanted{});
+  Settle();
+  EXPECT_EQ(store.writes, writes);
+  Finish(Take(1)[0]);
+  Step(CommitWanted{});
+  ASSERT_EQ(syncs, std::vector<uint64_t>{0});
+  Step(CommitWanted{});  // wanted still, while the storage is busy
+  EXPECT_EQ(syncs.size(), 1U);
+  Settle();
+  EXPECT_TRUE(store.Read(Name(0)).IsDone(0));
+  EXPECT_EQ(store.writes, writes + 1);
+}
+
 TEST_F(Rules, AConflictWithAThiefMergesTheShrunkRange) {
   Own();
   const auto given = Take(2);
