@@ -1,6 +1,8 @@
 // `paralleljob run`: loads, runs, and says how it ended.
 #include <fmt/core.h>
 
+#include <filesystem>
+
 #include "api/validate.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -13,6 +15,8 @@
 
 namespace pj::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 void PrintErrors(const Json& summary) {
   if (!summary.contains("errors")) return;
@@ -39,8 +43,14 @@ void PrintResult(const StoredResult& result) {
                summary.value("message", ""));
   }
   PrintErrors(summary);
-  for (const auto& [name, path] : summary["outputs"].items()) {
-    fmt::print("{}: {}\n", name, path.get<std::string>());
+  for (const auto& [name, place] : summary["outputs"].items()) {
+    const std::string path = place.get<std::string>();
+    std::error_code ignored;
+    if (fs::exists(path, ignored)) {
+      fmt::print("{}: {}\n", name, path);
+    } else {
+      PrintNote(fmt::format("output {}: nothing was written to {}", name, path));
+    }
   }
   fmt::print("logs: {}\n", summary.value("logs", ""));
 }

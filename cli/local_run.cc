@@ -65,6 +65,7 @@ LocalRun::~LocalRun() {
 }
 
 Result<RunOutcome> LocalRun::Execute() {
+  PJ_TRY(CheckOutputFolder(job_.job, dir_));
   PJ_ASSIGN(DirLock lock, DirLock::Take(dir_));
   lock_.emplace(std::move(lock));
   if (options_.fresh) PJ_TRY(dir_.RemoveOurs());

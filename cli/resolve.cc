@@ -110,6 +110,21 @@ Result<std::map<std::string, std::string>> ResolveInputs(const api::ParallelJob&
   return paths;
 }
 
+Status CheckOutputFolder(const api::ParallelJob& job, const JobDir& dir) {
+  std::error_code error;
+  const fs::path folder = fs::weakly_canonical(dir.root(), error);
+  for (const api::Input& input : job.spec.inputs) {
+    if (input.type == api::DataType::kLiteral || input.path.empty() || !input.volume.empty()) {
+      continue;
+    }
+    const fs::path data = fs::weakly_canonical(Absolute(input.path, input.base_dir), error);
+    if (error || data != folder) continue;
+    return Fail(Code::kInvalid, fmt::format("this folder is the data of input {}", input.name),
+                dir.root(), "choose another --output: results must not lie among the data");
+  }
+  return {};
+}
+
 Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir) {
   const api::ParallelJobSpec& spec = loaded.job.spec;
   ResolvedJob made;

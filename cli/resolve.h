@@ -13,6 +13,9 @@ namespace pj::cli {
 
 using job::ResolvedJob;
 
+// An input may hold the output folder, but not be it.
+Status CheckOutputFolder(const api::ParallelJob& job, const JobDir& dir);
+
 // Creates the outputs' folders. Inputs in mode `download` are copied into the job's own folder
 // first.
 Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir);

@@ -199,7 +199,23 @@ class Validator {
       CheckFragmentAt(path + ".volume", output.volume);
       CheckKeepsAt(path + ".volume", output.volume);
       CheckFormat(path, output);
+      if (output.name == spec_.task.append_row_to || InArguments("outputs." + output.name))
+        continue;
+      Warn(path, "nobody writes to it: no rows are collected there, and the script is not given it",
+           fmt::format(
+               "write appendRowTo (Azure: append_row_to): ${{{{outputs.{}}}}}, or name it in "
+               "the program arguments",
+               output.name));
     }
+  }
+
+  bool InArguments(const std::string& binding) const {
+    for (const Word& word : words_) {
+      for (const Binding& each : FindBindings(word.text)) {
+        if (each.path == binding) return true;
+      }
+    }
+    return false;
   }
 
   void CheckFormat(const std::string& path, const Output& output) {

@@ -163,6 +163,10 @@ class Walker {
         std::string below = path;
         below.append("/").append(entry.name);
         if (!excluded_.empty() && Excluded(below)) continue;
+        if (HoldsRun(below)) {
+          PJ_WARN("left out the folder of another run: {}", below);
+          continue;
+        }
         PJ_TRY(WalkFolder(below, globs_.Enter(states, entry.name)));
         continue;
       }
@@ -177,6 +181,12 @@ class Walker {
   }
 
   void SetTime(int64_t mtime_ns) { file_.mtime_ns = source_.unknown_times ? 0 : mtime_ns; }
+
+  // Results and logs of an earlier run whose --output lies within the data are no data. Where such
+  // a folder itself is the input, it is.
+  static bool HoldsRun(const std::string& folder) {
+    return ::access((folder + "/" + kRunMarker).c_str(), F_OK) == 0;
+  }
 
   bool Excluded(const std::string& path) const {
     return std::binary_search(excluded_.begin(), excluded_.end(), path);

@@ -1,6 +1,7 @@
 """Where inputs and code come from: copies, symbolic links, and files in other folders."""
 
 import json
+import os
 
 ECHO = '''
     import os
@@ -64,6 +65,30 @@ def test_a_run_within_its_own_input_does_not_read_itself(cli):
     cli.out = cli.folder / "data" / "below" / "out"
     ended = cli.run(manifest)
     assert ended.code == 0 and rows(ended) == ["0", "1"], ended
+    cli.out = cli.folder / "elsewhere"
+    ended = cli.run(manifest)  # nor does the next one take its results for data
+    assert ended.code == 0 and rows(ended) == ["0", "1"], ended
+    assert f"left out the folder of another run: {cli.folder}/data/below/out" in ended.err
+
+
+def test_results_do_not_go_among_the_data(cli):
+    manifest = cli.job(ECHO, files=2)
+    cli.out = cli.folder / "data"
+    ended = cli.run(manifest)
+    assert ended.code == 2 and "this folder is the data of input files" in ended.err, ended
+    assert sorted(os.listdir(cli.out)) == ["00000.txt", "00001.txt"]
+
+
+def test_rows_that_nobody_collects_are_told(cli):
+    manifest = cli.job(ECHO, files=2, append="",
+                       spec="outputs: [{name: rows, type: uri_file, path: rows.txt}]")
+    ended = cli.call("run", "-f", manifest, "--output", cli.out)
+    assert ended.code == 0, ended
+    assert "warning: spec.outputs[rows]: nobody writes to it" in ended.err
+    assert "write appendRowTo (Azure: append_row_to): ${{outputs.rows}}" in ended.err
+    assert f"note: output rows: nothing was written to {cli.out}/outputs/rows" in ended.err
+    assert "rows:" not in ended.out
+    assert cli.call("validate", "--strict", "-f", manifest).code == 2
 
 
 def test_a_copied_mltable_reads_what_lies_beside_it_in_place(cli):

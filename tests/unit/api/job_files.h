@@ -66,6 +66,8 @@ class JobFiles : public ::testing::Test {
         "  task:\n"
         "    code: {local: code}\n"
         "    entryScript: score.py\n";
+    const bool writes = task.contains("appendRowTo") || task.contains("programArguments");
+    if (!writes) out += "    appendRowTo: ${{outputs.rows}}\n";
     for (const auto& [lines, indent] : {std::pair(task, "    "), std::pair(spec, "  ")}) {
       size_t begin = 0;
       while (begin < lines.size()) {

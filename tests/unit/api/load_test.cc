@@ -49,12 +49,12 @@ TEST_F(LoadFile, ReportsEverythingAtOnceWithItsPlace) {
   const LoadedFile f = Load(Manifest("mini_batch_size: 5\nerrorThreshold: -2\nsuspend: maybe"));
   EXPECT_EQ(f.Count(Severity::kError), 3u) << f.Text();
   EXPECT_THAT(f.Text(),
-              HasSubstr("job.yaml:15:3: error: spec.mini_batch_size: unknown key; did you "
+              HasSubstr("job.yaml:16:3: error: spec.mini_batch_size: unknown key; did you "
                         "mean miniBatchSize?"));
   EXPECT_THAT(f.Text(),
-              HasSubstr("job.yaml:16:19: error: spec.errorThreshold: takes a whole number "
+              HasSubstr("job.yaml:17:19: error: spec.errorThreshold: takes a whole number "
                         "from -1 to 2147483647 (found \"-2\"); the default is -1"));
-  EXPECT_THAT(f.Text(), HasSubstr("17:12: error: spec.suspend: takes true or false, not text"));
+  EXPECT_THAT(f.Text(), HasSubstr("18:12: error: spec.suspend: takes true or false, not text"));
 }
 
 struct Bad {

@@ -163,6 +163,16 @@ TEST_F(WalkTest, ExcludedAndManyFiles) {
   EXPECT_EQ(Walk(source), expected);
 }
 
+TEST_F(WalkTest, FoldersOfRunsAreNoDataUnlessTheyAreTheInput) {
+  std::filesystem::create_directories(data_ + "/out/.paralleljob");
+  for (const char* name : {"a", "out/.paralleljob/lock", "out/rows", "out.txt"}) {
+    std::ofstream(data_ + "/" + name).flush();
+  }
+  EXPECT_THAT(Walk(), ElementsAre("a", "out.txt"));
+  data_ += "/out";
+  EXPECT_THAT(Walk(), ElementsAre("rows"));
+}
+
 TEST_F(WalkTest, FoldersNestedTooDeepAreAnError) {
   std::string path = data_;
   for (int i = 0; i < 600; ++i) path += "/d";
