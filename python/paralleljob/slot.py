@@ -1,5 +1,6 @@
 """One slot: a forked process from its set-up to its end."""
 
+import faulthandler
 import json
 import os
 import select
@@ -26,6 +27,7 @@ class Slot:
         self._log_fd = system.move_high(fds[4])
         self._channel = Channel(system.move_high(fds[0]))
         streams.redirect(fds[2], fds[3])
+        faulthandler.enable(2)  # a crash leaves the script's stack in its log
 
     def main(self):
         """Runs to the end and never returns."""
@@ -131,11 +133,15 @@ class Slot:
         except BaseException as exc:  # SystemExit in a script's body is a failed import
             self._stay_parent()
             _, message, shown = errors.describe(exc)
+            message = message.decode("utf-8")
+            if isinstance(exc, SystemExit):  # argparse has told why
+                told = errors.escape(streams.last_error_line())
+                message += " (%s)" % told if told else ""
             self._channel.send_json(
                 wire.INIT_ERROR,
                 {
                     "category": category,
-                    "message": message.decode("utf-8"),
+                    "message": message,
                     "traceback": shown.decode("utf-8"),
                 },
             )

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 
+_TAIL = 400  # bytes of the last write that are remembered
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
@@ -23,8 +24,10 @@ class LogFile(io.FileIO):
     def __init__(self, *args, **named):
         super().__init__(*args, **named)
         self._left = LIMIT
+        self.tail = b""
 
     def write(self, data):
+        self.tail = bytes(data[-_TAIL:])
         size = len(data)
         if size <= self._left:
             self._left -= size
@@ -64,6 +67,17 @@ def redirect(stdout_fd, stderr_fd):
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.FileIO(0, "r", closefd=False), "utf-8")
     sys.stdout = sys.__stdout__ = open_text(1, False)
     sys.stderr = sys.__stderr__ = open_text(2, False)
+
+
+def last_error_line():
+    """What stderr ends with, for whoever has to say why a script gave up; may be empty."""
+    try:
+        sys.__stderr__.flush()
+        lines = sys.__stderr__.buffer.raw.tail.decode("utf-8", "replace").split("\n")
+    except (AttributeError, OSError, ValueError):  # the script did something to it
+        return ""
+    written = [line.strip() for line in lines if line.strip()]
+    return written[-1] if written else ""
 
 
 def capture_logging(log_fd, level):

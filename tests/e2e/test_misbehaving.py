@@ -107,6 +107,16 @@ def test_endless_output_ends_at_the_limit_of_a_log(ran):
     assert largest.stat().st_size < (64 << 20) or "limit of 64 MiB" in text, text
 
 
+def test_a_crash_leaves_the_scripts_stack_in_the_log(ran):
+    _, ended = ran
+    logs = (pathlib.Path(ended.json["logs"]) / "user" / "stderr").rglob("*.txt")
+    text = "".join(path.read_text(errors="replace") for path in logs)
+    stacks = text.split("Fatal Python error: ")[1:]
+    for what in ("Segmentation fault", "Aborted"):
+        found = [stack for stack in stacks if stack.startswith(what)]
+        assert len(found) == 2 and all("entry.py" in stack for stack in found), text[-4000:]
+
+
 FINE = "def run(mini_batch):\n    return mini_batch\n"
 NEVER = {  # scripts that never come up → words of the cause
     "syntax error": ("def run(mini_batch:\n    pass\n", "SyntaxError"),

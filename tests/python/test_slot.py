@@ -211,6 +211,13 @@ def test_changed_and_missing_inputs(zygote, files):
         ("raise SystemExit(9)\n", "EntryScriptFailed", "SystemExit: 9"),
         ("def init(): 1 // 0\ndef run(b): return b\n", "InitFailed", "ZeroDivisionError"),
         ("def init(): exit(4)\ndef run(b): return b\n", "InitFailed", "SystemExit: 4"),
+        (
+            "import argparse\n"
+            "def init(): argparse.ArgumentParser().parse_args(['--factor'])\n"
+            "def run(b): return b\n",
+            "InitFailed",
+            "SystemExit: 2 (score.py: error: unrecognized arguments: --factor)",
+        ),
     ],
 )
 def test_scripts_that_do_not_start(zygote, script, category, message):
