@@ -55,9 +55,9 @@ struct Turn {
   Writer& writer;
   const OperatorOptions& options;
   const Clock& clock;
-  bool first = false;  // this turn made the control object, which every other child comes after
-  int64_t all_pods = 0;          // wanted by all running jobs together
-  Nanos next = kNever;           // when to look again, without any event
+  bool first = false;    // this turn made the control object, which every other child comes after
+  int64_t all_pods = 0;  // wanted by all running jobs together
+  Nanos next = kNever;   // when to look again, without any event
   std::optional<Error> refused;  // the API server's no to something that the job needs
 
   Nanos now() const { return clock.Monotonic(); }

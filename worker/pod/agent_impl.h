@@ -10,6 +10,7 @@
 #include "base/backoff.h"
 #include "job/resolved_job.h"
 #include "job/run_store.h"
+#include "kube/patient_api.h"
 #include "plan/plan.h"
 #include "worker/agent.h"
 #include "worker/pod/agent.h"
@@ -74,6 +75,7 @@ class PodAgentImpl : public PodAgent {
   uint32_t Slots() const;
 
   const PodAgentOptions options_;
+  kube::PatientApi api_;  // for all but the watch
   const job::RunStore store_;
   PodFolders folders_;
   api::ParallelJob job_;

@@ -101,7 +101,7 @@ Result<bool> PodAgentImpl::EnsurePlan() {
 // Ordinal 0, and others once its Lease has run out on our own clock.
 bool PodAgentImpl::MayPlan() {
   if (options_.config.ordinal == 0) return true;
-  const StoreClient client(options_.api, options_.config.objects);
+  const StoreClient client(store_.api(), options_.config.objects);
   const Result<ledger::Reply> seen =
       client.Do({.op = ledger::Call::Op::kGetLease,
                  .name = options_.config.objects.Name(ledger::WorkerName(0))});

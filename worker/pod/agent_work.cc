@@ -42,7 +42,7 @@ AgentOptions PodAgentImpl::OptionsFor(const ledger::Control& control) {
   options.job.node = config.Node();
   options.address = config.pod_ip;
   options.plan = plan_.get();
-  options.api = options_.api;
+  options.api = store_.api();
   options.guardian = options_.slots.guardian;
   options.segments_dir = folders_.segments;
   options.clock = &SystemClock();

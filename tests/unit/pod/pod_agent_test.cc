@@ -117,6 +117,29 @@ TEST(PodAgent, LostRequestsAndAnswersChangeNothing) {
   EXPECT_EQ(world.Rows(), RowsOf(40));
 }
 
+// The same request again: nothing is planned anew, and nobody hears of trouble.
+TEST(PodAgent, ABusyServerIsAskedAgainWhenItSays) {
+  PodWorld world(3, kEcho, {{"instanceCount", 1}});
+  world.StartOperator();
+  world.StopOperator();
+  // An agent waits for less than its Lease lasts, which is three ticks.
+  ASSERT_TRUE(world.store().WriteControl({.tick = Seconds(5)}));
+  const std::string plan = "\"" + world.objects().Name("plan") + "\"";
+  std::vector<std::string> plans;  // of the agent's thread
+  world.api().SetFaultHook([&](const kube::Request& request) {
+    const bool creates =
+        request.verb == kube::Verb::kCreate && request.body.find(plan) != std::string::npos;
+    if (creates) plans.push_back(request.body);
+    return creates && plans.size() == 1 ? kube::Fault::kTooMany : kube::Fault::kNone;
+  });
+  world.StartAgent(0);
+  EXPECT_EQ(world.Join(0), 0);
+  world.api().SetFaultHook({});
+  ASSERT_EQ(plans.size(), 2U);
+  EXPECT_EQ(plans[0], plans[1]);
+  EXPECT_EQ(world.Rows(), RowsOf(3));
+}
+
 // Whoever ends the job asks again; it does not seal, read and publish all of it once more.
 TEST(PodEnd, ALostRequestIsRepeatedAlone) {
   PodWorld world(3, kEcho, {{"instanceCount", 1}});
