@@ -47,6 +47,7 @@ Result<std::optional<PublishedRows>> PublishRows(const FinishRequest& request, b
   PJ_ASSIGN(std::vector<std::string> columns, request.store->LoadColumns());
   output::PublishRequest publish;
   publish.segments_dir = request.segments_dir;
+  publish.files = request.files;
   publish.shards = std::move(shards);
   publish.mini_batches = request.plan.mini_batches;
   publish.complete = complete;
@@ -110,15 +111,15 @@ void WriteLogs(const FinishRequest& request, const report::AttemptSource& attemp
 }  // namespace
 
 report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
-                                 const std::string& segments_dir) {
+                                 const std::string& segments_dir, output::FileOps* files) {
   std::vector<ledger::OutputMark> marks;
   for (const ledger::ShardRecord& shard : shards) {
     marks.insert(marks.end(), shard.outputs.begin(), shard.outputs.end());
   }
-  return [marks,
-          segments_dir](const std::function<void(const output::AttemptRecord&)>& each) -> Status {
+  return [marks, segments_dir,
+          files](const std::function<void(const output::AttemptRecord&)>& each) -> Status {
     for (const ledger::OutputMark& mark : marks) {
-      PJ_TRY(output::ReadAttempts(segments_dir, mark, each));
+      PJ_TRY(output::ReadAttempts(segments_dir, mark, each, 0, files));
     }
     return {};
   };
@@ -172,7 +173,7 @@ Result<job::StoredResult> FinishRun(const FinishRequest& request) {
   report::JobSummary summary = SummaryOf(objects.job, request.plan, shards);
   policy::Verdict verdict = VerdictOf(request, shards);
   const bool complete = verdict.state == policy::JobState::kComplete;
-  const report::AttemptSource attempts = AttemptsOf(shards, request.segments_dir);
+  const report::AttemptSource attempts = AttemptsOf(shards, request.segments_dir, request.files);
   PJ_ASSIGN(const std::optional<PublishedRows> rows,
             PublishRows(request, complete, std::move(shards)));
   PJ_FAULT("after_publish");

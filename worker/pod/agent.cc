@@ -180,7 +180,7 @@ Result<int> PodAgentImpl::Loop() {
     }
     if (!control) {
       WaitForChange(PollInterval());
-    } else if (Status done = Turn(*control); !done) {
+    } else if (Status done = Turn(*control); !done && done.error().code != Code::kCancelled) {
       InTrouble(TroubleOf(done.error()), done.error());
       WaitStopped(backoff_.Next());
     }
