@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fault_point.h"
 #include "base/fs.h"
+#include "base/rename_onto.h"
 #include "output/publish.h"
 #include "output/segment.h"
 #include "worker/seal.h"
@@ -85,14 +86,17 @@ policy::Verdict VerdictOf(const FinishRequest& request,
 
 Status WriteProcessed(const FinishRequest& request, const report::AttemptSource& attempts) {
   if (!request.processed_csv) return {};
-  const std::string folder = request.logs_dir + "/sys/job_report";
-  PJ_TRY(MakeDirs(folder));
-  PJ_ASSIGN(const std::unique_ptr<report::ProcessedCsv> csv,
-            report::ProcessedCsv::Create(folder + "/processed_mini-batches.csv"));
-  PJ_TRY(attempts([&csv](const output::AttemptRecord& record) { csv->Add(record); }));
-  csv->Flush();
-  if (csv->Dropped() == 0) return {};
-  return Fail(Code::kIo, "processed_mini-batches.csv is not whole", folder);
+  const std::string path = report::ProcessedCsvPath(request.logs_dir);
+  const std::string fresh = path + ".new";  // whoever wrote it so far may still be at it
+  PJ_TRY(MakeDirs(fs::path(path).parent_path().string()));
+  {
+    PJ_ASSIGN(const std::unique_ptr<report::ProcessedCsv> csv, report::ProcessedCsv::Create(fresh));
+    PJ_TRY(attempts([&csv](const output::AttemptRecord& record) { csv->Add(record); }));
+    csv->Flush();
+    if (csv->Dropped() > 0) return Fail(Code::kIo, "the file is not whole", fresh);
+  }
+  std::error_code ignored;  // another finaliser may have put its own there
+  return RenameOnto(fresh, path, {.is_there = [&] { return fs::exists(path, ignored); }});
 }
 
 // Logs that cannot be written don't stop a job; its message says so.

@@ -22,6 +22,7 @@
 namespace pj::worker {
 
 class LiveErrors;
+class LiveOverview;
 
 // The reason that an error's message begins with: "EmptyInput" of "EmptyInput: no files …".
 std::string_view NamedReason(const Error& error);
@@ -68,6 +69,7 @@ class PodAgentImpl : public PodAgent {
   Status Work();
   AgentOptions OptionsFor(const ledger::Control& control);
   std::unique_ptr<LiveErrors> StartLiveErrors() const;
+  std::unique_ptr<LiveOverview> StartLiveOverview() const;
   AgentResult RunAgent();
   void WatchAgent(const bool* over);
   void WatchIdleness(std::unique_lock<std::mutex>* lock, const bool* over);

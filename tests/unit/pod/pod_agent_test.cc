@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <algorithm>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "base/fs.h"
 #include "pod_world.h"
@@ -319,6 +322,53 @@ TEST(PodAgent, ATracebackIsThereWhileAnotherMiniBatchRuns) {
   OpenGate(world);
   EXPECT_EQ(world.Join(0), 0);
   EXPECT_EQ(TracebacksOf(world, kRaised), 1U);
+}
+
+// Lines of processed_mini-batches.csv below its header.
+std::vector<std::string> ProcessedOf(const PodWorld& world) {
+  const std::string text =
+      ReadFile(world.dir() + "/work/logs/sys/job_report/processed_mini-batches.csv").value_or("");
+  std::vector<std::string> lines;
+  for (size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+    if (at > 0) lines.push_back(text.substr(at, end - at));
+  }
+  return lines;
+}
+
+std::string OverviewOf(const PodWorld& world) {
+  std::error_code none_yet;
+  std::string newest;
+  for (std::filesystem::directory_iterator at(world.dir() + "/work/logs", none_yet), end; at != end;
+       ++at) {
+    const std::string name = at->path().string();
+    if (name.find("/job_progress_overview.") != std::string::npos && name.ends_with(".txt")) {
+      newest = std::max(newest, name);
+    }
+  }
+  return ReadFile(newest).value_or("");
+}
+
+// One pod tells of what all do: here the failure is the other's, or its own.
+TEST(PodAgent, TheOverviewOfAllPodsGrowsWhileTheyWork) {
+  PodWorld world(2, kFailsThenWaits, {{"retrySettings", {{"maxRetries", 0}}}});
+  world.StartOperator();
+  world.StartAgent(0);
+  world.StartAgent(1);
+  world.WaitUntil("one line", [&] { return ProcessedOf(world).size() == 1; });
+  EXPECT_THAT(ProcessedOf(world)[0], HasSubstr(",RUN_EXCEPTION,ValueError,"));
+  world.WaitUntil("the overview", [&] {
+    const std::string text = OverviewOf(world);
+    return text.find("Running: 1 of 2 mini-batches done") != std::string::npos &&
+           text.find(": 1 mini-batches (1 failed)") != std::string::npos;
+  });
+  EXPECT_THAT(ReadFile(world.dir() + "/work/logs/user/error.txt").value_or(""),
+              HasSubstr("bad row"));
+  EXPECT_FALSE(world.Outcome());
+  OpenGate(world);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Join(1), 0);
+  EXPECT_EQ(ProcessedOf(world).size(), 2U);
+  EXPECT_THAT(OverviewOf(world), HasSubstr("2 of 2 mini-batches done"));
 }
 
 // What the first one committed, and may not have written any more, is there once.
