@@ -67,9 +67,8 @@ void LiveOverview::Write(const Shards& shards) {
     for (const ledger::OutputMark& mark : shard.outputs) TakeAttempts(mark);
   }
   if (csv_) csv_->Flush();
-  report::LiveState state{
-      .summary = SummaryOf(options_.store.objects().job, options_.plan, shards),
-      .nodes = rollup_.Nodes()};
+  report::LiveState state{.summary = SummaryOf(options_.store.objects().job, options_.plan, shards),
+                          .nodes = rollup_.Nodes()};
   state.summary.state = "Running";
   state.summary.duration_seconds = SecondsSince(options_.plan.started_wall_ns);
   reports_.Write(state);
