@@ -2,9 +2,11 @@
 
 #include <fmt/core.h>
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/process.h"
 #include "kube/kubeconfig.h"
+#include "kube/patient_api.h"
 
 namespace pj::cli {
 namespace {
@@ -95,7 +97,8 @@ Error ErrorOf(const Request& request, const Response& response) {
 }
 
 Result<Response> Ask(kube::Api* api, const Request& request) {
-  PJ_ASSIGN(Response response, api->Do(request));
+  kube::PatientApi patient(api, {.seed = Crc32c(request.name + request.body)});
+  PJ_ASSIGN(Response response, patient.Do(request));
   if (!response.ok()) return std::unexpected(ErrorOf(request, response));
   return response;
 }

@@ -9,9 +9,11 @@
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/fetched_file.h"
+#include "cli/fetched_job.h"
 #include "cli/job_dir.h"
 #include "cli/job_view.h"
 #include "cli/signals.h"
+#include "job/run_store.h"
 
 namespace pj::cli {
 namespace {
@@ -60,6 +62,21 @@ class Report {
   size_t logs_ = 0;
 };
 
+// What `verify` compares the files with. The files are here without it, too.
+void KeepResult(const ClusterTarget& cluster, const JobView& job, const FetchOptions& options,
+                const std::string& folder) {
+  const job::RunStore store(cluster.api.get(), {job.ns, job.name, job.identity});
+  const Result<std::optional<job::StoredResult>> result = store.LoadResult();
+  if (result && !*result) return DropFetched(folder);
+  Status kept =
+      result ? SaveFetched(
+                   folder,
+                   {.job = job.name, .ns = job.ns, .logs = !options.no_logs, .result = **result})
+             : Status(std::unexpected(result.error()));
+  if (kept) return;
+  PrintWarning(fmt::format("`verify` will not work on {}: {}", folder, kept.error().ToString()));
+}
+
 // False after Ctrl-C.
 Result<bool> FetchAll(ReaderPod* pod, const std::string& folder, StopSignals* signals,
                       Report* report) {
@@ -103,6 +120,7 @@ int FetchCommand(const FetchOptions& options) {
   Report report(options);
   const Result<bool> whole = FetchAll(pod->get(), folder, &signals, &report);
   if (!whole) return Refused(whole.error(), options.json);
+  if (*whole) KeepResult(*cluster, *job, options, folder);
   report.Print(folder);
   return *whole ? kExitDone : kExitInterrupted;
 }

@@ -1,20 +1,20 @@
-// `paralleljob verify DIR`: recounts output, ledger and reports against each other.
+// `paralleljob verify DIR`: recounts output, ledger and reports against each other; of what `fetch`
+// brought, output and reports against the result.
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <unordered_map>
 #include <utility>
 
 #include "base/fs.h"
-#include "base/hash.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exit_codes.h"
+#include "cli/fetched_job.h"
+#include "cli/findings.h"
 #include "cli/finish.h"
 #include "cli/open_dir.h"
 #include "output/publish.h"
@@ -23,30 +23,6 @@
 
 namespace pj::cli {
 namespace {
-
-using Findings = std::vector<std::string>;
-
-// Length and CRC32C of a file, in pieces.
-struct FileSum {
-  uint64_t bytes = 0;
-  uint32_t crc = 0;
-};
-Result<FileSum> SumFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return FailErrno(errno, "cannot open", path);
-  FileSum sum;
-  std::string buffer(1 << 20, '\0');
-  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0) {
-    const auto n = static_cast<size_t>(in.gcount());
-    sum.crc = Crc32c(std::string_view(buffer).substr(0, n), sum.crc);
-    sum.bytes += n;
-  }
-  return sum;
-}
-
-void Expect(Findings* findings, const std::string& what, uint64_t want, uint64_t have) {
-  if (want != have) findings->push_back(fmt::format("{}: expected {}, found {}", what, want, have));
-}
 
 void CheckPartition(const OpenedDir& opened, Findings* findings) {
   uint64_t at = 0;
@@ -208,33 +184,64 @@ Findings Verify(const OpenedDir& opened) {
   return findings;
 }
 
+struct Verified {
+  std::string job;
+  std::string folder;
+  bool finished = false;
+  std::string good;  // said when nothing was found
+};
+
+int Tell(const Verified& what, const Findings& findings, bool json) {
+  if (json) {
+    fmt::print("{}\n", DumpJson({{"job", what.job},
+                                 {"verified", findings.empty()},
+                                 {"finished", what.finished},
+                                 {"findings", findings}}));
+  } else if (findings.empty()) {
+    fmt::print("{}\n", what.good);
+  }
+  for (const std::string& finding : findings)
+    fmt::print(stderr, "error: {}: {}\n", finding, what.folder);
+  return findings.empty() ? kExitDone : kExitJobFailed;
+}
+
+std::string GoodRun(const OpenedDir& opened) {
+  if (opened.result) {
+    return fmt::format("verified: {} mini-batches, ledger, segments, output and reports agree",
+                       opened.plan.mini_batches);
+  }
+  const report::JobSummary now = SummaryOf(opened.job, opened.plan, opened.shards);
+  return fmt::format("verified so far: {} of {} mini-batches are committed, and all of it agrees",
+                     now.mini_batches_total - now.not_run, now.mini_batches_total);
+}
+
+int TellFetched(const DirOptions& options, const FetchedJob& job) {
+  return Tell(
+      {.job = job.job,
+       .folder = options.dir,
+       .finished = true,
+       .good = fmt::format("verified: {} agree with the result of {}/{}; its ledger and "
+                           "segments stay in the cluster",
+                           job.logs ? "output and reports" : "the outputs", job.ns, job.job)},
+      VerifyFetched(options.dir, job), options.json);
+}
+
 }  // namespace
 
 int VerifyCommand(const DirOptions& options) {
   const Result<OpenedDir> opened = OpenDir(options.dir);
   if (!opened) {
-    const int code = NotStarted(opened.error(), options.json);
-    return opened.error().code == Code::kCorrupt ? kExitJobFailed : code;
+    const Result<std::optional<FetchedJob>> fetched = LoadFetched(options.dir);
+    if (fetched && *fetched) return TellFetched(options, **fetched);
+    const Error& error = fetched ? opened.error() : fetched.error();
+    const int code = NotStarted(error, options.json);
+    return error.code == Code::kCorrupt ? kExitJobFailed : code;
   }
-  const Findings findings = Verify(*opened);
-  if (options.json) {
-    Json out;
-    out["job"] = opened->job;
-    out["verified"] = findings.empty();
-    out["finished"] = opened->result.has_value();
-    out["findings"] = findings;
-    fmt::print("{}\n", DumpJson(out));
-  } else if (findings.empty() && !opened->result) {
-    const report::JobSummary now = SummaryOf(opened->job, opened->plan, opened->shards);
-    fmt::print("verified so far: {} of {} mini-batches are committed, and all of it agrees\n",
-               now.mini_batches_total - now.not_run, now.mini_batches_total);
-  } else if (findings.empty()) {
-    fmt::print("verified: {} mini-batches, ledger, segments, output and reports agree\n",
-               opened->plan.mini_batches);
-  }
-  for (const std::string& finding : findings)
-    fmt::print(stderr, "error: {}: {}\n", finding, opened->dir.root());
-  return findings.empty() ? kExitDone : kExitJobFailed;
+  return Tell({.job = opened->job,
+               .folder = opened->dir.root(),
+               .finished = opened->result.has_value(),
+               .good = GoodRun(*opened)},
+              Verify(*opened), options.json);
 }
 
 }  // namespace pj::cli

@@ -6,7 +6,8 @@ Result<OpenedDir> OpenDir(const std::string& path) {
   PJ_ASSIGN(JobDir dir, JobDir::At(path));
   if (!dir.HasState()) {
     return Fail(Code::kInvalid, "no run of paralleljob lies here (state.db is missing)", dir.root(),
-                "give the --output folder of a run");
+                "give the --output folder of `run`; `verify` also takes that of `fetch`, of a job "
+                "that had ended");
   }
   OpenedDir opened{.dir = dir};
   kube::MemoryApiOptions options;

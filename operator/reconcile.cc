@@ -15,6 +15,9 @@
 namespace pj::op {
 namespace {
 
+// Whatever a server asks for: a job is looked after once a minute.
+constexpr Seconds kLongestWait{60};
+
 bool ManagedByOthers(const ParallelJobView& job) {
   const std::string& manager = job.job.spec.managed_by;
   return !manager.empty() && manager != kManagedBy;
@@ -51,13 +54,22 @@ bool IsRefusal(const Error& error) {
 Reconciler::Reconciler(ReconcilerOptions options)
     : options_(std::move(options)),
       clock_(options_.clock != nullptr ? *options_.clock : SystemClock()),
-      writer_(options_.api, options_.wrote),
       status_tokens_(options_.job.status_writes_per_second),
       tokens_at_(clock_.Monotonic()) {}
 
 Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
+  Writer writer(options_.api, options_.wrote);
+  Result<Nanos> next = TakeTurn(key, &writer);
+  if (next || next.error().code != Code::kUnavailable || !writer.retry_after()) return next;
+  const Seconds wait = std::clamp(*writer.retry_after(), Seconds(1), kLongestWait);
+  PJ_WARN("job={} {}; again in {} s, as the server asks", key.ToString(), next.error().ToString(),
+          wait.count());
+  return wait;
+}
+
+Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer) {
   PJ_ASSIGN(const std::optional<JobWorld> world, options_.reader->Read(key));
-  PJ_ASSIGN(const Nanos leftovers, SeeToLeftovers(key, world));
+  PJ_ASSIGN(const Nanos leftovers, SeeToLeftovers(key, world, writer));
   if (!world || world->job.deleting || ManagedByOthers(world->job)) {
     Forget(key);  // the children of a deleted job go with their owner
     return leftovers;
@@ -67,7 +79,7 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
   Memory& memory = Remember(world->job);
   Turn turn{.world = *world,
             .memory = memory.job,
-            .writer = writer_,
+            .writer = *writer,
             .options = options_.job,
             .clock = clock_,
             .all_pods = CountPods(*world, &memory.job),
@@ -91,11 +103,12 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
   return turn.next;
 }
 
-Result<Nanos> Reconciler::SeeToLeftovers(const JobKey& key, const std::optional<JobWorld>& world) {
+Result<Nanos> Reconciler::SeeToLeftovers(const JobKey& key, const std::optional<JobWorld>& world,
+                                         Writer* writer) {
   const bool gone = !world || world->job.deleting;
   const std::string run = gone ? "" : world->job.identity().ShortHash();
   PJ_ASSIGN(const std::vector<WorkerPodView> pods, options_.reader->Leftovers(key, run));
-  return ReleaseLeftovers(pods, &writer_, clock_);
+  return ReleaseLeftovers(pods, writer, clock_);
 }
 
 Reconciler::Memory& Reconciler::Remember(const ParallelJobView& job) {

@@ -35,7 +35,7 @@ class Reconciler {
   explicit Reconciler(ReconcilerOptions options);
 
   // Returns after how long to look again without any event; kNever when there is no need. An error
-  // means: again, after a back-off.
+  // means: again, after a back-off. A server that is too busy and says until when is no error.
   Result<Nanos> Reconcile(const JobKey& key);
 
   // How each known job stands, by key.
@@ -47,7 +47,9 @@ class Reconciler {
     JobStanding standing;
   };
 
-  Result<Nanos> SeeToLeftovers(const JobKey& key, const std::optional<JobWorld>& world);
+  Result<Nanos> TakeTurn(const JobKey& key, Writer* writer);
+  Result<Nanos> SeeToLeftovers(const JobKey& key, const std::optional<JobWorld>& world,
+                               Writer* writer);
   Memory& Remember(const ParallelJobView& job);
   void Forget(const JobKey& key);
   int64_t CountPods(const JobWorld& world, JobMemory* memory);
@@ -56,7 +58,6 @@ class Reconciler {
 
   const ReconcilerOptions options_;
   const Clock& clock_;
-  Writer writer_;
   mutable std::mutex mutex_;         // guards what follows
   std::map<JobKey, Memory> memory_;  // entries stay where they are
   int64_t all_pods_ = 0;

@@ -32,6 +32,7 @@ Error ErrorOf(const Request& request, const Response& response) {
 
 Result<Response> Writer::Do(const Request& request) {
   PJ_ASSIGN(Response response, api_->Do(request));
+  if (response.code == 429 || response.code == 503) retry_after_ = response.retry_after;
   if (response.ok() && request.verb != Verb::kGet && wrote_) wrote_(request, response);
   return response;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -10,7 +11,7 @@
 
 namespace pj::op {
 
-// Thread-safe as `api` is, which lives longer. A 404 or 409 on a write that came too late is
+// Of one turn; not thread-safe. `api` lives longer. A 404 or 409 on a write that came too late is
 // kNotFound or kConflict: the next reconcile sees the newer state.
 class Writer {
  public:
@@ -35,11 +36,15 @@ class Writer {
   Result<std::string> Get(const kube::ResourceType& type, const std::string& ns,
                           const std::string& name);
 
+  // When the server wants to be asked again, of the last answer that said so.
+  std::optional<Seconds> retry_after() const { return retry_after_; }
+
  private:
   Result<kube::Response> Do(const kube::Request& request);
 
   kube::Api* api_;
   Wrote wrote_;
+  std::optional<Seconds> retry_after_;
 };
 
 }  // namespace pj::op

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fault_point.h"
 #include "base/fs.h"
+#include "base/rename_onto.h"
 #include "output/publish.h"
 #include "output/segment.h"
 #include "worker/seal.h"
@@ -47,6 +48,7 @@ Result<std::optional<PublishedRows>> PublishRows(const FinishRequest& request, b
   PJ_ASSIGN(std::vector<std::string> columns, request.store->LoadColumns());
   output::PublishRequest publish;
   publish.segments_dir = request.segments_dir;
+  publish.files = request.files;
   publish.shards = std::move(shards);
   publish.mini_batches = request.plan.mini_batches;
   publish.complete = complete;
@@ -84,14 +86,17 @@ policy::Verdict VerdictOf(const FinishRequest& request,
 
 Status WriteProcessed(const FinishRequest& request, const report::AttemptSource& attempts) {
   if (!request.processed_csv) return {};
-  const std::string folder = request.logs_dir + "/sys/job_report";
-  PJ_TRY(MakeDirs(folder));
-  PJ_ASSIGN(const std::unique_ptr<report::ProcessedCsv> csv,
-            report::ProcessedCsv::Create(folder + "/processed_mini-batches.csv"));
-  PJ_TRY(attempts([&csv](const output::AttemptRecord& record) { csv->Add(record); }));
-  csv->Flush();
-  if (csv->Dropped() == 0) return {};
-  return Fail(Code::kIo, "processed_mini-batches.csv is not whole", folder);
+  const std::string path = report::ProcessedCsvPath(request.logs_dir);
+  const std::string fresh = path + ".new";  // whoever wrote it so far may still be at it
+  PJ_TRY(MakeDirs(fs::path(path).parent_path().string()));
+  {
+    PJ_ASSIGN(const std::unique_ptr<report::ProcessedCsv> csv, report::ProcessedCsv::Create(fresh));
+    PJ_TRY(attempts([&csv](const output::AttemptRecord& record) { csv->Add(record); }));
+    csv->Flush();
+    if (csv->Dropped() > 0) return Fail(Code::kIo, "the file is not whole", fresh);
+  }
+  std::error_code ignored;  // another finaliser may have put its own there
+  return RenameOnto(fresh, path, {.is_there = [&] { return fs::exists(path, ignored); }});
 }
 
 // Logs that cannot be written don't stop a job; its message says so.
@@ -110,15 +115,15 @@ void WriteLogs(const FinishRequest& request, const report::AttemptSource& attemp
 }  // namespace
 
 report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
-                                 const std::string& segments_dir) {
+                                 const std::string& segments_dir, output::FileOps* files) {
   std::vector<ledger::OutputMark> marks;
   for (const ledger::ShardRecord& shard : shards) {
     marks.insert(marks.end(), shard.outputs.begin(), shard.outputs.end());
   }
-  return [marks,
-          segments_dir](const std::function<void(const output::AttemptRecord&)>& each) -> Status {
+  return [marks, segments_dir,
+          files](const std::function<void(const output::AttemptRecord&)>& each) -> Status {
     for (const ledger::OutputMark& mark : marks) {
-      PJ_TRY(output::ReadAttempts(segments_dir, mark, each));
+      PJ_TRY(output::ReadAttempts(segments_dir, mark, each, 0, files));
     }
     return {};
   };
@@ -172,7 +177,7 @@ Result<job::StoredResult> FinishRun(const FinishRequest& request) {
   report::JobSummary summary = SummaryOf(objects.job, request.plan, shards);
   policy::Verdict verdict = VerdictOf(request, shards);
   const bool complete = verdict.state == policy::JobState::kComplete;
-  const report::AttemptSource attempts = AttemptsOf(shards, request.segments_dir);
+  const report::AttemptSource attempts = AttemptsOf(shards, request.segments_dir, request.files);
   PJ_ASSIGN(const std::optional<PublishedRows> rows,
             PublishRows(request, complete, std::move(shards)));
   PJ_FAULT("after_publish");

@@ -12,6 +12,7 @@
 #include "job/resolved_job.h"
 #include "job/run_store.h"
 #include "ledger/record.h"
+#include "output/file_ops.h"
 #include "policy/verdict.h"
 #include "report/report.h"
 
@@ -23,6 +24,7 @@ struct FinishRequest {
   std::string append_output;  // name of the output that gets the rows; empty: none
   std::string segments_dir;
   std::string logs_dir;
+  output::FileOps* files = nullptr;  // that the segments are read with; null: the real ones
   job::PlanFacts plan;
   policy::Thresholds thresholds;
   std::string incarnation;
@@ -43,7 +45,7 @@ Result<job::StoredResult> FinishRun(const FinishRequest& request);
 
 // All committed attempts of a job's shards, in no particular order.
 report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
-                                 const std::string& segments_dir);
+                                 const std::string& segments_dir, output::FileOps* files = nullptr);
 
 double SecondsSince(int64_t wall_ns);
 

@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/rename_onto.h"
+
 namespace pj {
 namespace {
 
@@ -149,10 +151,13 @@ Status WriteFileAtomic(const std::string& path, std::string_view bytes) {
       return written;
     }
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int error = errno;
+  const auto is_there = [&] {
+    const Result<std::string> found = ReadFile(path, bytes.size());
+    return found && *found == bytes;
+  };
+  if (Status renamed = RenameOnto(temporary, path, {.is_there = is_there}); !renamed) {
     ::unlink(temporary.c_str());
-    return FailErrno(error, "cannot rename onto", path);
+    return renamed;
   }
   const std::string dir = std::filesystem::path(path).parent_path().string();
   return SyncDir(dir.empty() ? "." : dir);

@@ -15,6 +15,11 @@ Result<std::string> Contents(const PemSource& source) {
   return ReadFile(source.file, kMaxBytes);
 }
 
+std::string NameOf(const PemSource& source, const std::string& field) {
+  if (source.empty()) return "the system's authorities";
+  return source.text.empty() ? source.file : field + "-data";
+}
+
 std::string Trimmed(const std::string& text) {
   const char* const blanks = " \t\r\n";
   const size_t begin = text.find_first_not_of(blanks);
@@ -43,6 +48,13 @@ bool Credentials::Refused(const std::string& token) {
   return now_.token != before.token || now_.tls != before.tls;
 }
 
+bool Credentials::Distrusted(const std::shared_ptr<const TlsIdentity>& tls) {
+  std::lock_guard lock(mutex_);
+  if (now_.tls != tls) return true;  // another thread was faster
+  read_at_.reset();
+  return Refresh() && now_.tls != tls;
+}
+
 Status Credentials::Refresh() {
   const bool due = !read_at_ || clock_.Monotonic() - *read_at_ >= kReadAgain;
   if (due) {
@@ -62,10 +74,13 @@ Status Credentials::ReadFiles() {
   TlsIdentity fresh;
   PJ_ASSIGN(fresh.ca, Contents(config_.ca));
   PJ_ASSIGN(fresh.certificate, Contents(config_.certificate));
+  fresh.ca_name = NameOf(config_.ca, "certificate-authority");
+  fresh.certificate_name = NameOf(config_.certificate, "client-certificate");
   PJ_ASSIGN(fresh.key, Contents(config_.key));
   if (plugin_ && !plugin_->certificate.empty()) {
     fresh.certificate = plugin_->certificate;
     fresh.key = plugin_->key;
+    fresh.certificate_name = "of " + config_.exec->command;
   }
   if (now_.tls == nullptr || fresh != *now_.tls) {
     now_.tls = std::make_shared<const TlsIdentity>(std::move(fresh));

@@ -29,6 +29,9 @@ class Credentials {
   Result<Now> Get();
   // The server answered 401 to this token: ask for another one at once. True if there is another.
   bool Refused(const std::string& token);
+  // The server's certificate was not one to trust: perhaps there is a new authority. True if what
+  // the files hold now is another identity than `tls`.
+  bool Distrusted(const std::shared_ptr<const TlsIdentity>& tls);
 
  private:
   Status Refresh();

@@ -111,6 +111,7 @@ class HttpApiImpl : public HttpApi {
   Result<Response> GetRaw(const RawRequest& request, const RawReceiver& receiver) override;
 
  private:
+  std::string WhyRefused();
   Result<HttpAnswer> Send(HttpCall call);
   Result<HttpAnswer> SendAs(HttpCall call, const Credentials::Now& as);
 
@@ -125,12 +126,20 @@ Result<Response> HttpApiImpl::Do(const Request& request) {
   if (!answer) return Fail(Code::kUnavailable, answer.error().ToString());
   Response out = ToResponse(std::move(*answer));
   // A whole object, looked at as far as needed to know that nothing is missing.
+  if (out.code == 401) out.message += WhyRefused();
   if (out.ok() && !JsonMember(out.body, "")) {
     return Fail(Code::kUnavailable,
                 fmt::format("not an API server's answer: {}", out.body.substr(0, kShown)), path,
                 "is there a proxy in between?");
   }
   return out;
+}
+
+// An API server takes who comes with an expired certificate for nobody, and does not say so.
+std::string HttpApiImpl::WhyRefused() {
+  const Result<Credentials::Now> as = backend_->credentials.Get();
+  const std::string expired = as ? ExpiredIdentity(*as->tls, SystemClock().Wall()) : "";
+  return expired.empty() ? "" : " (" + expired + ")";
 }
 
 Result<Response> HttpApiImpl::GetRaw(const RawRequest& request, const RawReceiver& receiver) {
@@ -145,10 +154,15 @@ Result<Response> HttpApiImpl::GetRaw(const RawRequest& request, const RawReceive
   return ToResponse(std::move(*answer));
 }
 
-// A token may have been replaced a moment ago.
+// A token may have been replaced a moment ago, and so may an authority.
 Result<HttpAnswer> HttpApiImpl::Send(HttpCall call) {
   PJ_ASSIGN(Credentials::Now as, backend_->credentials.Get());
   auto answer = SendAs(call, as);
+  if (!answer && answer.error().code == Code::kForbidden &&
+      backend_->credentials.Distrusted(as.tls)) {
+    PJ_ASSIGN(as, backend_->credentials.Get());
+    answer = SendAs(call, as);  // nothing was sent yet
+  }
   if (!answer || answer->status != 401 || !backend_->credentials.Refused(as.token)) return answer;
   PJ_ASSIGN(as, backend_->credentials.Get());
   return SendAs(std::move(call), as);

@@ -2,13 +2,10 @@
 
 // Later versions hold back larger bodies for up to a second until the server asks for them.
 #define CPPHTTPLIB_EXPECT_100_THRESHOLD 0
-#include <arpa/inet.h>
 #include <fmt/core.h>
 #include <httplib.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,83 +16,6 @@
 
 namespace pj::kube {
 namespace {
-
-template <class T, void (*Free)(T*)>
-struct Freed {
-  void operator()(T* object) const { Free(object); }
-};
-using Certificate = std::unique_ptr<X509, Freed<X509, X509_free>>;
-using CertificateStore = std::unique_ptr<X509_STORE, Freed<X509_STORE, X509_STORE_free>>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY, EVP_PKEY_free>>;
-using Memory = std::unique_ptr<BIO, Freed<BIO, BIO_free_all>>;
-
-Memory Open(const std::string& pem) {
-  return Memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
-
-// No terminal is asked for a password.
-int NoPassword(char*, int, int, void*) { return -1; }
-
-Certificate NextCertificate(BIO* pem) {
-  return Certificate(PEM_read_bio_X509(pem, nullptr, NoPassword, nullptr));
-}
-
-// The library adds the system's authorities to the context's store: ours must be the only ones.
-Status Trust(SSL_CTX* context, const std::string& ca) {
-  if (ca.empty()) return {};
-  const CertificateStore store(X509_STORE_new());
-  const Memory pem = Open(ca);
-  int count = 0;
-  while (const Certificate one = NextCertificate(pem.get())) {
-    count += X509_STORE_add_cert(store.get(), one.get());
-  }
-  ERR_clear_error();
-  if (count == 0) {
-    return Fail(Code::kInvalid, "no certificate in PEM form", "certificate-authority");
-  }
-  SSL_CTX_set1_verify_cert_store(context, store.get());
-  return {};
-}
-
-// The library's own way would send the first certificate only, without its chain.
-Status Identify(SSL_CTX* context, const TlsIdentity& identity) {
-  if (identity.certificate.empty()) return {};
-  const Memory chain = Open(identity.certificate);
-  const Certificate own = NextCertificate(chain.get());
-  if (own == nullptr || SSL_CTX_use_certificate(context, own.get()) != 1) {
-    return Fail(Code::kInvalid, "no certificate in PEM form", "client-certificate");
-  }
-  while (const Certificate issuer = NextCertificate(chain.get())) {
-    SSL_CTX_add1_chain_cert(context, issuer.get());
-  }
-  ERR_clear_error();
-  const Memory text = Open(identity.key);
-  const PrivateKey key(PEM_read_bio_PrivateKey(text.get(), nullptr, NoPassword, nullptr));
-  if (key == nullptr) return Fail(Code::kInvalid, "no private key in PEM form", "client-key");
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
-    ERR_clear_error();
-    return Fail(Code::kInvalid, "the key does not belong to the certificate", "client-key");
-  }
-  return {};
-}
-
-bool IsAddress(const std::string& host) {
-  in6_addr address;
-  return inet_pton(AF_INET, host.c_str(), &address) == 1 ||
-         inet_pton(AF_INET6, host.c_str(), &address) == 1;
-}
-
-// OpenSSL itself checks the name too, and never looks at the subject's common name.
-void DemandName(SSL_CTX* context, const std::string& name) {
-  X509_VERIFY_PARAM* const demands = SSL_CTX_get0_param(context);
-  X509_VERIFY_PARAM_set_hostflags(demands, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-  if (IsAddress(name)) {
-    X509_VERIFY_PARAM_set1_ip_asc(demands, name.c_str());
-  } else {
-    X509_VERIFY_PARAM_set1_host(demands, name.c_str(), name.size());
-  }
-  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-}
 
 // The library takes only numbers for an address that differs from the certificate's name.
 Result<std::string> Resolve(const std::string& host) {
@@ -139,7 +59,7 @@ std::string_view Told(httplib::Error error) {
     case httplib::Error::SSLLoadingCerts:
       return "cannot load the system's certificates";
     case httplib::Error::SSLServerVerification:
-      return "the server's certificate is not one to trust (authority, name or dates)";
+      return "the server's certificate is not one to trust";
     default:
       return "no answer";
   }
@@ -169,9 +89,12 @@ class HttplibConnection : public HttpConnection {
     return aborted_;
   }
   httplib::Request MakeRequest(const HttpCall& call) const;
+  std::unexpected<Error> Failed(httplib::Error error, std::string where) const;
 
   const Endpoint endpoint_;
   const HttpTimeouts timeouts_;
+  TlsIdentity identity_;
+  TlsTrust trust_;
   httplib::SSLClient client_;
   std::mutex mutex_;
   UniqueFd socket_;  // the same socket under a number of our own
@@ -181,9 +104,8 @@ class HttplibConnection : public HttpConnection {
 Status HttplibConnection::Prepare(const TlsIdentity& identity) {
   IgnoreSigpipe();
   if (!client_.is_valid()) return Fail(Code::kInternal, "no TLS context");
-  PJ_TRY(Trust(client_.ssl_context(), identity.ca));
-  PJ_TRY(Identify(client_.ssl_context(), identity));
-  DemandName(client_.ssl_context(), endpoint_.tls_name);
+  identity_ = identity;
+  PJ_TRY(trust_.Apply(client_.ssl_context(), identity_, endpoint_.tls_name));
   client_.enable_server_certificate_verification(true);
   client_.set_connection_timeout(timeouts_.connect);
   client_.set_read_timeout(timeouts_.silence);  // its own default of 5 s ends quiet watches
@@ -235,6 +157,20 @@ httplib::Request HttplibConnection::MakeRequest(const HttpCall& call) const {
   return out;
 }
 
+std::unexpected<Error> HttplibConnection::Failed(httplib::Error error, std::string where) const {
+  std::string message(Told(error));
+  if (!endpoint_.proxy_host.empty()) {
+    where += fmt::format(" through the proxy {}:{}", endpoint_.proxy_host, endpoint_.proxy_port);
+  }
+  if (error == httplib::Error::SSLServerVerification) {
+    if (!trust_.distrust().empty()) message += ": " + trust_.distrust();
+    return Fail(Code::kForbidden, std::move(message), std::move(where));
+  }
+  const std::string expired = ExpiredIdentity(identity_, SystemClock().Wall());
+  if (!expired.empty()) message += "; " + expired;
+  return Fail(Code::kUnavailable, std::move(message), std::move(where));
+}
+
 Result<HttpAnswer> HttplibConnection::Send(const HttpCall& call, const HttpReceiver& receiver) {
   using std::chrono::steady_clock;
   if (endpoint_.tls_name != endpoint_.host) {
@@ -261,7 +197,7 @@ Result<HttpAnswer> HttplibConnection::Send(const HttpCall& call, const HttpRecei
       fmt::format("{} https://{}:{}{}", call.method, endpoint_.host, endpoint_.port, call.path);
   if (aborted()) return Fail(Code::kUnavailable, "the connection was stopped", where);
   const httplib::Result result = client_.send(request);
-  if (!result) return Fail(Code::kUnavailable, std::string(Told(result.error())), where);
+  if (!result) return Failed(result.error(), where);
   out.status = result->status;
   const std::string after = result->get_header_value("Retry-After");
   // Seconds only; a date is not worth the trouble.

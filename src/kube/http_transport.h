@@ -11,16 +11,9 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "kube/http_path.h"
+#include "kube/tls_trust.h"
 
 namespace pj::kube {
-
-// Who we are and whom we trust, as PEM texts.
-struct TlsIdentity {
-  std::string ca = {};           // empty: the system's
-  std::string certificate = {};  // with its chain; empty: none
-  std::string key = {};
-  bool operator==(const TlsIdentity&) const = default;
-};
 
 struct HttpTimeouts {
   Seconds connect{5};
@@ -56,7 +49,7 @@ class HttpConnection {
 
   // With a receiver, a 2xx body goes to it instead of into the answer. kUnavailable if no whole
   // answer came: the call may have been carried out, even twice, for the library repeats calls
-  // whose connection was closed.
+  // whose connection was closed. kForbidden if the server is not one to trust: it got nothing.
   virtual Result<HttpAnswer> Send(const HttpCall& call, const HttpReceiver& receiver = {}) = 0;
   // Ends a running Send at once, and every later one. Does not wait.
   virtual void Abort() = 0;

@@ -17,8 +17,7 @@ class Auditor {
   Auditor(const PublishRequest& request, Audit* audit) : request_(request), audit_(audit) {}
 
   Status Shard(const ledger::ShardRecord& shard) {
-    PJ_ASSIGN(const ShardRows rows,
-              ShardRows::Load(request_.segments_dir, shard, request_.complete, &audit_->findings));
+    PJ_ASSIGN(const ShardRows rows, ShardRows::Load(request_, shard, &audit_->findings));
     PJ_TRY(CheckRows(rows));
     return CheckAttempts(shard, rows);
   }

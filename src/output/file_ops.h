@@ -30,6 +30,11 @@ class FileOps {
   virtual int Rename(const std::string& from, const std::string& to);
   virtual int StatVfs(const std::string& path, struct statvfs* out);
 
+  // A committed file is missing or short at the Nth look (from 1). On a disk of one's own it will
+  // not come any more; see shared_volume.h.
+  enum class Late { kAgain, kNever, kStopped };
+  virtual Late WaitFor(const std::string& /*path*/, int /*looks*/) { return Late::kNever; }
+
   static FileOps& Real();
 };
 

@@ -5,12 +5,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/fault_point.h"
+#include "base/hash.h"
+#include "base/rename_onto.h"
 #include "output/file_ops.h"
 #include "output/row_copier.h"
 #include "output/shard_rows.h"
@@ -19,6 +22,8 @@ namespace pj::output {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr uint64_t kPieceBytes = 1 << 20;
 
 // Process numbers are no names: two pods that publish at a time may have the same.
 std::string UniqueSuffix() {
@@ -61,7 +66,8 @@ class Draft {
   const std::string& path() const { return path_; }
 
   // Makes the content durable, then visible, then the name durable.
-  Status Become(FileOps& files, const std::string& destination, uint64_t bytes) {
+  Status Become(FileOps& files, const std::string& destination, const RowCopier& made) {
+    const uint64_t bytes = made.bytes();
     PJ_ASSIGN(const uint64_t size, FileSize(fd(), path_));
     if (size != bytes) {
       return Fail(Code::kIo, fmt::format("{} bytes were written, {} are there", bytes, size),
@@ -69,15 +75,31 @@ class Draft {
     }
     PJ_TRY(SyncFile(files, fd(), path_));
     PJ_FAULT("publish_copied");
-    if (files.Rename(path_, destination) != 0) {
-      return FailErrno(errno, "cannot rename onto", destination);
-    }
+    RenameOntoOptions options;
+    options.rename = [&files](const auto& from, const auto& to) { return files.Rename(from, to); };
+    options.is_there = [&] { return Holds(files, destination, made); };
+    PJ_TRY(RenameOnto(path_, destination, options));
     path_.clear();
     PJ_FAULT("publish_renamed");
     return SyncDirectory(files, dir_);
   }
 
  private:
+  static bool Holds(FileOps& files, const std::string& path, const RowCopier& made) {
+    const Result<UniqueFd> fd = OpenFile(path, O_RDONLY);
+    if (!fd) return false;
+    const Result<uint64_t> size = FileSize(fd->get(), path);
+    if (!size || *size != made.bytes()) return false;
+    std::string piece(kPieceBytes, '\0');
+    uint32_t crc = 0;
+    for (uint64_t at = 0; at < *size; at += piece.size()) {
+      piece.resize(std::min(kPieceBytes, *size - at));
+      if (!ReadAllAt(files, fd->get(), piece.data(), piece.size(), at, path)) return false;
+      crc = Crc32c(piece, crc);
+    }
+    return crc == made.crc();
+  }
+
   static void RemoveLeftovers(const std::string& dir, const std::string& prefix) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(dir, error)) {
@@ -135,12 +157,11 @@ Result<Published> Publish(const PublishRequest& request) {
   RowCopier copier(files, draft.fd(), draft.path());
   PJ_TRY(copier.Header(request.header));
   for (const ledger::ShardRecord& shard : request.shards) {
-    PJ_ASSIGN(const ShardRows rows,
-              ShardRows::Load(request.segments_dir, shard, request.complete, &findings));
+    PJ_ASSIGN(const ShardRows rows, ShardRows::Load(request, shard, &findings));
     PJ_TRY(Refuse(findings, request.segments_dir));
     PJ_TRY(copier.Shard(rows));
   }
-  PJ_TRY(draft.Become(files, request.destination, copier.bytes()));
+  PJ_TRY(draft.Become(files, request.destination, copier));
   return Published{request.destination, copier.bytes(), copier.rows(), copier.crc()};
 }
 

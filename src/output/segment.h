@@ -86,11 +86,13 @@ class SegmentWriter {
 };
 
 // Readers: only committed bytes. A checksum or length that does not fit is kCorrupt
-// ("LedgerCorrupt: …").
-Result<std::vector<IndexEntry>> ReadIndex(const std::string& dir, const ledger::OutputMark& mark);
+// ("LedgerCorrupt: …"). `files` (null: the real ones) says whether a missing one may still come.
+Result<std::vector<IndexEntry>> ReadIndex(const std::string& dir, const ledger::OutputMark& mark,
+                                          FileOps* files = nullptr);
 // Calls `each` for every committed attempt record; memory stays bounded.
 // `from`: the attempts length of an earlier mark of the same segment; only what came after is read.
 Status ReadAttempts(const std::string& dir, const ledger::OutputMark& mark,
-                    const std::function<void(const AttemptRecord&)>& each, uint64_t from = 0);
+                    const std::function<void(const AttemptRecord&)>& each, uint64_t from = 0,
+                    FileOps* files = nullptr);
 
 }  // namespace pj::output

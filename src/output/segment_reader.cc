@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <fmt/core.h>
 
 #include <cstring>
@@ -8,23 +7,10 @@
 #include "output/file_ops.h"
 #include "output/segment.h"
 #include "output/segment_files.h"
+#include "output/shared_volume.h"
 
 namespace pj::output {
 namespace {
-
-// A committed file that is not there is damage like any other.
-Result<UniqueFd> OpenCommitted(const std::string& path, uint64_t size) {
-  Result<UniqueFd> fd = OpenFile(path, O_RDONLY);
-  if (!fd && fd.error().code == Code::kNotFound) {
-    return Corrupt(fmt::format("the file is missing, but {} bytes were committed", size), path);
-  }
-  if (!fd) return fd;
-  PJ_ASSIGN(const uint64_t found, FileSize(fd->get(), path));
-  if (found < size) {
-    return Corrupt(fmt::format("the file has {} bytes, but {} were committed", found, size), path);
-  }
-  return fd;
-}
 
 Status CheckEntries(const std::vector<IndexEntry>& entries, const ledger::OutputMark& mark,
                     const std::string& path) {
@@ -74,13 +60,15 @@ Result<SegmentPaths> PathsOf(const std::string& dir, const std::string& stem) {
   return SegmentPaths{base + ".rows", base + ".index", base + ".attempts"};
 }
 
-Result<std::vector<IndexEntry>> ReadIndex(const std::string& dir, const ledger::OutputMark& mark) {
+Result<std::vector<IndexEntry>> ReadIndex(const std::string& dir, const ledger::OutputMark& mark,
+                                          FileOps* files) {
+  FileOps& ops = files != nullptr ? *files : FileOps::Real();
   PJ_ASSIGN(const SegmentPaths paths, PathsOf(dir, mark.segment));
   if (mark.index % kIndexEntryBytes != 0) {
     return Corrupt(fmt::format("{} bytes are no whole number of entries", mark.index), paths.index);
   }
-  PJ_TRY(OpenCommitted(paths.rows, mark.rows));
-  PJ_ASSIGN(UniqueFd fd, OpenCommitted(paths.index, mark.index));
+  PJ_TRY(OpenCommitted(ops, paths.rows, mark.rows));
+  PJ_ASSIGN(UniqueFd fd, OpenCommitted(ops, paths.index, mark.index));
   std::vector<IndexEntry> entries(mark.index / kIndexEntryBytes);
   char* bytes = reinterpret_cast<char*>(entries.data());
   PJ_TRY(ReadAllAt(FileOps::Real(), fd.get(), bytes, mark.index, 0, paths.index));
@@ -95,9 +83,11 @@ Result<std::vector<IndexEntry>> ReadIndex(const std::string& dir, const ledger::
 }
 
 Status ReadAttempts(const std::string& dir, const ledger::OutputMark& mark,
-                    const std::function<void(const AttemptRecord&)>& each, uint64_t from) {
+                    const std::function<void(const AttemptRecord&)>& each, uint64_t from,
+                    FileOps* files) {
+  FileOps& ops = files != nullptr ? *files : FileOps::Real();
   PJ_ASSIGN(const SegmentPaths paths, PathsOf(dir, mark.segment));
-  PJ_ASSIGN(UniqueFd fd, OpenCommitted(paths.attempts, mark.attempts));
+  PJ_ASSIGN(UniqueFd fd, OpenCommitted(ops, paths.attempts, mark.attempts));
   std::string payload;
   for (uint64_t at = from; at < mark.attempts; at += kBlockHeaderBytes + payload.size()) {
     PJ_TRY(ReadBlock(fd.get(), mark, at, paths.attempts, &payload));

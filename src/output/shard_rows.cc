@@ -10,15 +10,15 @@
 
 namespace pj::output {
 
-Status ShardRows::Add(const std::string& dir, const ledger::ShardRecord& shard,
+Status ShardRows::Add(const PublishRequest& request, const ledger::ShardRecord& shard,
                       const ledger::OutputMark& mark, std::vector<std::string>* findings) {
-  Result<std::vector<IndexEntry>> entries = ReadIndex(dir, mark);
+  Result<std::vector<IndexEntry>> entries = ReadIndex(request.segments_dir, mark, request.files);
   if (!entries) {
     if (entries.error().code != Code::kCorrupt) return std::unexpected(entries.error());
     Find(findings, fmt::format("{} ({})", entries.error().message, entries.error().where));
     return {};
   }
-  PJ_ASSIGN(const SegmentPaths paths, PathsOf(dir, mark.segment));
+  PJ_ASSIGN(const SegmentPaths paths, PathsOf(request.segments_dir, mark.segment));
   PJ_ASSIGN(UniqueFd fd, OpenFile(paths.rows, O_RDONLY));
   const auto number = static_cast<uint32_t>(segments_.size());
   segments_.push_back({paths.rows, std::move(fd), mark.rows});
@@ -43,12 +43,12 @@ Status ShardRows::Add(const std::string& dir, const ledger::ShardRecord& shard,
   return {};
 }
 
-Result<ShardRows> ShardRows::Load(const std::string& dir, const ledger::ShardRecord& shard,
-                                  bool complete, std::vector<std::string>* findings) {
+Result<ShardRows> ShardRows::Load(const PublishRequest& request, const ledger::ShardRecord& shard,
+                                  std::vector<std::string>* findings) {
   ShardRows rows;
   rows.places_.resize(shard.hi - shard.lo);
   for (const ledger::OutputMark& mark : shard.outputs) {
-    PJ_TRY(rows.Add(dir, shard, mark, findings));
+    PJ_TRY(rows.Add(request, shard, mark, findings));
   }
   for (uint64_t i = 0; i < rows.places_.size(); ++i) {
     if (rows.places_[i].segment != kNone) continue;
@@ -56,7 +56,7 @@ Result<ShardRows> ShardRows::Load(const std::string& dir, const ledger::ShardRec
       Find(findings,
            fmt::format("mini-batch {} is done in the ledger, but no segment has its entry",
                        shard.lo + i));
-    } else if (complete) {
+    } else if (request.complete) {
       Find(findings, fmt::format("mini-batch {} is not done", shard.lo + i));
     }
   }

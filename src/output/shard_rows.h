@@ -29,16 +29,16 @@ class ShardRows {
   };
 
   // Reads all indexes. Damage goes to `findings`, one sentence each; only storage that does not
-  // answer is an error. `complete`: every mini-batch of the shard must have its entry.
-  static Result<ShardRows> Load(const std::string& dir, const ledger::ShardRecord& shard,
-                                bool complete, std::vector<std::string>* findings);
+  // answer is an error.
+  static Result<ShardRows> Load(const PublishRequest& request, const ledger::ShardRecord& shard,
+                                std::vector<std::string>* findings);
 
   // One a mini-batch, from shard.lo.
   const std::vector<Place>& places() const { return places_; }
   const std::vector<Segment>& segments() const { return segments_; }
 
  private:
-  Status Add(const std::string& dir, const ledger::ShardRecord& shard,
+  Status Add(const PublishRequest& request, const ledger::ShardRecord& shard,
              const ledger::OutputMark& mark, std::vector<std::string>* findings);
 
   std::vector<Place> places_;

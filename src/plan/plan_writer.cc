@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <filesystem>
 
 #include "base/byte_io.h"
+#include "base/rename_onto.h"
 #include "plan/block_file.h"
 #include "plan/plan_file.h"
 
@@ -174,9 +176,12 @@ Status PlanWriter::FinishFile(const PlanMeta& meta) {
 
 Status PlanWriter::Finish(const PlanMeta& meta) {
   PJ_TRY(FinishFile(meta));
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    return FailErrno(errno, "cannot rename onto", path_);
-  }
+  const auto is_there = [this] {
+    struct stat ours{}, found{};
+    return ::fstat(fd_.get(), &ours) == 0 && ::stat(path_.c_str(), &found) == 0 &&
+           ours.st_ino == found.st_ino && ours.st_dev == found.st_dev;
+  };
+  PJ_TRY(RenameOnto(temporary_, path_, {.is_there = is_there}));
   temporary_.clear();
   const std::string dir = std::filesystem::path(path_).parent_path().string();
   return SyncDir(dir.empty() ? "." : dir);

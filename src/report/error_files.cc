@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <filesystem>
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/rename_onto.h"
 #include "report/error_text.h"
 #include "report/text.h"
 
@@ -147,12 +147,8 @@ Status ErrorFiles::Append(int fd, const std::string& path, File* file) const {
 }
 
 Status ErrorFiles::PutInPlace(const std::string& path) const {
-  if (std::rename((path + ".new").c_str(), path.c_str()) == 0) return {};
-  const int error = errno;
-  // Another finaliser, or a retry of this very rename on a network file system, did it.
-  std::error_code ignored;
-  if (error == ENOENT && fs::exists(path, ignored)) return {};
-  return FailErrno(error, "cannot replace", path);
+  std::error_code ignored;  // another finaliser may have put its own there
+  return RenameOnto(path + ".new", path, {.is_there = [&] { return fs::exists(path, ignored); }});
 }
 
 }  // namespace pj::report

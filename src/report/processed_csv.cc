@@ -113,6 +113,10 @@ class Csv final : public ProcessedCsv {
 
 std::string ProcessedRow(const output::AttemptRecord& record) { return RowText().Of(record); }
 
+std::string ProcessedCsvPath(const std::string& logs_dir) {
+  return logs_dir + "/sys/job_report/processed_mini-batches.csv";
+}
+
 Result<std::unique_ptr<ProcessedCsv>> ProcessedCsv::Create(const std::string& path) {
   return std::make_unique<Csv>(path);
 }

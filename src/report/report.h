@@ -35,6 +35,9 @@ class ProcessedCsv {
   virtual uint64_t Dropped() const = 0;
 };
 
+// Its place in a logs folder.
+std::string ProcessedCsvPath(const std::string& logs_dir);
+
 struct JobSummary {
   std::string job;
   std::string state;  // "Complete", "Failed"

@@ -2,11 +2,10 @@
 
 #include <fcntl.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <filesystem>
 
 #include "base/fs.h"
+#include "base/rename_onto.h"
 
 namespace pj::report {
 
@@ -18,8 +17,10 @@ Status ReportFolder::TryWrite(const std::string& name, const std::string& text) 
     PJ_ASSIGN(UniqueFd fd, OpenFile(fresh, O_WRONLY | O_CREAT | O_TRUNC));
     PJ_TRY(WriteAll(fd.get(), text, fresh));
   }
-  if (std::rename(fresh.c_str(), path.c_str()) == 0) return {};
-  return FailErrno(errno, "cannot replace", path);
+  // Another finaliser may have put its own there: it comes to the same reports.
+  std::error_code ignored;
+  return RenameOnto(fresh, path,
+                    {.is_there = [&] { return std::filesystem::exists(path, ignored); }});
 }
 
 std::string ProgressOverviewName(WallTime now) {

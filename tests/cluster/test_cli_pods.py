@@ -293,6 +293,14 @@ def test_a_job_from_submit_to_fetch(cluster, namespace, cli, user_image, tmp_pat
     assert rows == [f"{digest} name {number}" for number in range(10)]
     printed = [path.read_text(encoding="utf-8") for path in out.glob("logs/user/stdout/*/*")]
     assert sum(text.count("working on") for text in printed) == 5
+    # What was fetched can be verified without the cluster; a second fetch mends it.
+    verify = (os.environ["PARALLELJOB"], "verify", str(out))
+    assert "output and reports agree with the result" in cluster.run(*verify).stdout
+    (out / "outputs/greetings/greetings.txt").write_text("damaged\n", encoding="utf-8")
+    damaged = cluster.run(*verify, check=False)
+    assert damaged.returncode == 1 and "checksum of the output file" in damaged.stderr
+    cli("fetch", "hello", "--output", str(out))
+    assert cluster.run(*verify, check=False).returncode == 0
     assert "2,1," in cli("logs", "hello", "--mini-batch", "2").stdout
     assert "==> logs/job_result.txt <==" in cli("logs", "hello").stdout
     assert no_reader_is_left(cluster, namespace)

@@ -34,9 +34,8 @@ std::string TroubleOf(const Error& error) {
   return error.code == Code::kCorrupt ? "LedgerCorrupt" : std::string(CodeName(error.code));
 }
 
-StoreClient StoreOf(const PodAgentOptions& options) {
-  return {options.api, options.config.objects};
-}
+// A Lease lasts three ticks and is written with each: two busy answers do not end it.
+Nanos PatienceFor(Nanos tick) { return tick / 2; }
 
 }  // namespace
 
@@ -46,10 +45,12 @@ std::unique_ptr<PodAgent> PodAgent::Create(PodAgentOptions options) {
 
 PodAgentImpl::PodAgentImpl(PodAgentOptions options)
     : options_(std::move(options)),
-      store_(options_.api, options_.config.objects),
+      api_(options_.api,
+           {.limit = PatienceFor(Seconds(5)), .seed = Crc32c(options_.config.pod_uid)}),
+      store_(&api_, options_.config.objects),
       folders_(options_.folders),
       backoff_(Millis(200), Seconds(30), Crc32c(options_.config.pod_uid)),
-      lease_(StoreOf(options_),
+      lease_({&api_, options_.config.objects},
              options_.config.objects.Name(ledger::WorkerName(options_.config.ordinal))) {}
 
 PodAgentImpl::~PodAgentImpl() { watch_.reset(); }
@@ -84,6 +85,7 @@ void PodAgentImpl::OnControl(const ledger::Control* control) {
   const bool news = control_ && control_->mode != control->mode;
   control_ = *control;
   lease_.SetTick(control->tick);
+  api_.SetLimit(PatienceFor(control->tick));
   // Whoever is on the way out hears only that it is over.
   if (running_ != nullptr && (!stopped_ || control->mode == Mode::kAbort)) {
     running_->SetControl(*control);
@@ -95,6 +97,7 @@ void PodAgentImpl::Stop() {
   const std::lock_guard lock(mutex_);
   if (stopped_) return;
   stopped_ = true;
+  api_.Stop();
   ++changes_;
   kill_at_ = SystemClock().Monotonic() + options_.grace;
   HurryIfDeleted();
@@ -177,7 +180,7 @@ Result<int> PodAgentImpl::Loop() {
     }
     if (!control) {
       WaitForChange(PollInterval());
-    } else if (Status done = Turn(*control); !done) {
+    } else if (Status done = Turn(*control); !done && done.error().code != Code::kCancelled) {
       InTrouble(TroubleOf(done.error()), done.error());
       WaitStopped(backoff_.Next());
     }

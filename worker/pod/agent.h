@@ -29,6 +29,7 @@ struct PodAgentOptions {
   PodFolders folders;
   SlotPlace slots;
   kube::Api* api = nullptr;                  // thread-safe
+  Nanos overview_interval{Seconds(5)};       // of the overview that ordinal 0 writes
   Nanos grace{Seconds(job::kGraceSeconds)};  // from Stop() to killing what still runs
 };
 

@@ -10,6 +10,7 @@
 #include "base/backoff.h"
 #include "job/resolved_job.h"
 #include "job/run_store.h"
+#include "kube/patient_api.h"
 #include "plan/plan.h"
 #include "worker/agent.h"
 #include "worker/pod/agent.h"
@@ -21,6 +22,7 @@
 namespace pj::worker {
 
 class LiveErrors;
+class LiveOverview;
 
 // The reason that an error's message begins with: "EmptyInput" of "EmptyInput: no files …".
 std::string_view NamedReason(const Error& error);
@@ -67,6 +69,7 @@ class PodAgentImpl : public PodAgent {
   Status Work();
   AgentOptions OptionsFor(const ledger::Control& control);
   std::unique_ptr<LiveErrors> StartLiveErrors() const;
+  std::unique_ptr<LiveOverview> StartLiveOverview() const;
   AgentResult RunAgent();
   void WatchAgent(const bool* over);
   void WatchIdleness(std::unique_lock<std::mutex>* lock, const bool* over);
@@ -74,6 +77,7 @@ class PodAgentImpl : public PodAgent {
   uint32_t Slots() const;
 
   const PodAgentOptions options_;
+  kube::PatientApi api_;  // for all but the watch
   const job::RunStore store_;
   PodFolders folders_;
   api::ParallelJob job_;

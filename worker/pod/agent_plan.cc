@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "ledger/record.h"
+#include "output/shared_volume.h"
 #include "worker/planning.h"
 #include "worker/pod/agent_impl.h"
 #include "worker/pod/job.h"
@@ -101,7 +102,7 @@ Result<bool> PodAgentImpl::EnsurePlan() {
 // Ordinal 0, and others once its Lease has run out on our own clock.
 bool PodAgentImpl::MayPlan() {
   if (options_.config.ordinal == 0) return true;
-  const StoreClient client(options_.api, options_.config.objects);
+  const StoreClient client(store_.api(), options_.config.objects);
   const Result<ledger::Reply> seen =
       client.Do({.op = ledger::Call::Op::kGetLease,
                  .name = options_.config.objects.Name(ledger::WorkerName(0))});
@@ -141,7 +142,8 @@ Status PodAgentImpl::MakePlan() {
 }
 
 Status PodAgentImpl::TakePlan(const job::PlanFacts& facts) {
-  PJ_ASSIGN(plan_, OpenPodPlan(facts, Places()));
+  output::SharedVolume volume([this](Nanos most) { return WaitStopped(most); });
+  PJ_ASSIGN(plan_, OpenPodPlan(facts, Places(), &volume));
   facts_ = facts;
   backoff_.Reset();
   PJ_INFO("{} mini-batches of {} items", facts.mini_batches, facts.items);

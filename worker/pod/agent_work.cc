@@ -5,10 +5,13 @@
 #include <utility>
 
 #include "base/fs.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "report/report.h"
 #include "worker/pod/agent_impl.h"
+#include "worker/pod/job.h"
 #include "worker/pod/live_errors.h"
+#include "worker/pod/live_overview.h"
 #include "worker/settings.h"
 
 namespace pj::worker {
@@ -42,7 +45,7 @@ AgentOptions PodAgentImpl::OptionsFor(const ledger::Control& control) {
   options.job.node = config.Node();
   options.address = config.pod_ip;
   options.plan = plan_.get();
-  options.api = options_.api;
+  options.api = store_.api();
   options.guardian = options_.slots.guardian;
   options.segments_dir = folders_.segments;
   options.clock = &SystemClock();
@@ -72,11 +75,26 @@ std::unique_ptr<LiveErrors> PodAgentImpl::StartLiveErrors() const {
                         .incarnation = incarnation_});
 }
 
+// One pod does it for all: while ordinal 0 is away, the overview stays as it is.
+std::unique_ptr<LiveOverview> PodAgentImpl::StartLiveOverview() const {
+  const bool shared = SharesWork(job_.spec) || job_.spec.instance_count.value <= 1;
+  if (options_.config.ordinal != 0 || job_.spec.logs == api::LogsPolicy::kNone || !shared) {
+    return nullptr;
+  }
+  return std::make_unique<LiveOverview>(LiveOverviewOptions{.store = store_,
+                                                            .plan = *facts_,
+                                                            .logs_dir = folders_.logs,
+                                                            .segments_dir = folders_.segments,
+                                                            .interval = options_.overview_interval,
+                                                            .seed = Crc32c(incarnation_)});
+}
+
 // The agent runs on a thread of its own; this one watches it.
 AgentResult PodAgentImpl::RunAgent() {
   const std::optional<ledger::Control> control = Control();
   AgentOptions options = OptionsFor(*control);
   const std::unique_ptr<LiveErrors> errors = StartLiveErrors();
+  const std::unique_ptr<LiveOverview> overview = StartLiveOverview();
   if (errors) options.on_committed = [&errors](const auto& record) { errors->Add(record); };
   const std::unique_ptr<Agent> agent = Agent::Create(std::move(options));
   std::unique_ptr<report::ResourceMonitor> monitor;

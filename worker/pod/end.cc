@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "job/rules.h"
 #include "kube/leader_election.h"
+#include "output/shared_volume.h"
 #include "worker/finish.h"
 #include "worker/pod/job.h"
 
@@ -64,6 +65,7 @@ Result<job::StoredResult> EndJob(const PodEndOptions& options,
   request.append_output = options.job->spec.task.append_row_to;
   request.segments_dir = options.folders->segments;
   request.logs_dir = options.folders->logs;
+  request.files = options.files;
   request.plan = *plan;
   request.thresholds = job::ThresholdsOf(options.job->spec);
   request.incarnation = options.incarnation + "/seal";
@@ -90,7 +92,9 @@ Result<job::StoredResult> FailJob(const PodEndOptions& options, const policy::Ve
       {.exit_code = 1, .summary_json = report::SummaryJson(summary)});
 }
 
-std::optional<job::StoredResult> EndTogether(const PodEndOptions& options, const EndTurn& turn) {
+std::optional<job::StoredResult> EndTogether(PodEndOptions options, const EndTurn& turn) {
+  output::SharedVolume volume(turn.wait_stopped);
+  options.files = &volume;
   kube::LeaderElection election(*options.store->api(), Election(options, turn.tick));
   const kube::LeaderThread thread(election);
   Backoff backoff(Seconds(1), Seconds(30), Crc32c(options.incarnation));
@@ -103,6 +107,7 @@ std::optional<job::StoredResult> EndTogether(const PodEndOptions& options, const
     if (known && state == kube::LeaderState::kLeading) {
       Result<job::StoredResult> ended = EndNow(options);
       if (ended) return std::move(*ended);
+      if (ended.error().code == Code::kCancelled) return std::nullopt;
       turn.trouble(ended.error());
       pause = std::max(pause, backoff.Next());
     }

@@ -9,6 +9,7 @@
 #include "api/parallel_job.h"
 #include "job/run_store.h"
 #include "ledger/record.h"
+#include "output/file_ops.h"
 #include "policy/verdict.h"
 #include "worker/pod/config.h"
 
@@ -18,7 +19,8 @@ struct PodEndOptions {
   const job::RunStore* store = nullptr;
   const api::ParallelJob* job = nullptr;
   const PodFolders* folders = nullptr;
-  std::string incarnation;  // who seals
+  std::string incarnation;           // who seals
+  output::FileOps* files = nullptr;  // that the segments are read with; EndTogether has its own
 };
 
 // Seals, publishes, reports, creates `result`; safe to repeat, and if two do it at a time.
@@ -38,6 +40,6 @@ struct EndTurn {
   std::function<bool(Nanos)> wait_stopped;  // waits so long; true: to stop
   std::function<void(const Error&)> trouble;
 };
-std::optional<job::StoredResult> EndTogether(const PodEndOptions& options, const EndTurn& turn);
+std::optional<job::StoredResult> EndTogether(PodEndOptions options, const EndTurn& turn);
 
 }  // namespace pj::worker

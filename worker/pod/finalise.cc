@@ -7,14 +7,20 @@
 #include "worker/pod/job.h"
 
 namespace pj::worker {
+namespace {
+
+// Well within the Lease of who finalises.
+constexpr Millis kPatience{2500};
+
+}  // namespace
 
 Finaliser::Finaliser(PodConfig config, PodFolders folders, kube::Api* api)
-    : config_(std::move(config)), folders_(std::move(folders)), api_(api) {}
+    : config_(std::move(config)), folders_(std::move(folders)), api_(api, {.limit = kPatience}) {}
 
 Result<int> Finaliser::Run() {
   PJ_ASSIGN(const api::ParallelJob job, LoadPodManifest(folders_.manifest));
   const PodFolders folders = FoldersFor(job.spec, folders_);
-  const job::RunStore store(api_, config_.objects);
+  const job::RunStore store(&api_, config_.objects);
   const PodEndOptions options{
       .store = &store, .job = &job, .folders = &folders, .incarnation = NewIncarnation(config_)};
   EndTurn turn;
@@ -32,6 +38,7 @@ Result<int> Finaliser::Run() {
 void Finaliser::Stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
+  api_.Stop();
   wake_.notify_all();
 }
 

@@ -4,7 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "kube/api.h"
+#include "kube/patient_api.h"
 #include "worker/pod/config.h"
 
 namespace pj::worker {
@@ -22,7 +22,7 @@ class Finaliser {
 
   const PodConfig config_;
   const PodFolders folders_;
-  kube::Api* api_;
+  kube::PatientApi api_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopped_ = false;  // guarded by mutex_

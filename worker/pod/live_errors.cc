@@ -1,24 +1,19 @@
 #include "worker/pod/live_errors.h"
 
-#include <deque>
 #include <filesystem>
-#include <set>
 #include <utility>
 
-#include "base/backoff.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "ledger/record.h"
-#include "worker/store.h"
+#include "worker/pod/shard_walk.h"
 
 namespace pj::worker {
 namespace {
 
-using ledger::Reply;
 using output::AttemptRecord;
 
 constexpr uint64_t kMostQueued = 16 << 20;
-constexpr Nanos kBetweenShards = Millis(20);  // pods that start again together ask together
 
 uint64_t SizeOf(const AttemptRecord& record) {
   return sizeof record + record.message.size() + record.traceback.size() + record.detail.size();
@@ -128,33 +123,13 @@ bool LiveErrors::TakeShard(const ledger::ShardRecord& shard) {
 }
 
 bool LiveErrors::TakeEarlier(const std::stop_token& stop) {
-  const job::JobObjects& objects = options_.store.objects();
-  const StoreClient client(options_.store.api(), objects);
-  Backoff backoff(Millis(200), Seconds(30), Crc32c(options_.incarnation));
-  std::deque<uint64_t> todo;
-  for (uint64_t i = 0; i < options_.plan.roots; ++i) {
-    todo.push_back(ledger::RootBegin(options_.plan.mini_batches, options_.plan.roots, i));
-  }
-  std::set<uint64_t> seen(todo.begin(), todo.end());
-  while (!todo.empty()) {
-    const std::string name = ledger::ShardName(objects.job, objects.identity, todo.front());
-    const Result<Reply> reply = client.Do({.op = ledger::Call::Op::kGet, .name = name});
-    const bool missing = reply && reply->outcome == Reply::Outcome::kNotFound;
-    if (!reply || (reply->outcome != Reply::Outcome::kOk && !missing)) {
-      if (WaitFor(stop, backoff.Next())) return false;
-      continue;
-    }
-    backoff.Reset();
-    todo.pop_front();
-    if (!missing) {
-      const Result<ledger::ShardRecord> shard = ledger::DecodeShard(reply->record);
-      if (!shard || !TakeShard(*shard)) return false;
-      for (const ledger::SplitTicket& ticket : shard->tickets) {
-        if (seen.insert(ticket.mid).second) todo.push_back(ticket.mid);
-      }
-    }
-    if (!todo.empty() && WaitFor(stop, kBetweenShards)) return false;
-  }
+  const bool all =
+      WalkShards({.store = &options_.store,
+                  .plan = &options_.plan,
+                  .wait_stopped = [this, &stop](Nanos time) { return WaitFor(stop, time); },
+                  .seed = Crc32c(options_.incarnation)},
+                 [this](const ledger::ShardRecord& shard) { return TakeShard(shard); });
+  if (!all) return false;
   WriteQueue();
   return true;
 }

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "ledger/record.h"
+#include "output/shared_volume.h"
 #include "worker/deflate.h"
 
 namespace pj::worker {
@@ -79,18 +80,15 @@ Result<job::PlanFacts> BuildPodPlan(const plan::PlanRequest& request, uint64_t i
 }
 
 Result<std::unique_ptr<plan::Plan>> OpenPodPlan(const job::PlanFacts& facts,
-                                                const PlanPlaces& places) {
+                                                const PlanPlaces& places, output::FileOps* files) {
   std::string file = places.tmp + "/plan-" + facts.hash;
   if (!facts.inline_table.empty()) {
     PJ_ASSIGN(const std::string raw, Inflate(facts.inline_table, kInlineRawBytes));
     PJ_TRY(WriteFileAtomic(file, raw));
   } else {
     file = places.plans + "/" + facts.file;
-    std::error_code error;
-    const uint64_t size = fs::file_size(file, error);
-    if (error || size < facts.file_bytes) {
-      return Fail(Code::kUnavailable, "the plan's file is not whole on this node", file);
-    }
+    PJ_ASSIGN(const UniqueFd fd, output::OpenCommitted(*files, file, facts.file_bytes));
+    PJ_ASSIGN(const uint64_t size, output::FileSize(fd.get(), file));
     PJ_ASSIGN(const std::string sha256, HashFile(file, facts.file_bytes));
     if (size != facts.file_bytes || sha256 != facts.file_sha256) {
       return Fail(Code::kCorrupt, "LedgerCorrupt: the plan's file is not the one that was made",

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "job/job_objects.h"
+#include "output/file_ops.h"
 #include "plan/plan.h"
 #include "worker/pod/config.h"
 
@@ -23,9 +24,9 @@ struct PlanPlaces {
 Result<job::PlanFacts> BuildPodPlan(const plan::PlanRequest& request, uint64_t instances,
                                     const PlanPlaces& places);
 
-// The plan that `facts` speak of, checked against them. kUnavailable: its file is not to be seen
-// yet, or not whole, as network file systems have it for a while.
+// The plan that `facts` speak of, checked against them. `files` says for how long its file may be
+// missing or short, as network file systems have it for a while.
 Result<std::unique_ptr<plan::Plan>> OpenPodPlan(const job::PlanFacts& facts,
-                                                const PlanPlaces& places);
+                                                const PlanPlaces& places, output::FileOps* files);
 
 }  // namespace pj::worker

@@ -186,6 +186,63 @@ TEST_F(Identity, FilesAreReadAgainEachMinute) {
   EXPECT_EQ(Must(**api, GetOf("a")).code, 200);
 }
 
+// A rotated authority is followed at once: whoever waited a minute would miss its Lease.
+TEST_F(Identity, ANewAuthorityIsReadWhenTheServerIsNotTrusted) {
+  const TestCertificate next = MakeCertificate("next", "", nullptr, true);
+  TlsServer server(MakeCertificate("server", "IP:127.0.0.1", &next), Ok);
+  ManualClock clock;  // stands
+  ClientConfig config = Config(server);
+  config.ca = {.text = {}, .file = Write("ca", ca_.certificate_pem)};
+  auto api = HttpApi::Open(config, {.clock = &clock});
+  ASSERT_TRUE(api.has_value());
+  const auto refused = (*api)->Do(CreateOf(MakeMap("a")));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find(config.ca.file), std::string::npos)
+      << refused.error().ToString();
+  Write("ca", next.certificate_pem);
+  EXPECT_EQ(Must(**api, CreateOf(MakeMap("a"))).code, 200);
+}
+
+TEST_F(Identity, AnExpiredCertificateIsToldWithItsDateAndFile) {
+  const auto expect_told = [&](const ClientConfig& config, const std::string& file) {
+    const auto answer = Ask(config);
+    ASSERT_FALSE(answer.has_value());
+    const std::string told = answer.error().ToString();
+    const std::string day = FormatRfc3339Seconds(SystemClock().Wall() - Seconds(600)).substr(0, 13);
+    EXPECT_NE(told.find(" expired on " + day), std::string::npos) << told;
+    EXPECT_NE(told.find(file), std::string::npos) << told;
+  };
+  TlsServer ended(MakeCertificate("server", "IP:127.0.0.1", &ca_, false, -600), Ok);
+  ClientConfig config = Config(ended);
+  config.ca = {.text = {}, .file = Write("ca", ca_.certificate_pem)};
+  expect_told(config, config.ca.file);
+
+  const TestCertificate old = MakeCertificate("old", "", nullptr, true, -600);
+  TlsServer orphan(MakeCertificate("server", "IP:127.0.0.1", &old), Ok);
+  config.server = orphan.url();
+  config.ca.file = Write("old", old.certificate_pem);
+  expect_told(config, "/CN=old expired");
+  expect_told(config, config.ca.file);
+}
+
+// An API server answers 401 to it, without a word on why.
+TEST_F(Identity, AnExpiredClientCertificateIsToldWithItsDateAndFile) {
+  const TestCertificate mine = MakeCertificate("me", "", &ca_, false, -600);
+  TlsServer server(own_, [](TlsPeer& peer) {
+    while (peer.Read())
+      peer.Answer(401, R"({"kind":"Status","code":401,"message":"Unauthorized"})");
+  });
+  ClientConfig config = Config(server);
+  config.certificate = {.text = {}, .file = Write("me.pem", mine.certificate_pem)};
+  config.key.text = mine.key_pem;
+  const auto answer = Ask(config);
+  ASSERT_TRUE(answer.has_value()) << answer.error().ToString();
+  EXPECT_EQ(answer->message.find("Unauthorized (the client certificate " + config.certificate.file +
+                                 " expired on "),
+            0U)
+      << answer->message;
+}
+
 TEST_F(Identity, PluginsRunOnceAndAgainWhenTheirCredentialEnds) {
   ManualClock clock;
   TlsServer server(own_, Guard());

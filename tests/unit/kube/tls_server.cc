@@ -54,7 +54,7 @@ SSL_CTX* MakeContext(const TestCertificate& certificate, const TlsServerOptions&
 }  // namespace
 
 TestCertificate MakeCertificate(const std::string& subject, const std::string& names,
-                                const TestCertificate* issuer, bool authority) {
+                                const TestCertificate* issuer, bool authority, long seconds) {
   static std::atomic<int> serial{1};
   TestCertificate out;
   out.key.reset(EVP_EC_gen("P-256"), EVP_PKEY_free);
@@ -63,7 +63,7 @@ TestCertificate MakeCertificate(const std::string& subject, const std::string& n
   X509_set_version(made, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(made), serial++);
   X509_gmtime_adj(X509_getm_notBefore(made), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(made), 3600);
+  X509_gmtime_adj(X509_getm_notAfter(made), seconds);
   X509_set_pubkey(made, out.key.get());
   X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "CN", MBSTRING_ASC,
                              reinterpret_cast<const unsigned char*>(subject.c_str()), -1, -1, 0);

@@ -27,9 +27,11 @@ struct TestCertificate {
   std::string key_pem;
 };
 
-// `names`: "IP:127.0.0.1,DNS:api"; `issuer` null: signs itself. An authority may sign others.
+// `names`: "IP:127.0.0.1,DNS:api"; `issuer` null: signs itself. An authority may sign others. Ends
+// in so many seconds: below 0, it has ended.
 TestCertificate MakeCertificate(const std::string& subject, const std::string& names,
-                                const TestCertificate* issuer, bool authority = false);
+                                const TestCertificate* issuer, bool authority = false,
+                                long seconds = 3600);
 
 struct HttpText {
   std::string head;  // request line and headers

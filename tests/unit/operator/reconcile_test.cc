@@ -396,6 +396,29 @@ TEST_F(ReconcileTest, WhatTheServerRefusesStandsInTheStatusUntilItIsAllowed) {
   }
 }
 
+// The server's word instead of a back-off of our own.
+TEST_F(ReconcileTest, ABusyServerIsAskedAgainWhenItSays) {
+  for (const kube::ResourceType* type : {&Roles(), &kube::ConfigMaps(), &Jobs()}) {
+    Apply();
+    Restart();
+    api_->SetFaultHook([type](const kube::Request& request) {
+      const bool busy = request.verb == kube::Verb::kCreate && request.type == *type;
+      return busy ? kube::Fault::kTooMany : kube::Fault::kNone;
+    });
+    EXPECT_EQ(Turn(), Seconds(1)) << type->plural;
+    api_->SetFaultHook([type](const kube::Request& request) {
+      const bool broken = request.verb == kube::Verb::kCreate && request.type == *type;
+      return broken ? kube::Fault::kServerError : kube::Fault::kNone;
+    });
+    EXPECT_FALSE(reconciler_->Reconcile({kNs, kName})) << type->plural;
+    api_->SetFaultHook({});
+    Settle();
+    EXPECT_EQ(List(Jobs()).size(), 1u);
+    Delete(kube::ParallelJobs(), kName);
+    Turn();
+  }
+}
+
 TEST_F(ReconcileTest, EveryRequestMayFailOnce) {
   for (const auto fault : {kube::Fault::kLoseRequest, kube::Fault::kLoseResponse,
                            kube::Fault::kServerError, kube::Fault::kConflict}) {

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "base/fs.h"
 #include "pod_world.h"
@@ -115,6 +118,29 @@ TEST(PodAgent, LostRequestsAndAnswersChangeNothing) {
   EXPECT_EQ(world.Join(1), 0);
   world.api().SetFaultHook({});
   EXPECT_EQ(world.Rows(), RowsOf(40));
+}
+
+// The same request again: nothing is planned anew, and nobody hears of trouble.
+TEST(PodAgent, ABusyServerIsAskedAgainWhenItSays) {
+  PodWorld world(3, kEcho, {{"instanceCount", 1}});
+  world.StartOperator();
+  world.StopOperator();
+  // An agent waits for less than its Lease lasts, which is three ticks.
+  ASSERT_TRUE(world.store().WriteControl({.tick = Seconds(5)}));
+  const std::string plan = "\"" + world.objects().Name("plan") + "\"";
+  std::vector<std::string> plans;  // of the agent's thread
+  world.api().SetFaultHook([&](const kube::Request& request) {
+    const bool creates =
+        request.verb == kube::Verb::kCreate && request.body.find(plan) != std::string::npos;
+    if (creates) plans.push_back(request.body);
+    return creates && plans.size() == 1 ? kube::Fault::kTooMany : kube::Fault::kNone;
+  });
+  world.StartAgent(0);
+  EXPECT_EQ(world.Join(0), 0);
+  world.api().SetFaultHook({});
+  ASSERT_EQ(plans.size(), 2U);
+  EXPECT_EQ(plans[0], plans[1]);
+  EXPECT_EQ(world.Rows(), RowsOf(3));
 }
 
 // Whoever ends the job asks again; it does not seal, read and publish all of it once more.
@@ -296,6 +322,53 @@ TEST(PodAgent, ATracebackIsThereWhileAnotherMiniBatchRuns) {
   OpenGate(world);
   EXPECT_EQ(world.Join(0), 0);
   EXPECT_EQ(TracebacksOf(world, kRaised), 1U);
+}
+
+// Lines of processed_mini-batches.csv below its header.
+std::vector<std::string> ProcessedOf(const PodWorld& world) {
+  const std::string text =
+      ReadFile(world.dir() + "/work/logs/sys/job_report/processed_mini-batches.csv").value_or("");
+  std::vector<std::string> lines;
+  for (size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+    if (at > 0) lines.push_back(text.substr(at, end - at));
+  }
+  return lines;
+}
+
+std::string OverviewOf(const PodWorld& world) {
+  std::error_code none_yet;
+  std::string newest;
+  for (std::filesystem::directory_iterator at(world.dir() + "/work/logs", none_yet), end; at != end;
+       ++at) {
+    const std::string name = at->path().string();
+    if (name.find("/job_progress_overview.") != std::string::npos && name.ends_with(".txt")) {
+      newest = std::max(newest, name);
+    }
+  }
+  return ReadFile(newest).value_or("");
+}
+
+// One pod tells of what all do: here the failure is the other's, or its own.
+TEST(PodAgent, TheOverviewOfAllPodsGrowsWhileTheyWork) {
+  PodWorld world(2, kFailsThenWaits, {{"retrySettings", {{"maxRetries", 0}}}});
+  world.StartOperator();
+  world.StartAgent(0);
+  world.StartAgent(1);
+  world.WaitUntil("one line", [&] { return ProcessedOf(world).size() == 1; });
+  EXPECT_THAT(ProcessedOf(world)[0], HasSubstr(",RUN_EXCEPTION,ValueError,"));
+  world.WaitUntil("the overview", [&] {
+    const std::string text = OverviewOf(world);
+    return text.find("Running: 1 of 2 mini-batches done") != std::string::npos &&
+           text.find(": 1 mini-batches (1 failed)") != std::string::npos;
+  });
+  EXPECT_THAT(ReadFile(world.dir() + "/work/logs/user/error.txt").value_or(""),
+              HasSubstr("bad row"));
+  EXPECT_FALSE(world.Outcome());
+  OpenGate(world);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Join(1), 0);
+  EXPECT_EQ(ProcessedOf(world).size(), 2U);
+  EXPECT_THAT(OverviewOf(world), HasSubstr("2 of 2 mini-batches done"));
 }
 
 // What the first one committed, and may not have written any more, is there once.

@@ -178,6 +178,7 @@ void PodWorld::StartAgent(int ordinal) {
                     .pod_uid = fmt::format("uid-{}", ordinal)};
   options.api = api_.get();
   options.grace = grace_;
+  options.overview_interval = Millis(100);
   options.slots = {.guardian = guardian_.get(),
                    .python = "/usr/bin/python3",
                    .runtime_dir = PJ_RUNTIME_DIR,

@@ -1,0 +1,184 @@
+#include "cli/fetched_job.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <map>
+
+#include "base/fs.h"
+#include "base/json.h"
+#include "job/pod_contract.h"
+#include "report/report.h"
+
+namespace pj::cli {
+namespace {
+
+constexpr uint64_t kMostBytes = 64 << 20;  // of the saved result
+constexpr uint64_t kMostReport = uint64_t{1} << 36;
+
+std::string RecordFile(const std::string& folder) { return folder + "/.paralleljob/fetched.json"; }
+
+// "/paralleljob/outputs/rows/a.csv" of a pod is "outputs/rows/a.csv" here; empty for other paths.
+std::string HereOf(const std::string& folder, const std::string& pod_path) {
+  const std::string outputs = std::string(job::kOutputsDir) + "/";
+  if (!pod_path.starts_with(outputs)) return {};
+  return folder + "/outputs/" + pod_path.substr(outputs.size());
+}
+
+uint64_t NumberAt(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end()) return 0;
+  return static_cast<uint64_t>(CheckedInt(*found).value_or(0));
+}
+
+// What processed_mini-batches.csv tells: a row for each attempt.
+class Attempts {
+ public:
+  void Read(std::string_view text) {
+    bool quoted = false;
+    bool header = true;
+    size_t begin = 0;
+    for (size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '"') quoted = !quoted;
+      if (text[i] != '\n' || quoted) continue;
+      if (!header) Row(text.substr(begin, i - begin));
+      header = false;
+      begin = i + 1;
+    }
+  }
+
+  uint64_t rows() const { return rows_; }
+  uint64_t mini_batches() const { return last_.size(); }
+  uint64_t items_succeeded() const {
+    uint64_t sum = 0;
+    for (const auto& [id, last] : last_) sum += last.succeeded;
+    return sum;
+  }
+
+ private:
+  struct Last {
+    uint64_t attempt = 0;
+    uint64_t succeeded = 0;
+  };
+
+  // None of the fields up to here is ever quoted: Mini-batch Id, Picked Count, Ip Address, Process,
+  // Start Time, Total, Succeeded.
+  void Row(std::string_view row) {
+    std::array<std::string_view, 7> fields;
+    for (std::string_view& field : fields) {
+      const size_t comma = std::min(row.find(','), row.size());
+      field = row.substr(0, comma);
+      row.remove_prefix(std::min(comma + 1, row.size()));
+    }
+    ++rows_;
+    Last& last = last_[Number(fields[0])];
+    const uint64_t attempt = Number(fields[1]);
+    if (attempt < last.attempt) return;
+    last = {attempt, Number(fields[6])};
+  }
+
+  static uint64_t Number(std::string_view text) {
+    uint64_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+  }
+
+  uint64_t rows_ = 0;
+  std::map<uint64_t, Last> last_;
+};
+
+Status CheckOutput(const std::string& folder, const job::StoredResult& result, Findings* findings) {
+  if (result.published_path.empty()) return {};
+  const std::string path = HereOf(folder, result.published_path);
+  if (path.empty()) {
+    return Fail(Code::kInvalid, "the output was not below the pods' outputs",
+                result.published_path);
+  }
+  PJ_ASSIGN(const FileSum file, SumFile(path));
+  Expect(findings, "bytes of the output file, against the result", result.published_bytes,
+         file.bytes);
+  Expect(findings, "checksum of the output file, against the result", result.published_crc,
+         file.crc);
+  return {};
+}
+
+Status CheckReport(const std::string& folder, const job::StoredResult& result, Findings* findings) {
+  PJ_ASSIGN(const Json summary, ParseJson(result.summary_json, "result"));
+  PJ_ASSIGN(const std::string text,
+            ReadFile(report::ProcessedCsvPath(folder + "/logs"), kMostReport));
+  Attempts attempts;
+  attempts.Read(text);
+  const Json batches = summary.value("miniBatches", Json::object());
+  const uint64_t ended = NumberAt(batches, "succeeded") + NumberAt(batches, "failed");
+  Expect(findings, "mini-batches of processed_mini-batches.csv, against the result", ended,
+         attempts.mini_batches());
+  Expect(findings, "rows of processed_mini-batches.csv, against the result's retries",
+         ended + NumberAt(summary, "retries"), attempts.rows());
+  Expect(findings, "items succeeded in processed_mini-batches.csv, against the result",
+         NumberAt(summary.value("items", Json::object()), "succeeded"), attempts.items_succeeded());
+  return {};
+}
+
+}  // namespace
+
+Status SaveFetched(const std::string& folder, const FetchedJob& job) {
+  const std::string file = RecordFile(folder);
+  PJ_TRY(MakeDirs(std::filesystem::path(file).parent_path().string()));
+  const job::StoredResult& result = job.result;
+  return WriteFileAtomic(file, DumpJson({{"job", job.job},
+                                         {"namespace", job.ns},
+                                         {"logs", job.logs},
+                                         {"exitCode", result.exit_code},
+                                         {"summary", result.summary_json},
+                                         {"path", result.published_path},
+                                         {"bytes", result.published_bytes},
+                                         {"rows", result.published_rows},
+                                         {"crc", result.published_crc}}) +
+                                   "\n");
+}
+
+void DropFetched(const std::string& folder) {
+  std::error_code ignored;
+  std::filesystem::remove(RecordFile(folder), ignored);
+}
+
+Result<std::optional<FetchedJob>> LoadFetched(const std::string& folder) {
+  const std::string file = RecordFile(folder);
+  const Result<std::string> text = ReadFile(file, kMostBytes);
+  if (!text && text.error().code == Code::kNotFound) return std::optional<FetchedJob>();
+  if (!text) return std::unexpected(text.error());
+  PJ_ASSIGN(const Json saved, ParseJson(*text, file));
+  const auto text_of = [&saved](const char* key) {
+    const auto found = saved.find(key);
+    return found != saved.end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  if (!saved.is_object() || text_of("summary").empty()) {
+    return Fail(Code::kCorrupt, "not what `fetch` writes", file, "fetch the job again");
+  }
+  FetchedJob out{.job = text_of("job"), .ns = text_of("namespace")};
+  const auto logs = saved.find("logs");
+  out.logs = logs != saved.end() && logs->is_boolean() && logs->get<bool>();
+  out.result.exit_code = static_cast<int>(NumberAt(saved, "exitCode"));
+  out.result.summary_json = text_of("summary");
+  out.result.published_path = text_of("path");
+  out.result.published_bytes = NumberAt(saved, "bytes");
+  out.result.published_rows = NumberAt(saved, "rows");
+  out.result.published_crc = static_cast<uint32_t>(NumberAt(saved, "crc"));
+  return std::optional<FetchedJob>(std::move(out));
+}
+
+Findings VerifyFetched(const std::string& folder, const FetchedJob& job) {
+  Findings findings;
+  if (Status checked = CheckOutput(folder, job.result, &findings); !checked) {
+    findings.push_back(checked.error().ToString());
+  }
+  if (!job.logs) return findings;
+  if (Status checked = CheckReport(folder, job.result, &findings); !checked) {
+    findings.push_back(checked.error().ToString());
+  }
+  return findings;
+}
+
+}  // namespace pj::cli
