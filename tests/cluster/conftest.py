@@ -4,6 +4,7 @@ A machine that cannot hold a cluster skips these tests and says why; with PJ_REQ
 as CI has it, they fail instead.
 """
 
+import concurrent.futures
 import functools
 import itertools
 import os
@@ -24,6 +25,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
 CACHE /= "paralleljob"
 NUMBERS = itertools.count(1)
+UP = []  # the clusters of this run
 
 
 def pytest_addoption(parser):
@@ -46,6 +48,16 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
     items.sort(key=_turn)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """What fails may do so because a component is no longer there: its log tells why."""
+    report = yield
+    if report.failed:
+        for cluster in UP:
+            report.sections += cluster.ended()
+    return report
 
 
 def _turn(item):
@@ -81,6 +93,7 @@ def _session_cluster(found, kind, nodes):
     cluster.down()  # of a run that was killed
     try:
         cluster.up(nodes, dies_with_caller=True)
+        UP.append(cluster)
         yield cluster
     finally:
         if logs := os.environ.get("PJ_CLUSTER_LOGS"):
@@ -125,6 +138,13 @@ def space(plane, request):
     plane.apply(objects.unbound_claim(), namespace=name)
     yield name
     plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def aside():
+    """aside(function, …): what it returns, as a future, while others are tested."""
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        yield pool.submit
 
 
 @pytest.fixture(scope="session")
@@ -176,11 +196,11 @@ def installed_chart(cluster, builder, operator_image, worker_image):
 
 @pytest.fixture(scope="session")
 def user_image(cluster, builder):
-    """user_image("3.9", "pandas"): the name of an image with that Python (images.PYTHONS) and
-    those of Debian's Python packages; nodes have it."""
+    """user_image("3.11", "pandas"): the name of an image with that Python (images.PYTHONS) and
+    those packages, as they are here; nodes have it."""
     @functools.cache
-    def need(python, *modules):
-        identity, name = builder.build_user_image(python, *modules)
+    def need(python, *distributions):
+        identity, name = builder.build_user_image(python, *distributions)
         cluster.load_built(builder, identity, name)
         return name
 

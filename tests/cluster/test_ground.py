@@ -1,9 +1,11 @@
 """What every test on a cluster stands on: this one behaves as a Kubernetes does."""
 
+import json
 import signal
 import subprocess
 import sys
 
+import api_reader
 import enclosure
 import objects
 import pytest
@@ -125,6 +127,25 @@ def test_the_audit_log_holds_what_was_written(control_plane):
     assert written[0]["user"]["username"] == "admin"
 
 
+@pytest.mark.parametrize("words", [
+    ("configmaps", "-n", "kube-system"), ("configmap/kube-root-ca.crt", "--namespace=default"),
+    ("serviceaccount", "default"), ("configmaps,serviceaccounts", "--namespace", "default"),
+    ("pods", "--selector=a=b"), ("roles", "-n", "kube-system", "-l",
+                                 "kubernetes.io/bootstrapping=rbac-defaults"),
+    ("rolebindings", "-n", "kube-system", "--field-selector=metadata.name=system::leader")])
+def test_reading_without_kubectl_gives_the_same(control_plane, words):
+    assert api_reader.paths_of(words)
+    shown = json.loads(control_plane.kubectl("get", "--output=json", *words).stdout)
+    read = control_plane.get(*words)
+    assert read.get("items", read) == shown.get("items", shown)
+
+
+def test_reading_what_is_not_there(control_plane):
+    with pytest.raises(RuntimeError, match="404 .*nothing.* not found"):
+        control_plane.get("configmap", "nothing", "--namespace=kube-system")
+    assert api_reader.paths_of(("nodes",)) == api_reader.paths_of(("pods", "--watch")) == []
+
+
 def test_rules_of_a_resource_are_enforced(control_plane):
     control_plane.apply(objects.widget_definition())
     control_plane.kubectl("wait", "crd/widgets.test.paralleljob.dev",
@@ -158,10 +179,23 @@ def test_a_process_runs_until_its_last_thread_ends(control_plane):
     assert not home.running("half-gone")
 
 
+def test_what_ends_by_itself_is_told_with_its_log(control_plane):
+    home = control_plane.home
+    try:
+        home.start("short-lived", ["sh", "-c", "echo the reason; exit 3"])
+        with pytest.raises(RuntimeError, match="(?s)a wonder: short-lived ended; .*the reason"):
+            home.wait_for("a wonder", 20, lambda: False, "etcd", "short-lived")
+        ((title, log),) = control_plane.ended()
+        assert title.startswith("short-lived of ") and log.endswith("\nthe reason")
+    finally:
+        (home.folder / "short-lived.pid").unlink()
+    with pytest.raises(TimeoutError, match="(?s)a wonder: not within 0 s.*etcd.log ends with"):
+        home.wait_for("a wonder", 0, lambda: False, "etcd")
+
+
 def test_the_api_server_comes_back(control_plane):
     control_plane.kubectl("create", "configmap", "kept")
-    control_plane.stop_api_server(signal.SIGKILL)
-    gone = control_plane.kubectl("get", "configmap", "kept", check=False)
-    assert gone.returncode != 0 and "refused" in gone.stderr
-    control_plane.start_api_server()
+    with control_plane.without_api_server():
+        gone = control_plane.kubectl("get", "configmap", "kept", check=False)
+        assert gone.returncode != 0 and "refused" in gone.stderr
     assert control_plane.get("configmap", "kept")["metadata"]["name"] == "kept"
