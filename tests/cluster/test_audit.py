@@ -99,6 +99,12 @@ def test_it_begins(begun):
     """Others are tested while it runs."""
     job, *_ = begun
     job.wait_for("a mini-batch", lambda status: status.get("miniBatches", {}).get("succeeded"))
+    # What it is allowed is enough to tell of all of it on the volume, meanwhile.
+    logs = f"paralleljob/{job.name}-*/logs"
+    overview = enclosure.wait_until("an overview", 60, lambda: next(
+        job.space.folder.glob(f"{logs}/job_progress_overview.*.txt"), None))
+    assert f" of {COUNT} mini-batches done" in overview.read_text(encoding="utf-8")
+    assert list(job.space.folder.glob(f"{logs}/sys/job_report/processed_mini-batches.csv"))
 
 
 @pytest.fixture(scope="session")
