@@ -35,6 +35,11 @@ Result<Credentials::Now> Credentials::Get() {
   return now_;
 }
 
+bool Credentials::Renewed(const Now& as, const Result<HttpAnswer>& answer) {
+  if (!answer) return answer.error().code == Code::kForbidden && Distrusted(as.tls);
+  return answer->status == 401 && Refused(as.token);
+}
+
 bool Credentials::Refused(const std::string& token) {
   std::lock_guard lock(mutex_);
   if (token != now_.token) return true;  // another thread was faster

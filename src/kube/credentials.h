@@ -27,13 +27,13 @@ class Credentials {
   // more leaves what we have. A plugin runs when its credential ends within ten seconds, or was
   // refused.
   Result<Now> Get();
-  // The server answered 401 to this token: ask for another one at once. True if there is another.
-  bool Refused(const std::string& token);
-  // The server's certificate was not one to trust: perhaps there is a new authority. True if what
-  // the files hold now is another identity than `tls`.
-  bool Distrusted(const std::shared_ptr<const TlsIdentity>& tls);
+  // A call as `as` went like this: 401, or a server that was not one to trust (kForbidden). Files
+  // and plugins are asked again at once. True if the call may go better with what Get() gives now.
+  bool Renewed(const Now& as, const Result<HttpAnswer>& answer);
 
  private:
+  bool Refused(const std::string& token);
+  bool Distrusted(const std::shared_ptr<const TlsIdentity>& tls);
   Status Refresh();
   Status ReadFiles();
   Status AskPlugin();

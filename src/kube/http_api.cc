@@ -158,12 +158,7 @@ Result<Response> HttpApiImpl::GetRaw(const RawRequest& request, const RawReceive
 Result<HttpAnswer> HttpApiImpl::Send(HttpCall call) {
   PJ_ASSIGN(Credentials::Now as, backend_->credentials.Get());
   auto answer = SendAs(call, as);
-  if (!answer && answer.error().code == Code::kForbidden &&
-      backend_->credentials.Distrusted(as.tls)) {
-    PJ_ASSIGN(as, backend_->credentials.Get());
-    answer = SendAs(call, as);  // nothing was sent yet
-  }
-  if (!answer || answer->status != 401 || !backend_->credentials.Refused(as.token)) return answer;
+  if (!backend_->credentials.Renewed(as, answer)) return answer;
   PJ_ASSIGN(as, backend_->credentials.Get());
   return SendAs(std::move(call), as);
 }

@@ -85,11 +85,11 @@ void HttpWatch::Run() {
   changed_.notify_all();
 }
 
-// A token may have been replaced a moment ago.
+// A token may have been replaced a moment ago, and so may an authority.
 Result<HttpAnswer> HttpWatch::Call() {
   PJ_ASSIGN(Credentials::Now as, backend_->credentials.Get());
   auto answer = CallOnce(as);
-  if (!answer || answer->status != 401 || !backend_->credentials.Refused(as.token)) return answer;
+  if (!backend_->credentials.Renewed(as, answer)) return answer;
   PJ_ASSIGN(as, backend_->credentials.Get());
   return CallOnce(as);
 }

@@ -104,6 +104,18 @@ def test_they_begin(begun, whole_life):
     job.wait_for("an operator's word", lambda status: status.get("state"))
 
 
+@pytest.mark.turn(4)
+def test_the_volume_tells_of_it_while_it_runs(begun):
+    """What the pods are allowed is enough to tell of all of it."""
+    job, *_ = begun
+    job.wait_for("a mini-batch", lambda status: status.get("miniBatches", {}).get("succeeded"))
+    logs = f"paralleljob/{job.name}-*/logs"
+    overview = enclosure.wait_until("an overview", 60, lambda: next(
+        job.space.folder.glob(f"{logs}/job_progress_overview.*.txt"), None))
+    assert f" of {COUNT} mini-batches done" in overview.read_text(encoding="utf-8")
+    assert list(job.space.folder.glob(f"{logs}/sys/job_report/processed_mini-batches.csv"))
+
+
 @pytest.fixture(scope="session")
 def counted(begun):
     job, manifest, log, role = begun

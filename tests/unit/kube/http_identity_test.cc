@@ -201,6 +201,20 @@ TEST_F(Identity, ANewAuthorityIsReadWhenTheServerIsNotTrusted) {
       << refused.error().ToString();
   Write("ca", next.certificate_pem);
   EXPECT_EQ(Must(**api, CreateOf(MakeMap("a"))).code, 200);
+  // A watch has a connection of its own, and may be the first to meet the next authority.
+  const TestCertificate last = MakeCertificate("last", "", nullptr, true);
+  TlsServer moved(MakeCertificate("server", "IP:127.0.0.1", &last), [](TlsPeer& peer) {
+    if (peer.Read() && peer.Begin()) peer.End();
+  });
+  config.server = moved.url();
+  api = HttpApi::Open(config, {.clock = &clock});
+  ASSERT_TRUE(api.has_value());
+  Write("ca", last.certificate_pem);
+  const auto watch = (*api)->OpenWatch({.type = ConfigMaps(), .ns = "ns"});
+  ASSERT_TRUE(watch.has_value());
+  const auto event = (*watch)->Next(Millis(30'000));
+  EXPECT_FALSE(event.has_value()) << event->object;
+  EXPECT_TRUE((*watch)->Ended());
 }
 
 TEST_F(Identity, AnExpiredCertificateIsToldWithItsDateAndFile) {

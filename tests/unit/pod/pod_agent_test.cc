@@ -361,8 +361,10 @@ TEST(PodAgent, TheOverviewOfAllPodsGrowsWhileTheyWork) {
     return text.find("Running: 1 of 2 mini-batches done") != std::string::npos &&
            text.find(": 1 mini-batches (1 failed)") != std::string::npos;
   });
-  EXPECT_THAT(ReadFile(world.dir() + "/work/logs/user/error.txt").value_or(""),
-              HasSubstr("bad row"));
+  world.WaitUntil("the errors", [&] {
+    const std::string text = ReadFile(world.dir() + "/work/logs/user/error.txt").value_or("");
+    return text.find("bad row") != std::string::npos;
+  });
   EXPECT_FALSE(world.Outcome());
   OpenGate(world);
   EXPECT_EQ(world.Join(0), 0);
