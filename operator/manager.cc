@@ -136,11 +136,13 @@ class Manager {
       return;
     }
     const Error& error = next.error();
+    const std::string uid = reconciler_.UidOf(ParseKey(key));
+    const log::JobScope scope(key, uid);
     // Somebody else was quicker: the next turn sees it. No news for people.
     if (error.code == Code::kConflict || error.code == Code::kNotFound) {
-      PJ_DEBUG("job={} {}", key, error.ToString());
+      PJ_DEBUG("{}", error.ToString());
     } else {
-      PJ_WARN("job={} {}", key, error.ToString());
+      PJ_WARN("{}", error.ToString());
     }
     queue_.AddRateLimited(key);
   }

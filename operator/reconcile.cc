@@ -62,20 +62,23 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
   Result<Nanos> next = TakeTurn(key, &writer);
   if (next || next.error().code != Code::kUnavailable || !writer.retry_after()) return next;
   const Seconds wait = std::clamp(*writer.retry_after(), Seconds(1), kLongestWait);
-  PJ_WARN("job={} {}; again in {} s, as the server asks", key.ToString(), next.error().ToString(),
-          wait.count());
+  const std::string name = key.ToString();
+  const std::string uid = UidOf(key);
+  const log::JobScope scope(name, uid);
+  PJ_WARN("{}; again in {} s, as the server asks", next.error().ToString(), wait.count());
   return wait;
 }
 
 Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer) {
   PJ_ASSIGN(const std::optional<JobWorld> world, options_.reader->Read(key));
+  const std::string name = key.ToString();
+  const std::string uid = world ? world->job.meta.uid : UidOf(key);
+  const log::JobScope scope(name, uid);
   PJ_ASSIGN(const Nanos leftovers, SeeToLeftovers(key, world, writer));
   if (!world || world->job.deleting || ManagedByOthers(world->job)) {
     Forget(key);  // the children of a deleted job go with their owner
     return leftovers;
   }
-  const std::string name = key.ToString();
-  const log::JobScope scope(name, world->job.meta.uid);
   Memory& memory = Remember(world->job);
   Turn turn{.world = *world,
             .memory = memory.job,
@@ -121,6 +124,12 @@ Reconciler::Memory& Reconciler::Remember(const ParallelJobView& job) {
     memory.job.uid = job.meta.uid;
   }
   return memory;
+}
+
+std::string Reconciler::UidOf(const JobKey& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = memory_.find(key);
+  return found == memory_.end() ? "" : found->second.job.uid;
 }
 
 void Reconciler::Forget(const JobKey& key) {

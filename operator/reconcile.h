@@ -38,6 +38,9 @@ class Reconciler {
   // means: again, after a back-off. A server that is too busy and says until when is no error.
   Result<Nanos> Reconcile(const JobKey& key);
 
+  // Of the job of that name as a turn last saw it; empty when it is not known, or gone.
+  std::string UidOf(const JobKey& key) const;
+
   // How each known job stands, by key.
   std::map<JobKey, JobStanding> Standing() const;
 
