@@ -43,7 +43,7 @@ def load_images(cluster, builder):
         identity = builder.build(REPOSITORY, name, (f"--target={target}",))
         cluster.load_built(builder, identity, name)
     say(f"   a user's image: Python {USER_PYTHON} with what the scripts import")
-    identity, name = builder.build_user_image(USER_PYTHON, *pod_jobs.MODULES)
+    identity, name = builder.build_user_image(USER_PYTHON, *pod_jobs.DISTRIBUTIONS)
     cluster.load_built(builder, identity, name)
     return name
 

@@ -4,6 +4,7 @@ A machine that cannot hold a cluster skips these tests and says why; with PJ_REQ
 as CI has it, they fail instead.
 """
 
+import concurrent.futures
 import functools
 import itertools
 import os
@@ -128,6 +129,13 @@ def space(plane, request):
 
 
 @pytest.fixture(scope="session")
+def aside():
+    """aside(function, …): what it returns, as a future, while others are tested."""
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        yield pool.submit
+
+
+@pytest.fixture(scope="session")
 def builder(able):
     """Builds images from Dockerfiles."""
     ccache = pathlib.Path(os.environ.get("CCACHE_DIR") or CACHE / "ccache")
@@ -176,11 +184,11 @@ def installed_chart(cluster, builder, operator_image, worker_image):
 
 @pytest.fixture(scope="session")
 def user_image(cluster, builder):
-    """user_image("3.9", "pandas"): the name of an image with that Python (images.PYTHONS) and
-    those of Debian's Python packages; nodes have it."""
+    """user_image("3.11", "pandas"): the name of an image with that Python (images.PYTHONS) and
+    those packages, as they are here; nodes have it."""
     @functools.cache
-    def need(python, *modules):
-        identity, name = builder.build_user_image(python, *modules)
+    def need(python, *distributions):
+        identity, name = builder.build_user_image(python, *distributions)
         cluster.load_built(builder, identity, name)
         return name
 

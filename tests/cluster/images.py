@@ -13,6 +13,8 @@ import subprocess
 import tarfile
 import tempfile
 
+import python_packages
+
 OCI = "application/vnd.oci.image"
 DEBIAN = {"bullseye": "11", "bookworm": "12", "trixie": "13"}
 MIRROR = "http://deb.debian.org/debian"
@@ -22,9 +24,10 @@ MAX_LAYERS = 60
 # What a user's image needs: a Python (python3-minimal lacks json and mmap), nothing of ours.
 USER_IMAGE = """FROM docker.io/library/debian:{number}-slim
 RUN apt-get update -q \\
- && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends {packages} \\
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3 \\
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 """
+WITH_PACKAGES = "COPY . /usr/local/lib/python{python}/dist-packages/\n"
 PYTHONS = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie"}
 
 
@@ -97,7 +100,9 @@ class Builder:
     """Builds Dockerfiles with buildah, on bases made with debootstrap. Needs root.
 
     Bases and layers are kept in `cache`, and the compiler's results in `ccache`: building the same
-    again takes seconds. One use at a time on a machine: the others wait.
+    again takes seconds. Of one folder, or one user's image, there is one build at a time on a
+    machine: whoever comes second finds its layers. Others go on beside it: the store has locks of
+    its own, and layers are only thrown away while nobody uses it.
     """
 
     def __init__(self, cache: pathlib.Path, ccache: pathlib.Path):
@@ -109,12 +114,8 @@ class Builder:
 
         The base `docker.io/library/debian:N-slim` of `suite` is there; nothing is pulled.
         """
-        with self._alone():
-            self._need_base(suite)
-            self._forget_old_layers()
-            done = self._buildah("build", "--pull=never", "--layers", "--tag", name, *options,
-                                 context)
-        return done.stdout.split()[-1]
+        with self._lock(f"build-{_digest(str(context))}"):
+            return self._build(context, name, options, suite)
 
     def save(self, identity: str, name: str, archive: pathlib.Path) -> None:
         """Writes an image as a docker archive under a name."""
@@ -130,22 +131,36 @@ class Builder:
         found = json.loads(self._buildah("inspect", "--type", "image", name).stdout)
         return [*found["OCIv1"]["rootfs"]["diff_ids"], found["FromImageID"]]
 
-    def build_user_image(self, python: str, *modules: str) -> tuple:
+    def build_user_image(self, python: str, *distributions: str) -> tuple:
         """The id and the name of an image with one of PYTHONS.
 
-        `modules`: what Debian packages as python3-NAME, "pandas" for one.
+        `distributions`: of those that this process could import, "pandas" for one, with all that
+        they need; the same files, so that both compute the same bytes.
         """
         suite = PYTHONS[python]
-        name = f"localhost/user-python:{'-'.join([python, *modules])}"
-        packages = " ".join(["python3", *(f"python3-{module}" for module in modules)])
-        with tempfile.TemporaryDirectory() as context:
-            (pathlib.Path(context) / "Dockerfile").write_text(
-                USER_IMAGE.format(number=DEBIAN[suite], packages=packages))
-            return self.build(pathlib.Path(context), name, suite=suite), name
+        name = f"localhost/user-python:{'-'.join([python, *distributions])}"
+        with self._lock(f"build-{_digest(name)}"), \
+                tempfile.TemporaryDirectory(dir=self.cache) as folder:
+            file, context = pathlib.Path(folder) / "Dockerfile", pathlib.Path(folder) / "packages"
+            text = USER_IMAGE.format(number=DEBIAN[suite])
+            context.mkdir()
+            if distributions:
+                text += WITH_PACKAGES.format(python=python)
+                python_packages.copy(distributions, python, context)
+            file.write_text(text)
+            return self._build(context, name, (f"--file={file}",), suite), name
+
+    def _build(self, context: pathlib.Path, name: str, options: tuple, suite: str) -> str:
+        self._forget_old_layers()
+        with self._in_use():
+            self._need_base(suite)
+            done = self._buildah("build", "--pull=never", "--layers", "--tag", name, *options,
+                                 context)
+        return done.stdout.split()[-1]
 
     def run(self, name: str, *argv) -> str:
         """What a program of an image prints, started by root; no cluster is needed."""
-        with self._alone():
+        with self._in_use():
             container = self._buildah("from", "--pull-never", name).stdout.strip()
             try:
                 # Not `buildah run`: on a busy machine it sometimes loses what the program prints.
@@ -155,9 +170,13 @@ class Builder:
                 self._buildah("rm", container)
 
     def _need_base(self, suite: str) -> None:
+        with self._lock(f"base-{suite}"):
+            self._make_base_if_missing(suite)
+
+    def _make_base_if_missing(self, suite: str) -> None:
         name = f"docker.io/library/debian:{DEBIAN[suite]}-slim"
         sources = _sources(suite)
-        recipe = _digest(inspect.getsource(Builder._make_base) + sources)
+        recipe = _digest(MAKING_A_BASE + sources)
         found = self._buildah("inspect", "--type", "image", "--format",
                               f'{{{{index .OCIv1.Config.Labels "{RECIPE}"}}}}', name, check=False)
         if found.returncode == 0 and found.stdout.strip() == recipe:
@@ -189,8 +208,13 @@ class Builder:
     def _forget_old_layers(self) -> None:
         """Layers of older trees; what they hold is made again from the compiler's cache."""
         dangling = self._buildah("images", "--quiet", "--filter", "dangling=true", check=False)
-        if len(dangling.stdout.split()) > MAX_LAYERS:
-            self._buildah("rmi", "--prune")
+        if len(dangling.stdout.split()) <= MAX_LAYERS:
+            return
+        try:
+            with self._flock("in-use", fcntl.LOCK_EX | fcntl.LOCK_NB):
+                self._buildah("rmi", "--prune")
+        except BlockingIOError:
+            return  # somebody may be about to use one of them; another build comes
 
     def _buildah(self, command: str, *arguments, check: bool = True):
         temporary = self.cache / "tmp"
@@ -204,11 +228,27 @@ class Builder:
                 command, *arguments]
         return _run(argv, environment, check)
 
-    def _alone(self):
-        self.cache.mkdir(parents=True, exist_ok=True)
-        lock = open(self.cache / "lock", "w", encoding="utf-8")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    def _lock(self, what: str):
+        """Held by one process of this machine at a time, until its end or that of a with block."""
+        return self._flock(what, fcntl.LOCK_EX)
+
+    def _in_use(self):
+        """Keeps all layers: held by any number of processes."""
+        return self._flock("in-use", fcntl.LOCK_SH)
+
+    def _flock(self, what: str, kind: int):
+        folder = self.cache / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / what, "w", encoding="utf-8")
+        try:
+            fcntl.flock(lock, kind)
+        except OSError:
+            lock.close()
+            raise
         return lock
+
+
+MAKING_A_BASE = inspect.getsource(Builder._make_base)  # now: the file may change while this runs
 
 
 def contents(archive: pathlib.Path) -> dict:

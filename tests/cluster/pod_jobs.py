@@ -13,8 +13,9 @@ import objects
 LABEL = "paralleljob.dev/job"
 # Example → the input that its data goes to; another input lies beside the manifest.
 INPUTS = {"hello": "names", "iris": "flowers", "sales": "sales", "digits": "images"}
-# What their scripts import, as Debian names it.
-MODULES = ("pandas", "sklearn", "pil")
+# What their scripts import, by the names of pip.
+DISTRIBUTIONS = ("pandas", "scikit-learn", "pillow")
+CHILDREN = "configmaps,jobs,pods,leases,serviceaccounts,roles,rolebindings"
 ENDED = ("Complete", "Failed", "Stalled")
 DEADLINE = 180
 

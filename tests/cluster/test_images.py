@@ -1,9 +1,11 @@
 """Images without any registry: a Dockerfile's, the product's own, and users'."""
 
 import ast
+import concurrent.futures
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 import re
 import sys
@@ -43,6 +45,27 @@ def test_a_dockerfile_runs_as_a_pod(cluster, namespace, builder, tmp_path):
                     "--timeout=60s")
     logs = cluster.kubectl("logs", "-n", namespace, "--selector=job-name=greet").stdout
     assert logs == f"hello from debian 12\ndata\n{objects.UID}\n" * 2
+
+
+def test_an_image_does_not_wait_for_the_build_of_another(builder, aside, tmp_path):
+    slow, quick, gate = (tmp_path / name for name in ("slow", "quick", "gate"))
+    for folder in (slow, quick, gate):
+        folder.mkdir()
+    os.mkfifo(gate / "fifo")
+    # No layer of an earlier run is like it.
+    base = "FROM docker.io/library/debian:12-slim\n"
+    (slow / "Dockerfile").write_text(f"{base}RUN read word </gate/fifo; echo $word {slow} >/word\n")
+    (quick / "Dockerfile").write_text(f"{base}RUN echo quick >/word\n")
+    going = aside(builder.build, slow, "localhost/slow:1", ("--volume", f"{gate}:/gate"))
+    opening = aside((gate / "fifo").open, "w", encoding="utf-8")  # until somebody reads
+    done, _ = concurrent.futures.wait((going, opening), 120, concurrent.futures.FIRST_COMPLETED)
+    assert opening in done, going.result()
+    with opening.result() as fifo:
+        built = builder.build(quick, "localhost/quick:1")
+        assert builder.run(built, "cat", "/word") == "quick\n"
+        assert not going.done()
+        fifo.write("slow\n")
+    assert builder.run(going.result(), "cat", "/word") == f"slow {slow}\n"
 
 
 # --- Our images ----------------------------------------------------------------------------------
@@ -171,14 +194,25 @@ def needed_modules():
     return sorted(name for name in found if name.partition(".")[0] not in own)
 
 
-@pytest.mark.parametrize("python", list(images.PYTHONS))
-def test_a_users_image_has_what_the_slots_need(cluster, namespace, user_image, python):
+@pytest.fixture(scope="module")
+def needs(cluster, user_image):
+    """The namespace of a Job for each Python, side by side."""
+    name = "needs"
     script = (f"import sys, {', '.join(needed_modules())}; "
               "print(json.dumps(list(sys.version_info[:2])))")
-    spec = objects.pod_spec(user_image(python), "", container_fields={
-        "command": ["python3", "-c", script]})
-    cluster.apply(objects.indexed_job("needs", 1, spec), namespace=namespace)
-    cluster.kubectl("wait", "-n", namespace, "job/needs", "--for=condition=Complete",
+    jobs = [objects.indexed_job(f"needs-{number}", 1, objects.pod_spec(
+        user_image(python), "", container_fields={"command": ["python3", "-c", script]}))
+            for number, python in enumerate(images.PYTHONS)]
+    cluster.apply(objects.namespace(name))
+    cluster.apply(*jobs, namespace=name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.mark.parametrize("number, python", list(enumerate(images.PYTHONS)))
+def test_a_users_image_has_what_the_slots_need(cluster, needs, number, python):
+    job = f"needs-{number}"
+    cluster.kubectl("wait", "-n", needs, f"job/{job}", "--for=condition=Complete",
                     "--timeout=60s")
-    logs = cluster.kubectl("logs", "-n", namespace, "--selector=job-name=needs").stdout
+    logs = cluster.kubectl("logs", "-n", needs, f"--selector=job-name={job}").stdout
     assert json.loads(logs) == [int(part) for part in python.split(".")]

@@ -21,7 +21,7 @@ CASES = [("hello", "job.yaml"), ("iris", "job.yaml"), ("iris", "pipeline.yml"),
 BESIDE = [case for case in CASES if case not in cluster_demo.EXAMPLE_FILES.items()]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data(tmp_path_factory):
     """The folder with a folder of data for each example."""
     folder = tmp_path_factory.mktemp("made")
@@ -45,9 +45,9 @@ class Demo:
         return self.printed
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def demo(cluster, installed_chart, user_image, data, tmp_path_factory):
-    user_image(cluster_demo.USER_PYTHON, *pod_jobs.MODULES)
+    user_image(cluster_demo.USER_PYTHON, *pod_jobs.DISTRIBUTIONS)
     output = tmp_path_factory.mktemp("demo") / "output"
     process = subprocess.Popen(
         [sys.executable, cluster_demo.__file__, "--cache", cluster.programs.cache, "--name",
@@ -61,11 +61,11 @@ def demo(cluster, installed_chart, user_image, data, tmp_path_factory):
                     "--wait=false", check=False)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def beside(cluster, demo, data, user_image, tmp_path_factory):
     """(example, file) → its job and manifest, for what the demonstration leaves out."""
     space = pod_jobs.Space(cluster, "examples", tmp_path_factory.mktemp("volume") / "data")
-    image = user_image(cluster_demo.USER_PYTHON, *pod_jobs.MODULES)
+    image = user_image(cluster_demo.USER_PYTHON, *pod_jobs.DISTRIBUTIONS)
     applied = {}
     for name, file in BESIDE:
         cluster_demo.add_data(space, name, data / name)
@@ -76,11 +76,21 @@ def beside(cluster, demo, data, user_image, tmp_path_factory):
     space.end()
 
 
+@pytest.mark.turn(2)
+def test_they_begin(demo, beside):
+    """Others are tested while they run."""
+    assert demo.process.poll() is None
+    for job, _ in beside.values():
+        job.wait_for("an operator's word", lambda status: status.get("state"))
+
+
 def run_here(file, name, folder, output):
     """The same on this machine; its summary."""
+    # What a person set for numerical libraries, their kernels for one, does not reach pods.
+    alike = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
     done = subprocess.run([os.environ["PARALLELJOB"], "run", "-f", file, "--input",
                            f"{pod_jobs.INPUTS[name]}={folder}", "--output", output, "-o", "json"],
-                          capture_output=True, text=True, check=False)
+                          capture_output=True, text=True, check=False, env=alike)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -91,17 +101,6 @@ def bytes_below(path):
         return {"": path.read_bytes()}
     return {str(file.relative_to(path)): file.read_bytes()
             for file in sorted(path.rglob("*")) if file.is_file()}
-
-
-def check_models(there, expected):
-    """Two trees of JSON files: the same names and words, numbers nearly the same."""
-    assert list(there) == list(expected)
-    for file, content in expected.items():
-        model, other = json.loads(content), json.loads(there[file])
-        assert list(model) == list(other)
-        for key, value in model.items():
-            number = not isinstance(value, str)
-            assert other[key] == (pytest.approx(value, rel=1e-6) if number else value), key
 
 
 def result_of(cluster, demo, beside, case):
@@ -128,10 +127,7 @@ def test_same_bytes_as_on_one_machine(cluster, demo, beside, data, tmp_path, nam
     (local,) = map(pathlib.Path, here["outputs"].values())
     expected = bytes_below(local)
     assert expected
-    if name == "sales":  # another build of numpy adds up in another order: the last digits differ
-        check_models(bytes_below(there), expected)
-    else:
-        assert bytes_below(there) == expected
+    assert bytes_below(there) == expected
 
 
 def test_the_demonstration_shows_progress_and_where_the_results_are(cluster, demo):

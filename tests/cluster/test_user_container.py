@@ -97,12 +97,13 @@ def name_of(python):
 
 
 @pytest.fixture(scope="session")
-def applied(cluster, space, shared, user_image):
-    """All jobs of this file, side by side."""
-    given = {python: user_image(python, "pandas") for python in images.PYTHONS}
+def applied(cluster, space, shared, user_image, aside):
+    """All jobs of this file, side by side; the future of what befell one of them."""
+    given = {python: user_image(python) for python in images.PYTHONS}
     apply(cluster, "killed", given["3.11"], stays=True, instances=1)
     for python, image in given.items():
         apply(cluster, name_of(python), image)
+    return aside(lose_a_user_container, cluster, shared)
 
 
 def pod_of(cluster, name):
@@ -120,6 +121,7 @@ def pod_of(cluster, name):
 @pytest.mark.turn(2)
 def test_they_begin(cluster, applied):
     """Others are tested while they run."""
+    assert not applied.done()
     pod_of(cluster, "killed")
 
 
@@ -152,12 +154,17 @@ def kill_first_process(pod, container):
     raise AssertionError(f"{container} has no first process")
 
 
-def test_a_user_container_that_dies_charges_nobody(cluster, applied, shared):
+def lose_a_user_container(cluster, shared):
+    """How often the containers of the pod were started again, at the end of the job."""
     pod = pod_of(cluster, "killed")["metadata"]["name"]
     enclosure.wait_until("a mini-batch that stays", 60,
                          (shared / "killed" / "running").exists)
     kill_first_process(cluster.get("pod", pod, "-n", NAMESPACE), "user")
     wait_for(cluster, "killed")
+    return restarts(cluster.get("pod", pod, "-n", NAMESPACE))
+
+
+def test_a_user_container_that_dies_charges_nobody(applied, shared):
+    counted = applied.result()
     assert rows(shared, "killed") == expected("3.11")
-    counted = restarts(cluster.get("pod", pod, "-n", NAMESPACE))
     assert counted["user"] == 1 and counted["agent"] == 0

@@ -44,14 +44,28 @@ def pod_that_looks(installer, image):
     return spec
 
 
+@pytest.fixture(scope="module")
+def looks(cluster, installer, user_image):
+    """The namespace of a Job for each Python, side by side."""
+    name = "looks"
+    jobs = [objects.indexed_job(name_of(python), 1, pod_that_looks(installer, user_image(python)))
+            for python in images.PYTHONS]
+    cluster.apply(objects.namespace(name))
+    cluster.apply(*jobs, namespace=name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def name_of(python):
+    return f"look-{python.replace('.', '-')}"
+
+
 @pytest.mark.parametrize("python", list(images.PYTHONS))
-def test_what_it_installs_starts_in_users_images(cluster, namespace, installer, user_image,
-                                                 python):
-    spec = pod_that_looks(installer, user_image(python, "pandas"))
-    cluster.apply(objects.indexed_job("look", 1, spec), namespace=namespace)
-    cluster.kubectl("wait", "-n", namespace, "job/look", "--for=condition=Complete",
+def test_what_it_installs_starts_in_users_images(cluster, looks, python):
+    job = name_of(python)
+    cluster.kubectl("wait", "-n", looks, f"job/{job}", "--for=condition=Complete",
                     "--timeout=60s")
-    seen = json.loads(cluster.kubectl("logs", "-n", namespace, "--selector=job-name=look",
+    seen = json.loads(cluster.kubectl("logs", "-n", looks, f"--selector=job-name={job}",
                                       "--container=main").stdout)
     assert seen["python"] == [int(part) for part in python.split(".")]
     # The module is made for the Python of the image's base; others speak in pure Python.
