@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import api_reader
 import certificates
 import control_plane
 import enclosure
@@ -37,7 +38,7 @@ class Cluster:
     """All that is known of it lies in `folder`: any process of this machine may use it.
 
     kubectl and other clients run in its network, with the files of this machine. Not for use by
-    several threads, except run() and kubectl().
+    several threads, except run(), kubectl() and get().
     """
 
     def __init__(self, folder: pathlib.Path, found: programs.Programs):
@@ -46,6 +47,7 @@ class Cluster:
         self.plane = control_plane.ControlPlane(self.home, found,
                                                 certificates.Authority(folder / "pki"))
         self.kubeconfig = folder / "admin.kubeconfig"
+        self._reader = None
         self.audit_log = folder / control_plane.AUDIT_LOG
         # Not the folder's name: control groups are the machine's.
         self.group = "/paralleljob-" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
@@ -176,7 +178,11 @@ class Cluster:
                             check=check)
 
     def get(self, *arguments) -> dict:
-        """`kubectl get` of one thing or a list."""
+        """`kubectl get` of one thing or a list; what api_reader knows needs no kubectl."""
+        if paths := api_reader.paths_of(arguments):
+            if self._reader is None or self._reader.first != self.home.pid:
+                self._reader = api_reader.Reader(self.home.pid, self.kubeconfig)
+            return self._reader.get(paths)
         return json.loads(self.kubectl("get", "--output=json", *arguments).stdout)
 
     def load(self, archive: pathlib.Path, nodes: list = ()) -> None:

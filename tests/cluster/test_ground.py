@@ -1,9 +1,11 @@
 """What every test on a cluster stands on: this one behaves as a Kubernetes does."""
 
+import json
 import signal
 import subprocess
 import sys
 
+import api_reader
 import enclosure
 import objects
 import pytest
@@ -123,6 +125,25 @@ def test_the_audit_log_holds_what_was_written(control_plane):
     assert [event["responseStatus"]["code"] for event in written] == [201]
     assert written[0]["requestObject"]["data"] == {"key": "value"}
     assert written[0]["user"]["username"] == "admin"
+
+
+@pytest.mark.parametrize("words", [
+    ("configmaps", "-n", "kube-system"), ("configmap/kube-root-ca.crt", "--namespace=default"),
+    ("serviceaccount", "default"), ("configmaps,serviceaccounts", "--namespace", "default"),
+    ("pods", "--selector=a=b"), ("roles", "-n", "kube-system", "-l",
+                                 "kubernetes.io/bootstrapping=rbac-defaults"),
+    ("rolebindings", "-n", "kube-system", "--field-selector=metadata.name=system::leader")])
+def test_reading_without_kubectl_gives_the_same(control_plane, words):
+    assert api_reader.paths_of(words)
+    shown = json.loads(control_plane.kubectl("get", "--output=json", *words).stdout)
+    read = control_plane.get(*words)
+    assert read.get("items", read) == shown.get("items", shown)
+
+
+def test_reading_what_is_not_there(control_plane):
+    with pytest.raises(RuntimeError, match="404 .*nothing.* not found"):
+        control_plane.get("configmap", "nothing", "--namespace=kube-system")
+    assert api_reader.paths_of(("nodes",)) == api_reader.paths_of(("pods", "--watch")) == []
 
 
 def test_rules_of_a_resource_are_enforced(control_plane):
