@@ -25,6 +25,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
 CACHE /= "paralleljob"
 NUMBERS = itertools.count(1)
+UP = []  # the clusters of this run
 
 
 def pytest_addoption(parser):
@@ -47,6 +48,16 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
     items.sort(key=_turn)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """What fails may do so because a component is no longer there: its log tells why."""
+    report = yield
+    if report.failed:
+        for cluster in UP:
+            report.sections += cluster.ended()
+    return report
 
 
 def _turn(item):
@@ -82,6 +93,7 @@ def _session_cluster(found, kind, nodes):
     cluster.down()  # of a run that was killed
     try:
         cluster.up(nodes, dies_with_caller=True)
+        UP.append(cluster)
         yield cluster
     finally:
         if logs := os.environ.get("PJ_CLUSTER_LOGS"):

@@ -145,6 +145,20 @@ class Enclosure:
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return "\n".join([f"{log} ends with:", *lines[-20:]])
 
+    def wait_for(self, what: str, seconds: float, condition, *names: str) -> None:
+        """wait_until, for something that the processes of those names shall do: an error shows the
+        end of their logs, and none is waited for that has ended."""
+        def probe():
+            for name in names:
+                if not self.running(name):
+                    raise RuntimeError(f"{what}: {name} ended; {self.log_end(name)}")
+            return condition()
+
+        try:
+            wait_until(what, seconds, probe)
+        except TimeoutError as error:
+            raise TimeoutError("\n".join([str(error), *map(self.log_end, names)])) from None
+
     def send(self, name: str, number: int) -> None:
         if not self.running(name):
             raise RuntimeError(f"{name} is not running; {self.log_end(name)}")

@@ -73,6 +73,11 @@ class Cluster:
         with self._locked():
             self._clear()
 
+    def ended(self) -> list:
+        """A title and the end of its log for each process that ended by itself."""
+        return [(f"{name} of {self.folder.name} has ended", self.home.log_end(name))
+                for name in self.home.names() if not self.home.running(name)]
+
     def nodes(self) -> list:
         """Those that were started."""
         numbers = sorted(int(path.name[5:]) for path in self.folder.glob("node-[0-9]"))
@@ -93,8 +98,9 @@ class Cluster:
         self.wait_for_api_server()
         self.plane.start_controllers(with_scheduler=nodes > 0)
         self._start_nodes(range(1, nodes + 1))
-        enclosure.wait_until("the default service account", 60, lambda: self.kubectl(
-            "get", "serviceaccount", "default", check=False).returncode == 0)
+        self.home.wait_for("the default service account", 60, lambda: self.kubectl(
+            "get", "serviceaccount", "default", check=False).returncode == 0,
+            "etcd", "apiserver", "controller-manager")
         (self.folder / "up").touch()
 
     def _add_nodes(self, nodes: int) -> None:
@@ -108,7 +114,7 @@ class Cluster:
             one.prepare()
             one.start_containerd()
         for one in added:
-            enclosure.wait_until(f"containerd of {one.name}", 30, one.containerd_ready)
+            one.wait_for_containerd()
         if added:
             self.load(self._pause_image(), added)
 
@@ -117,9 +123,12 @@ class Cluster:
         for number in numbers:
             self.node(number).start_kubelet()
         if names:
-            enclosure.wait_until("registered nodes", 60, lambda: self.kubectl(
-                "get", *names, check=False).returncode == 0)
-            self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *names)
+            kubelets = [f"kubelet-{number}" for number in numbers]
+            self.home.wait_for("registered nodes", 60, lambda: self.kubectl(
+                "get", *names, check=False).returncode == 0, *kubelets)
+            self.home.wait_for("ready nodes", 60, lambda: self.kubectl(
+                "wait", "--for=condition=Ready", "--timeout=2s", *names,
+                check=False).returncode == 0, *kubelets)
 
     def _pause_image(self) -> pathlib.Path:
         archive = self.folder / "pause.tar"
@@ -206,14 +215,11 @@ class Cluster:
     # --- The API server --------------------------------------------------------------------------
 
     def wait_for_api_server(self, seconds: float = 60) -> None:
-        def ready() -> bool:
-            if not self.home.running("apiserver"):
-                raise RuntimeError(f"the API server ended; {self.home.log_end('apiserver')}")
-            return self.kubectl("get", "--raw=/readyz", check=False).returncode == 0
-
-        enclosure.wait_until("a ready API server", seconds, ready)
+        self.home.wait_for("a ready API server", seconds, lambda: self.kubectl(
+            "get", "--raw=/readyz", check=False).returncode == 0, "etcd", "apiserver")
 
     def stop_api_server(self, number: int = signal.SIGTERM) -> None:
+        """SIGTERM lets it wait for the end of watches, a minute."""
         self.home.stop("apiserver", number, 90)
 
     def start_api_server(self, *flags: str) -> None:
@@ -221,15 +227,24 @@ class Cluster:
         self.plane.start_api_server(*flags)
         self.wait_for_api_server()
 
+    @contextlib.contextmanager
+    def without_api_server(self):
+        """It is killed; whatever happens meanwhile, the next test finds it at work again."""
+        try:
+            self.stop_api_server(signal.SIGKILL)
+            yield
+        finally:
+            if not self.home.running("apiserver"):
+                self.start_api_server()
+
     def forget_history(self) -> None:
         """Versions before now are gone, for watches and for pages: etcd is compacted, and the API
         server starts with an empty cache of events."""
         listed = self.kubectl("get", "--raw=/api/v1/namespaces?limit=1").stdout
         wish = json.dumps({"revision": json.loads(listed)["metadata"]["resourceVersion"],
                            "physical": True})
-        self.stop_api_server(signal.SIGKILL)  # else it waits a minute for watches to end
-        self.run(sys.executable, "-c", POST, f"{control_plane.ETCD}/v3/kv/compaction", wish)
-        self.start_api_server()
+        with self.without_api_server():
+            self.run(sys.executable, "-c", POST, f"{control_plane.ETCD}/v3/kv/compaction", wish)
 
     def audit(self, since: int = 0) -> list:
         """The audit log's events behind `since` bytes (audit_size() at an earlier time)."""

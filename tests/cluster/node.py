@@ -70,7 +70,7 @@ class Node:
             f"--hostname-override={self.name}", f"--node-ip={self.address}",
             f"--root-dir={self.inside}/kubelet", f"--cert-dir={self.inside}/kubelet/pki"])
 
-    def containerd_ready(self) -> bool:
+    def _containerd_ready(self) -> bool:
         """It refuses kubelets, which end then, until it has looked after its old containers."""
         with open(self.log, "rb") as log:
             log.seek(self.log_before)
@@ -90,8 +90,12 @@ class Node:
 
     def come_back(self) -> None:
         self.start_containerd()
-        enclosure.wait_until(f"containerd of {self.name}", 60, self.containerd_ready)
+        self.wait_for_containerd()
         self.start_kubelet()
+
+    def wait_for_containerd(self) -> None:
+        self.home.wait_for(f"containerd of {self.name}", 60, self._containerd_ready,
+                           f"containerd-{self.number}")
 
     def _ctr(self, arguments: list, check: bool = True, stdin=subprocess.DEVNULL):
         argv = ["ctr", "--address", self.socket, "--namespace", "k8s.io", *arguments]

@@ -182,10 +182,9 @@ def test_the_servers_own_death_is_survived(control_plane, space, how):
     fill(control_plane, space)
     with Watcher(control_plane, space, "https://127.0.0.1:443", silence=150) as watcher:
         before = watcher.wait_for_truth()
-        control_plane.stop_api_server(signal.SIGKILL)
-        enclosure.wait_until("the watcher to notice", 30,
-                             lambda: watcher.look()["failures"] > before["failures"])
-        control_plane.start_api_server()
+        with control_plane.without_api_server():
+            enclosure.wait_until("the watcher to notice", 30,
+                                 lambda: watcher.look()["failures"] > before["failures"])
         change(control_plane, space)
         if how == "history-gone":
             control_plane.forget_history()

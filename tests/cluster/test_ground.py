@@ -179,10 +179,23 @@ def test_a_process_runs_until_its_last_thread_ends(control_plane):
     assert not home.running("half-gone")
 
 
+def test_what_ends_by_itself_is_told_with_its_log(control_plane):
+    home = control_plane.home
+    try:
+        home.start("short-lived", ["sh", "-c", "echo the reason; exit 3"])
+        with pytest.raises(RuntimeError, match="(?s)a wonder: short-lived ended; .*the reason"):
+            home.wait_for("a wonder", 20, lambda: False, "etcd", "short-lived")
+        ((title, log),) = control_plane.ended()
+        assert title.startswith("short-lived of ") and log.endswith("\nthe reason")
+    finally:
+        (home.folder / "short-lived.pid").unlink()
+    with pytest.raises(TimeoutError, match="(?s)a wonder: not within 0 s.*etcd.log ends with"):
+        home.wait_for("a wonder", 0, lambda: False, "etcd")
+
+
 def test_the_api_server_comes_back(control_plane):
     control_plane.kubectl("create", "configmap", "kept")
-    control_plane.stop_api_server(signal.SIGKILL)
-    gone = control_plane.kubectl("get", "configmap", "kept", check=False)
-    assert gone.returncode != 0 and "refused" in gone.stderr
-    control_plane.start_api_server()
+    with control_plane.without_api_server():
+        gone = control_plane.kubectl("get", "configmap", "kept", check=False)
+        assert gone.returncode != 0 and "refused" in gone.stderr
     assert control_plane.get("configmap", "kept")["metadata"]["name"] == "kept"
