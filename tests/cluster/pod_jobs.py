@@ -128,6 +128,10 @@ class Job:
         return self.cluster.get("pods", f"--namespace={self.space.name}",
                                 f"--selector={LABEL}={self.name}")["items"]
 
+    def children(self):
+        return self.cluster.get(CHILDREN, f"--namespace={self.space.name}",
+                                f"--selector={LABEL}={self.name}")["items"]
+
     def patch(self, **spec):
         self.kubectl("patch", "paralleljob", self.name, "--type=merge",
                      f"--patch={json.dumps({'spec': spec})}")

@@ -13,6 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.turn(6)
 COUNT = 100_000
+FEW = 40
 WRITES = ("create", "update", "patch", "delete")
 OPERATOR = ":paralleljob:pj-operator"
 # Rights of the operator that the jobs here may leave unused: why it has them.
@@ -22,6 +23,7 @@ UNUSED = {
     ("pods", "get"): "a worker of a lost node, before it is marked as failed",
     ("pods/status", "update"): "a worker of a lost node is marked as failed",
     ("pods", "delete"): "pods of lost nodes",
+    ("configmaps", "get"): "whose a name is that is taken; workers are granted it too",
     ("configmaps", "update"): "hints, a drain, an abort; workers are granted it too",
 }
 SCRIPT = """\
@@ -95,10 +97,11 @@ def begun(space, cluster, user_image):
 
 
 @pytest.mark.turn(1)
-def test_it_begins(begun):
-    """Others are tested while it runs."""
+def test_they_begin(begun, whole_life):
+    """Others are tested while they run."""
+    assert not whole_life.done()
     job, *_ = begun
-    job.wait_for("a mini-batch", lambda status: status.get("miniBatches", {}).get("succeeded"))
+    job.wait_for("an operator's word", lambda status: status.get("state"))
 
 
 @pytest.fixture(scope="session")
@@ -125,27 +128,32 @@ def test_nothing_is_refused_and_each_right_is_used(counted):
     assert rights(role["rules"]) == used(log.by("-worker"))
 
 
-@pytest.fixture(scope="module")
-def whole_life(cluster, installed_chart, user_image, tmp_path_factory):
-    """A job that is scaled, and whose children expire: what an operator does in the long run."""
+@pytest.fixture(scope="session")
+def whole_life(cluster, installed_chart, user_image, aside, tmp_path_factory):
+    """A job that is scaled, and whose children expire: what an operator does in the long run.
+    The future of all that."""
     space = pod_jobs.Space(cluster, "whole-life", tmp_path_factory.mktemp("volume") / "data")
-    objects.linked_files(space.folder / "few", 40)
+    objects.linked_files(space.folder / "few", FEW)
     job = space.apply(space.small_job(
         "whole", SCRIPT.replace("0.001", "0.5"), user_image("3.11"),
         inputs=[{"name": "files", "path": "few", "volume": space.claim}],
         instanceCount=1, maxConcurrencyPerInstance=1, ttlSecondsAfterFinished=1))
-    job.wait_for("a worker", lambda now: now.get("workers", {}).get("ready") == 1)
-    job.kubectl("scale", "paralleljob", job.name, "--replicas=2")
-    job.wait_for("two workers", lambda now: now["workers"]["ready"] == 2)
-    job.wait_until_complete()
-    enclosure.wait_until("its children to expire", 60, lambda: not cluster.get(
-        "roles", f"--namespace={space.name}", f"--selector={pod_jobs.LABEL}=whole")["items"])
-    yield
+
+    def live():
+        job.wait_for("a worker", lambda now: now.get("workers", {}).get("ready") == 1)
+        job.kubectl("scale", "paralleljob", job.name, "--replicas=2")
+        job.wait_for("two workers", lambda now: now["workers"]["ready"] == 2)
+        job.wait_until_complete()
+        enclosure.wait_until("its children to expire", 60, lambda: not job.children())
+        assert job.status()["state"] == "Complete" and len(job.rows().split()) == FEW
+
+    yield aside(live)
     space.end()
 
 
 def test_each_right_of_the_operator_is_used_or_has_a_reason(counted, whole_life, cluster):
     """Of all that it did since it was started."""
+    whole_life.result()
     done = used(event for event in cluster.audit()
                 if event["user"]["username"].endswith(OPERATOR) and "objectRef" in event
                 # What everybody may ask: `helm test` asks under the same account.

@@ -32,14 +32,19 @@ def reader_image(installed_chart, worker_image):
     return worker_image.name
 
 
-@pytest.fixture
-def cli(cluster, installed_chart, namespace):
-    """cli("logs", "x"): runs the program against a namespace of its own."""
+def cli_in(cluster, namespace):
+    """A function that runs the program against a namespace."""
     def run(*arguments, check=True, seconds=180):
         return cluster.run(os.environ["PARALLELJOB"], *arguments, "-n", namespace, check=check,
                            seconds=seconds)
 
     return run
+
+
+@pytest.fixture
+def cli(cluster, installed_chart, namespace):
+    """cli("logs", "x"): runs the program against a namespace of its own."""
+    return cli_in(cluster, namespace)
 
 
 def manifest():
@@ -265,22 +270,52 @@ def run(mini_batch):
 """
 
 
-@pytest.mark.parametrize("form, size", [("volume", 1000), ("archive", 700_000)])
-def test_a_job_from_submit_to_fetch(cluster, namespace, cli, user_image, tmp_path, form, size):
-    """With code that a volume over ConfigMaps holds, and with code that only an archive does."""
-    data_volume(cluster, namespace, tmp_path)
-    folder = tmp_path / "hello"
+# Code that a volume over ConfigMaps holds, and code that only an archive does.
+MODELS = {form: random.Random(7).randbytes(size)
+          for form, size in (("volume", 1000), ("archive", 700_000))}
+
+
+@pytest.fixture(scope="session")
+def submitted(cluster, installed_chart, user_image, aside, tmp_path_factory):
+    """Form of the code → its namespace, and the future of `submit --wait`."""
+    image, going = user_image("3.11"), {}
+    for form, model in MODELS.items():
+        folder, namespace = tmp_path_factory.mktemp("submitted"), f"submitted-{form}"
+        cluster.apply(objects.namespace(namespace))
+        data_volume(cluster, namespace, folder)
+        job = example(folder / "hello", model)
+        going[form] = namespace, aside(
+            cli_in(cluster, namespace), "submit", "-f", str(job), "--wait", "-o", "json",
+            "--image", f"hello={image}", "--output", "greetings=pvc:data/hello/greetings.txt")
+    yield going
+    for namespace, _ in going.values():
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def example(folder, model):
+    """The example with a model beside its script; its file."""
     shutil.copytree(EXAMPLE, folder)
     (folder / "names").mkdir()
     for number in range(10):
         (folder / f"names/{number}.txt").write_text(f"name {number}\n", encoding="utf-8")
     (folder / "src/hello.py").write_text(SCRIPT, encoding="utf-8")
     (folder / "src/pkg").mkdir()
-    model = random.Random(7).randbytes(size)
     (folder / "src/pkg/model.bin").write_bytes(model)
-    done = cli("submit", "-f", str(folder / "job.yaml"), "--wait", "-o", "json",
-               "--image", f"hello={user_image('3.11')}",
-               "--output", "greetings=pvc:data/hello/greetings.txt")
+    return folder / "job.yaml"
+
+
+@pytest.mark.turn(2)
+def test_submitted_jobs_begin(cluster, submitted):
+    """Others are tested while they run."""
+    for namespace, _ in submitted.values():
+        enclosure.wait_until("a ParallelJob", 60, lambda namespace=namespace: cluster.get(
+            "paralleljobs", "-n", namespace)["items"])
+
+
+@pytest.mark.parametrize("form", MODELS)
+def test_a_job_from_submit_to_fetch(cluster, submitted, tmp_path, form):
+    namespace, ended = submitted[form]
+    cli, done = cli_in(cluster, namespace), ended.result()
     result = json.loads(done.stdout)
     assert result["state"] == "Complete", done.stderr
     assert result["miniBatches"] == {"total": 5, "succeeded": 5, "failed": 0}, result["errors"]
@@ -289,7 +324,7 @@ def test_a_job_from_submit_to_fetch(cluster, namespace, cli, user_image, tmp_pat
     out = tmp_path / "fetched"
     cli("fetch", "hello", "--output", str(out))
     rows = (out / "outputs/greetings/greetings.txt").read_text(encoding="utf-8").splitlines()
-    digest = hashlib.sha256(model).hexdigest()
+    digest = hashlib.sha256(MODELS[form]).hexdigest()
     assert rows == [f"{digest} name {number}" for number in range(10)]
     printed = [path.read_text(encoding="utf-8") for path in out.glob("logs/user/stdout/*/*")]
     assert sum(text.count("working on") for text in printed) == 5

@@ -63,18 +63,28 @@ def run(mini_batch):
 """
 
 
-@pytest.fixture(scope="module")
-def findings(cluster, installed_chart, user_image, tmp_path_factory):
+@pytest.fixture(scope="session")
+def curious(cluster, installed_chart, user_image, tmp_path_factory):
     space = pod_jobs.Space(cluster, "isolated", tmp_path_factory.mktemp("volume") / "data")
     source = tmp_path_factory.mktemp("made")
     (source / "one.txt").write_text("1", encoding="utf-8")
     space.add_data(source, "in")
     (source / "secret.txt").write_text("of another job", encoding="utf-8")
     space.add_data(source, "elsewhere")
-    job = space.apply(space.small_job("curious", SCRIPT, user_image("3.11")))
-    job.wait_until_complete()
-    yield json.loads(job.rows())
+    yield space.apply(space.small_job("curious", SCRIPT, user_image("3.11")))
     space.end()
+
+
+@pytest.mark.turn(2)
+def test_it_begins(curious):
+    """Others are tested while it runs."""
+    curious.wait_for("an operator's word", lambda status: status.get("state"))
+
+
+@pytest.fixture(scope="module")
+def findings(curious):
+    curious.wait_until_complete()
+    return json.loads(curious.rows())
 
 
 def test_no_token(findings):
