@@ -11,8 +11,9 @@ RUN apt-get update -q \
       libsqlite3-dev libssl-dev libyaml-cpp-dev ninja-build nlohmann-json3-dev pkg-config \
       pybind11-dev python3-dev zlib1g-dev \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
-# Folders and settings as ./dev has them: both hit the same compiler cache.
-ENV CCACHE_DIR=/ccache CCACHE_MAXSIZE=4G CCACHE_BASEDIR=/work CCACHE_NOHASHDIR=1
+# Folders and settings as ./dev has them: both hit the same compiler cache. LANG is one: a compiler's
+# messages are part of its result.
+ENV LANG=C.UTF-8 CCACHE_DIR=/ccache CCACHE_MAXSIZE=4G CCACHE_BASEDIR=/work CCACHE_NOHASHDIR=1
 
 # --- Our programs; nothing else is compiled -------------------------------------------------------
 FROM tools AS build
