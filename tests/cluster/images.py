@@ -211,7 +211,8 @@ class Builder:
         if len(dangling.stdout.split()) <= MAX_LAYERS:
             return
         try:
-            with self._flock("in-use", fcntl.LOCK_EX | fcntl.LOCK_NB):
+            with self._flock("lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+                self._buildah("rm", "--all")  # of builds that were killed: they hold layers
                 self._buildah("rmi", "--prune")
         except BlockingIOError:
             return  # somebody may be about to use one of them; another build comes
@@ -230,16 +231,15 @@ class Builder:
 
     def _lock(self, what: str):
         """Held by one process of this machine at a time, until its end or that of a with block."""
-        return self._flock(what, fcntl.LOCK_EX)
+        return self._flock(f"{what}.lock", fcntl.LOCK_EX)
 
     def _in_use(self):
         """Keeps all layers: held by any number of processes."""
-        return self._flock("in-use", fcntl.LOCK_SH)
+        return self._flock("lock", fcntl.LOCK_SH)
 
     def _flock(self, what: str, kind: int):
-        folder = self.cache / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / what, "w", encoding="utf-8")
+        self.cache.mkdir(parents=True, exist_ok=True)
+        lock = open(self.cache / what, "w", encoding="utf-8")
         try:
             fcntl.flock(lock, kind)
         except OSError:
