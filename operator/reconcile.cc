@@ -62,8 +62,10 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
   Result<Nanos> next = TakeTurn(key, &writer);
   if (next || next.error().code != Code::kUnavailable || !writer.retry_after()) return next;
   const Seconds wait = std::clamp(*writer.retry_after(), Seconds(1), kLongestWait);
-  PJ_WARN("job={} {}; again in {} s, as the server asks", key.ToString(), next.error().ToString(),
-          wait.count());
+  const std::string name = key.ToString();
+  const std::string uid = UidOf(key);
+  const log::JobScope scope(name, uid);
+  PJ_WARN("{}; again in {} s, as the server asks", next.error().ToString(), wait.count());
   return wait;
 }
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import fcntl
+import functools
 import hashlib
 import inspect
 import io
@@ -139,16 +140,23 @@ class Builder:
         """
         suite = PYTHONS[python]
         name = f"localhost/user-python:{'-'.join([python, *distributions])}"
+        text = USER_IMAGE.format(number=DEBIAN[suite])
+        if distributions:
+            text += WITH_PACKAGES.format(python=python)
+        recipe = _digest(text + python_packages.versions(distributions) + MAKING_A_BASE +
+                         _sources(suite))
         with self._lock(f"build-{_digest(name)}"), \
                 tempfile.TemporaryDirectory(dir=self.cache) as folder:
+            known, identity = self._recipe_of(name)
+            if known == recipe:
+                return identity, name
             file, context = pathlib.Path(folder) / "Dockerfile", pathlib.Path(folder) / "packages"
-            text = USER_IMAGE.format(number=DEBIAN[suite])
             context.mkdir()
-            if distributions:
-                text += WITH_PACKAGES.format(python=python)
-                python_packages.copy(distributions, python, context)
             file.write_text(text)
-            return self._build(context, name, (f"--file={file}",), suite), name
+            if distributions:
+                python_packages.copy(distributions, python, context)
+            options = (f"--file={file}", f"--label={RECIPE}={recipe}")
+            return self._build(context, name, options, suite), name
 
     def _build(self, context: pathlib.Path, name: str, options: tuple, suite: str) -> str:
         self._forget_old_layers()
@@ -177,11 +185,16 @@ class Builder:
         name = f"docker.io/library/debian:{DEBIAN[suite]}-slim"
         sources = _sources(suite)
         recipe = _digest(MAKING_A_BASE + sources)
+        if self._recipe_of(name)[0] != recipe:
+            self._commit(self._make_base(suite, sources), name, recipe)
+
+    def _recipe_of(self, name: str) -> tuple:
+        """Of an image that we labelled so, and its id; empty when there is none."""
         found = self._buildah("inspect", "--type", "image", "--format",
-                              f'{{{{index .OCIv1.Config.Labels "{RECIPE}"}}}}', name, check=False)
-        if found.returncode == 0 and found.stdout.strip() == recipe:
-            return
-        self._commit(self._make_base(suite, sources), name, recipe)
+                              f'{{{{index .OCIv1.Config.Labels "{RECIPE}"}}}} {{{{.FromImageID}}}}',
+                              name, check=False)
+        words = found.stdout.split() if found.returncode == 0 else []
+        return tuple(words) if len(words) == 2 else ("", "")
 
     def _make_base(self, suite: str, sources: str) -> pathlib.Path:
         """A folder with the suite's smallest system. A change of this function makes it again."""
@@ -211,7 +224,8 @@ class Builder:
         if len(dangling.stdout.split()) <= MAX_LAYERS:
             return
         try:
-            with self._flock("in-use", fcntl.LOCK_EX | fcntl.LOCK_NB):
+            with self._flock("lock", fcntl.LOCK_EX | fcntl.LOCK_NB):
+                self._buildah("rm", "--all")  # of builds that were killed: they hold layers
                 self._buildah("rmi", "--prune")
         except BlockingIOError:
             return  # somebody may be about to use one of them; another build comes
@@ -230,16 +244,15 @@ class Builder:
 
     def _lock(self, what: str):
         """Held by one process of this machine at a time, until its end or that of a with block."""
-        return self._flock(what, fcntl.LOCK_EX)
+        return self._flock(f"{what}.lock", fcntl.LOCK_EX)
 
     def _in_use(self):
         """Keeps all layers: held by any number of processes."""
-        return self._flock("in-use", fcntl.LOCK_SH)
+        return self._flock("lock", fcntl.LOCK_SH)
 
     def _flock(self, what: str, kind: int):
-        folder = self.cache / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / what, "w", encoding="utf-8")
+        self.cache.mkdir(parents=True, exist_ok=True)
+        lock = open(self.cache / what, "w", encoding="utf-8")
         try:
             fcntl.flock(lock, kind)
         except OSError:
@@ -268,6 +281,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@functools.cache  # apt reads all its lists for that: a second
 def _mirror(security: bool = False) -> str:
     """Where this machine gets its own Debian packages from."""
     done = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)"],

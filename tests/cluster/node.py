@@ -82,6 +82,10 @@ class Node:
         with open(archive, "rb") as data:
             self._ctr(["images", "import", "-"], stdin=data)
 
+    def tag(self, image: str, name: str) -> None:
+        """Gives an image that the node has another name."""
+        self._ctr(["images", "tag", image, name])
+
     def lose(self) -> None:
         """As when its plug is pulled: all its processes end at once, and nobody is told."""
         for part in ("kubelet", "containerd"):

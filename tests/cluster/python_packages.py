@@ -29,6 +29,11 @@ def copy(names: tuple, python: str, folder: pathlib.Path) -> None:
             _put(pathlib.Path(distribution.locate_file(file)), target)
 
 
+def versions(names: tuple) -> str:
+    """What copy() would bring."""
+    return " ".join(f"{each.metadata['Name']}=={each.version}" for each in needed(names))
+
+
 def needed(names: tuple) -> list:
     """The distributions of those names, and all that they need here, each once."""
     found, open_names = {}, list(names)

@@ -68,6 +68,23 @@ def test_an_image_does_not_wait_for_the_build_of_another(builder, aside, tmp_pat
     assert builder.run(going.result(), "cat", "/word") == f"slow {slow}\n"
 
 
+def test_what_killed_builds_left_is_cleared_when_nobody_builds(able, tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "MAX_LAYERS", 0)
+    builder = images.Builder(tmp_path / "images", tmp_path / "ccache")
+
+    def buildah(*arguments):
+        return builder._buildah(*arguments).stdout.split()
+
+    (container,) = buildah("from", "scratch")
+    (layer,) = buildah("commit", "--quiet", container)
+    buildah("from", layer)
+    with builder._in_use():
+        builder._forget_old_layers()
+        assert len(buildah("containers", "--quiet")) == 2
+    builder._forget_old_layers()
+    assert buildah("containers", "--quiet") == buildah("images", "--quiet") == []
+
+
 # --- Our images ----------------------------------------------------------------------------------
 
 

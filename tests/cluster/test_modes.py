@@ -48,6 +48,51 @@ def space(cluster, installed_chart, tmp_path_factory):
     space.end()
 
 
+def with_code(cluster, builder, base, folder):
+    """The name of an image with the script in /app, on the nodes."""
+    name = "localhost/user-with-code:1"
+    (folder / "entry.py").write_text(NAMES, encoding="utf-8")
+    (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY entry.py /app/entry.py\n")
+    cluster.load_built(builder, builder.build(folder, name), name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def from_elsewhere(cluster, builder, space, user_image, tmp_path_factory):
+    """Jobs whose code lies on a volume, or in the image."""
+    image, folder = user_image("3.11"), tmp_path_factory.mktemp("code")
+    full = with_code(cluster, builder, image, folder)
+    space.add_data(folder, "scripts/names")
+    made = {}
+    for name, image, code in (
+            ("from-volume", image, {"volume": space.claim | {"path": "scripts/names"}}),
+            ("from-image", full, {"image": "/app"})):
+        job = space.small_job(name, "not to be run\n", image)
+        job["spec"]["task"]["code"] = code
+        made[name] = space.apply(job)
+    return made
+
+
+@pytest.fixture(scope="session")
+def of_others(space, user_image):
+    """A job that another operator shall manage."""
+    return space.apply(space.small_job("of-others", NAMES, user_image("3.11"),
+                                       managedBy="example.com/another"))
+
+
+@pytest.fixture(scope="session")
+def overdue(space, user_image, aside):
+    """A job that hangs half-way until its time is over, and the future of its status then."""
+    job = space.apply(space.small_job("overdue", pod_jobs.gated("06"), user_image("3.11")))
+
+    def live():
+        job.wait_for("rows", lambda now: now.get("miniBatches", {}).get("succeeded", 0) > 0)
+        job.patch(activeDeadlineSeconds=1)
+        return job.wait_for("Failed", lambda now: now if now["state"] == "Failed" else None)
+
+    return job, aside(live)
+
+
 @pytest.fixture(scope="session")
 def jobs(space, user_image):
     image = user_image("3.11")
@@ -64,9 +109,10 @@ def jobs(space, user_image):
 
 
 @pytest.mark.turn(2)
-def test_they_begin(jobs):
+def test_they_begin(jobs, from_elsewhere, of_others, overdue):
     """Others are tested while they run."""
-    for job in jobs.values():
+    assert of_others.get()["spec"]["managedBy"]
+    for job in (*jobs.values(), *from_elsewhere.values(), overdue[0]):
         job.wait_for("an operator's word", lambda status: status.get("state"))
 
 
@@ -126,3 +172,35 @@ def test_a_plan_too_large_for_an_object_lies_in_a_file(space, jobs):
     objects = job.cluster.get("configmaps", f"--namespace={space.name}",
                               f"--selector={pod_jobs.LABEL}=planned")["items"]
     assert max(len(json.dumps(each)) for each in objects) < 64 << 10
+
+
+@pytest.mark.parametrize("where", ["from-volume", "from-image"])
+def test_code_lies_where_the_job_says(from_elsewhere, where):
+    job = from_elsewhere[where]
+    job.wait_until_complete()
+    assert job.rows().decode().splitlines() == [f"{number:02d}.txt" for number in range(FILES)]
+    (user,) = [each for each in job.pods()[0]["spec"]["initContainers"] if each["name"] == "user"]
+    mounted = {mount["mountPath"] for mount in user["volumeMounts"]}
+    assert ("/paralleljob/code" in mounted) == (where == "from-volume")
+
+
+def test_a_job_of_another_operator_is_left_alone(jobs, of_others):
+    """Jobs that were applied after it have ended."""
+    for job in jobs.values():
+        job.wait_until_complete()
+    assert of_others.children() == []
+    assert of_others.get()["status"] == {"observedGeneration": -1}
+
+
+def test_a_job_whose_time_is_over_keeps_what_was_committed(overdue):
+    """Its pods hang in a call of the script when that happens."""
+    job, future = overdue
+    status = future.result()
+    conditions = {each["type"]: each for each in status["conditions"]}
+    assert conditions["Failed"]["reason"] == "DeadlineExceeded"
+    assert conditions["Stalled"]["status"] == "True"
+    kept = job.rows("rows.txt.partial").decode().splitlines()
+    assert len(kept) == status["miniBatches"]["succeeded"] > 0
+    assert set(kept) <= {f"{number:02d}.txt" for number in range(6)}
+    assert not job.space.output(job.name, "rows.txt").exists()
+    assert not [pod for pod in job.pods() if pod["status"]["phase"] == "Running"]

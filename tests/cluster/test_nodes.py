@@ -1,6 +1,7 @@
 """Losing a node, as when its plug is pulled: what Kubernetes does then, and what jobs do."""
 
 import json
+import time
 
 import enclosure
 import objects
@@ -53,10 +54,12 @@ def pod_on(job, node):
 
 
 class Outage:
-    """A node that was lost while a pod and two jobs ran on it."""
+    """A node that was lost while a pod and three jobs ran on it."""
 
-    def __init__(self, space, toolbox, image, operators):
-        """`operators`: the namespace of the operator, which stays on the other node."""
+    def __init__(self, space, images, operators, aside):
+        """`images`: a shell's and a user's. `operators`: the namespace of the operator, which
+        stays on the other node."""
+        toolbox, image = images
         self.space, self.cluster = space, space.cluster
         pods = self.cluster.get("pods", f"--namespace={operators}",
                                 "--selector=app.kubernetes.io/name=paralleljob-operator")["items"]
@@ -64,12 +67,12 @@ class Outage:
         (self.name,) = set(NODES) - {home}
         victim = objects.pod_spec(toolbox, "sleep 600", nodeName=self.name, tolerations=AT_ONCE)
         self.cluster.apply(objects.pod("victim", victim), namespace=space.name)
-        self.counts, self.stuck = (
+        self.counts, self.stuck, self.gone_first = (
             space.apply(space.small_job(name, script, image, podTemplate=apart(name),
                                         retrySettings={"timeoutSeconds": 600}))
-            for name, script in (("counts", SCRIPT), ("stuck", NEVER)))
+            for name, script in (("counts", SCRIPT), ("stuck", NEVER), ("gone-first", NEVER)))
         self.kubectl("wait", "pod/victim", "--for=condition=Ready", "--timeout=60s")
-        for job in (self.counts, self.stuck):
+        for job in (self.counts, self.stuck, self.gone_first):
             for node in NODES:
                 job.wait_for(f"a pod on {node}", lambda _, job=job, node=node: pod_on(job, node))
         # Some that need no gate may wait in a slot behind one that does.
@@ -78,6 +81,16 @@ class Outage:
         self.gone = pod_on(self.counts, self.name)["metadata"]
         self.node, self.lost = self.cluster.node(int(self.name[-1])), True
         self.node.lose()
+        self.deleted = aside(self._delete, self.gone_first)
+
+    @staticmethod
+    def _delete(job):
+        """How long it takes, until the job is gone and until its pods are."""
+        begun = time.monotonic()
+        job.kubectl("delete", "paralleljob", job.name, "--timeout=60s")
+        job_gone = time.monotonic() - begun
+        enclosure.wait_until("no pods of it", 120, lambda: not job.pods(), 0.2)
+        return job_gone, time.monotonic() - begun
 
     def kubectl(self, *arguments, **options):
         return self.cluster.kubectl(*arguments, f"--namespace={self.space.name}", **options)
@@ -91,8 +104,8 @@ class Outage:
 
 
 @pytest.fixture(scope="module")
-def outage(space, toolbox, user_image, installed_chart):
-    outage = Outage(space, toolbox, user_image("3.11"), installed_chart)
+def outage(space, toolbox, user_image, installed_chart, aside):
+    outage = Outage(space, (toolbox, user_image("3.11")), installed_chart, aside)
     yield outage
     outage.end()
 
@@ -132,6 +145,14 @@ def test_deleting_a_job_does_not_wait_for_the_node(outage):
                            "--timeout=60s")
     outage.stuck.kubectl("delete", "paralleljob", "stuck", "--timeout=60s")
     enclosure.wait_until("no pods of it", 30, lambda: not outage.stuck.pods())
+
+
+def test_a_job_is_deleted_before_anybody_knows_of_the_loss(outage):
+    """Its pods go once the node is known to be lost, after 24 s here."""
+    job_gone, pods_gone = outage.deleted.result()
+    print(f"deleted right after its node was lost: the job is gone after {job_gone:.1f} s, its "
+          f"pods after {pods_gone:.1f} s")
+    assert job_gone < 30 and pods_gone < 60
 
 
 def test_the_node_comes_back(outage):

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 
+import cluster_demo
 import enclosure
 import pod_jobs
 import pytest
@@ -37,6 +38,15 @@ def run(mini_batch):
         hold = []
         while True:
             hold.append(bytearray(16 << 20))
+    return easy(mini_batch)
+"""
+# The last mini-batches wait for a file beside the rows.
+HELD = SCRIPT + """\
+easy = run
+def run(mini_batch):
+    gate = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "gate")
+    while mini_batch[0][-9:] >= "01400.txt" and not os.path.exists(gate):
+        nap(0.05)
     return easy(mini_batch)
 """
 EXPECTED = "".join(f"{number:05d}.txt {number * number}\n" for number in range(FILES)).encode()
@@ -129,7 +139,14 @@ def space(cluster, installed_chart, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def runs(space, user_image):
+def held(space, user_image):
+    """A job that does not end before somebody lets it."""
+    return space.apply(space.small_job("held", HELD, user_image("3.11"),
+                                       retrySettings={"timeoutSeconds": 600}))
+
+
+@pytest.fixture(scope="session")
+def runs(space, user_image, held):
     """Misfortune → the job that met it, as a future of its end."""
     image = user_image("3.11")
 
@@ -153,18 +170,34 @@ def test_every_row_once_whole_and_in_order(runs, name):
         assert status["retries"] + status["infrastructureLosses"] > 0
 
 
-def test_deleting_leaves_nothing(runs, cluster, space):
+def test_deleting_leaves_nothing(runs):
     job, _ = runs["scaled"].result()
     started = time.monotonic()
     job.kubectl("delete", "paralleljob", job.name, "--timeout=60s")
-    kinds = "configmaps,jobs,pods,leases,serviceaccounts,roles,rolebindings"
-
-    def gone():
-        return not cluster.get(kinds, f"--namespace={space.name}",
-                               f"--selector={pod_jobs.LABEL}={job.name}")["items"]
-
-    enclosure.wait_until("nothing left", 30, gone)
+    enclosure.wait_until("nothing left", 30, lambda: not job.children())
     assert time.monotonic() - started <= 30
+
+
+def test_operator_killed(runs, held, cluster):
+    """SIGKILL, when the others no longer need it."""
+    concurrent.futures.wait(runs.values())
+    held.wait_for("most of what the gate lets through", lambda now: now.get(
+        "miniBatches", {}).get("succeeded", 0) >= FILES // 2)
+
+    def operator():
+        (pod,) = cluster.get("pods", f"--namespace={cluster_demo.RELEASE_NAMESPACE}",
+                             "--selector=app.kubernetes.io/name=paralleljob-operator")["items"]
+        return pod, pod["status"]["containerStatuses"][0]["restartCount"]
+
+    pod, before = operator()
+    (process,) = pod_jobs.processes_of(pod, "paralleljob-operator")
+    os.kill(process, signal.SIGKILL)
+    enclosure.wait_until("another process of it", 60, lambda: operator()[1] == before + 1)
+    held.space.output(held.name, "gate").touch()
+    status = held.wait_until_complete()
+    assert held.rows() == EXPECTED
+    assert status["items"] == {"total": FILES, "succeeded": FILES, "failed": 0}
+    assert status["retries"] == status["infrastructureLosses"] == 0
 
 
 def test_api_server_killed(runs, cluster, space, user_image):

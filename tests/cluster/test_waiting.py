@@ -1,0 +1,97 @@
+"""Jobs whose pods cannot start: a condition names the cause, and they go on once it is gone."""
+
+import pod_jobs
+import pytest
+
+FILES = 12
+SCRIPT = """\
+import os
+def run(mini_batch):
+    return [os.path.basename(path) for path in mini_batch]
+"""
+EXPECTED = "".join(f"{number:02d}\n" for number in range(FILES)).encode()
+LATE_IMAGE = "localhost/late:1"
+LABEL = "example.com/late"
+
+
+@pytest.fixture(scope="session")
+def space(cluster, installed_chart, tmp_path_factory):
+    source = tmp_path_factory.mktemp("made")
+    for number in range(FILES):
+        (source / f"{number:02d}").touch()
+    space = pod_jobs.Space(cluster, "waiting", tmp_path_factory.mktemp("volume") / "data")
+    space.add_data(source, "in")
+    yield space
+    space.end()
+
+
+def wait_until_named(job, reason):
+    """What the condition says that has this reason."""
+    def message(status):
+        for condition in status.get("conditions", []):
+            if (condition["type"], condition["reason"]) == ("Reconciling", reason):
+                assert condition["status"] == "True"
+                return condition["message"]
+        return None
+
+    return job.wait_for(f"the reason {reason}", message)
+
+
+@pytest.fixture(scope="session")
+def without_image(cluster, space, user_image, aside):
+    """A job, and the future of what its condition said before the nodes had its image."""
+    job, image = space.apply(space.small_job("no-image", SCRIPT, LATE_IMAGE)), user_image("3.11")
+
+    def live():
+        told = wait_until_named(job, "ErrImageNeverPull")
+        for node in cluster.nodes():
+            node.tag(image, LATE_IMAGE)
+        job.wait_until_complete()
+        return told
+
+    return job, aside(live)
+
+
+@pytest.fixture(scope="session")
+def without_node(cluster, space, user_image, aside):
+    """A job, and the future of what its condition said before a node had its label."""
+    job = space.apply(space.small_job("no-node", SCRIPT, user_image("3.11"),
+                                      podTemplate={"nodeSelector": {LABEL: "yes"}}))
+
+    def live():
+        told = wait_until_named(job, "Unschedulable")
+        cluster.kubectl("label", "node", "node-1", f"{LABEL}=yes")
+        job.wait_until_complete()
+        return told
+
+    yield job, aside(live)
+    cluster.kubectl("label", "node", "node-1", f"{LABEL}-")
+
+
+@pytest.mark.turn(2)
+def test_they_begin(without_image, without_node):
+    """Others are tested while they run."""
+    for job, _ in (without_image, without_node):
+        job.wait_for("an operator's word", lambda status: status.get("state"))
+
+
+def check_end(job):
+    assert job.rows() == EXPECTED
+    status = job.status()
+    assert status["retries"] == status["infrastructureLosses"] == 0
+    (condition,) = [each for each in status["conditions"] if each["type"] == "Reconciling"]
+    assert condition["status"] == "False"
+
+
+def test_a_missing_image_is_named_and_waited_for(without_image):
+    job, future = without_image
+    told = future.result()
+    assert "container user" in told and LATE_IMAGE in told
+    check_end(job)
+
+
+def test_a_missing_node_is_named_and_waited_for(without_node):
+    job, future = without_node
+    assert "0/2 nodes are available" in future.result()
+    check_end(job)
+    assert {pod["spec"]["nodeName"] for pod in job.pods()} == {"node-1"}
