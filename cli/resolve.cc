@@ -27,6 +27,8 @@ std::string Absolute(const std::string& path, const std::string& base_dir) {
   return text;
 }
 
+}  // namespace
+
 Result<std::string> InputPath(const api::Input& input) {
   const std::string field = "spec.inputs[" + input.name + "]";
   if (!input.volume.empty()) {
@@ -49,6 +51,8 @@ Result<std::string> InputPath(const api::Input& input) {
               field + ": " + path,
               fmt::format("change its type to {}", folder ? "uri_folder" : "uri_file"));
 }
+
+namespace {
 
 // outputs/<name>, for a uri_file with a base name in its path outputs/<name>/<base name>.
 Result<std::string> OutputPath(const api::Output& output, const std::string& folder) {

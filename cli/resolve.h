@@ -20,6 +20,9 @@ Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir);
 // The part of it that is read: code and inputs.
 Status ResolveSources(const api::LoadedJob& loaded, const JobDir& dir, ResolvedJob* made);
 
+// Where an input lies: absolute, there, and of the kind that its type says.
+Result<std::string> InputPath(const api::Input& input);
+
 // Input paths only, nothing is created or copied: what `plan` needs.
 Result<std::map<std::string, std::string>> ResolveInputs(const api::ParallelJob& job);
 
