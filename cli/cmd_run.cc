@@ -10,6 +10,7 @@
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/load_job.h"
+#include "cli/local_checks.h"
 #include "cli/local_run.h"
 #include "worker/settings.h"
 
@@ -84,6 +85,9 @@ int RunCommand(const RunOptions& options) {
   if (!job) return kExitBadInput;
   Diagnostics here;
   api::CheckRunsHere(job->job, options.file.files[0], &here);
+  if (!here.HasErrors() && ChecksWithItsPython(*job, options.env)) {
+    CheckScript(*job, Severity::kNote, &here);
+  }
   if (here.HasErrors()) {
     PrintDiagnostics(here);
     if (options.file.json) fmt::print("{}\n", NotStartedJson(here));

@@ -1,69 +1,17 @@
 // `paralleljob validate`: whether a job file is right, and what may stand in one.
 #include <fmt/core.h>
 
-#include <charconv>
-#include <filesystem>
-
 #include "api/fields.h"
 #include "api/kube_fields.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/environment.h"
 #include "cli/exit_codes.h"
 #include "cli/load_job.h"
+#include "cli/local_checks.h"
 
 namespace pj::cli {
 namespace {
-
-namespace fs = std::filesystem;
-
-// The entry script as a file, or nothing where it is a module that only the environment has.
-std::string ScriptFile(const api::ParallelJobSpec& spec) {
-  if (spec.task.code.source != api::Code::Source::kLocal) return {};
-  fs::path folder = spec.task.code.local;
-  if (folder.is_relative()) folder = fs::path(spec.task.code.base_dir) / folder;
-  std::string relative = spec.task.entry_script;
-  if (!relative.ends_with(".py")) {
-    for (char& c : relative) c = c == '.' ? '/' : c;
-    relative += ".py";
-  }
-  const std::string file = (folder / relative).string();
-  return fs::exists(file) ? file : std::string();
-}
-
-// "12: syntax error: …" from the check becomes a finding at that line of the script.
-Diagnostic ToDiagnostic(const std::string& file, const std::string& finding) {
-  Diagnostic d;
-  d.file = file;
-  d.column = 1;
-  const size_t colon = finding.find(": ");
-  std::from_chars(finding.data(), finding.data() + colon, d.line);
-  d.message = colon == std::string::npos ? finding : finding.substr(colon + 2);
-  d.hint = "the entry script needs run(mini_batch), and may have init() and shutdown()";
-  return d;
-}
-
-void CheckScripts(const std::vector<api::LoadedJob>& jobs, bool strict, Diagnostics* findings) {
-  const Result<std::string> python = FindPython();
-  for (const api::LoadedJob& job : jobs) {
-    const std::string file = ScriptFile(job.job.spec);
-    if (file.empty()) continue;
-    if (!python) {
-      findings->Add({.severity = strict ? Severity::kError : Severity::kWarning,
-                     .file = file,
-                     .message = "not checked: " + python.error().ToString()});
-      return;
-    }
-    const Result<std::vector<std::string>> found = CheckEntryScript(*python, file);
-    if (!found) {
-      findings->Add(
-          {.severity = Severity::kWarning, .file = file, .message = found.error().ToString()});
-      continue;
-    }
-    for (const std::string& finding : *found) findings->Add(ToDiagnostic(file, finding));
-  }
-}
 
 std::string_view SeverityName(Severity severity) {
   switch (severity) {
@@ -156,10 +104,15 @@ int ValidateCommand(const ValidateOptions& all) {
     Diagnostics found;  // of this file alone: an error in one does not hide those of the next
     std::vector<api::LoadedJob> loaded =
         api::LoadJobFile(file, ToLoadOptions(options, Severity::kWarning), &found);
+    const Severity mild = options.strict ? Severity::kError : Severity::kWarning;
+    for (const api::LoadedJob& job : loaded) {
+      if (found.HasErrors()) break;  // the jobs mean nothing then
+      CheckInputs(job, mild, file, &found);
+      CheckScript(job, mild, &found);
+    }
     std::move(loaded.begin(), loaded.end(), std::back_inserter(jobs));
     for (const Diagnostic& finding : found.all()) findings.Add(finding);
   }
-  CheckScripts(jobs, options.strict, &findings);
   if (options.json) {
     fmt::print("{}\n", DumpJson(ToJson(findings, jobs.size())));
   } else {

@@ -137,6 +137,8 @@ for node in ast.walk(tree):
     elif isinstance(node, ast.ImportFrom):
         star = star or any(a.name == "*" for a in node.names)
         for a in node.names: names.setdefault(a.asname or a.name, node)
+    elif isinstance(node, ast.Name) and node.id in ("exec", "globals", "setattr"):
+        star = True  # may define any name
     elif isinstance(node, ast.Import):
         for a in node.names: names.setdefault(a.asname or a.name, node)
 run = names.get("run")

@@ -9,6 +9,7 @@
 
 #include "base/fault_point.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "cli/console.h"
 #include "cli/environment.h"
 #include "cli/run_identity.h"
@@ -72,15 +73,11 @@ Result<RunOutcome> LocalRun::Execute() {
   PJ_TRY(dir_.Prepare());
   PJ_ASSIGN(guardian_, worker::Guardian::Start());
   PJ_TRY(OpenState());
+  PJ_TRY(CheckSameJob());
   PJ_ASSIGN(std::optional<RunIdentity> known, state_->LoadJob());
   if (known) {
     PJ_ASSIGN(std::optional<StoredResult> result, state_->store().LoadResult());
-    if (result) {
-      RunOutcome outcome;
-      outcome.result = std::move(result);
-      outcome.already_finished = true;
-      return outcome;
-    }
+    if (result) return Finished(*known, std::move(*result));
   }
   if (!known) PJ_TRY(dir_.RemoveInputs());
   PJ_ASSIGN(resolved_, ResolveJob(job_, dir_));
@@ -111,33 +108,75 @@ Status LocalRun::OpenState() {
   return {};
 }
 
+// A folder holds one job. One of another name would write its results over the first one's.
+Status LocalRun::CheckSameJob() {
+  const Result<std::string> held = FindJobName(api_.get(), dir_.root());
+  if (!held && held.error().code != Code::kNotFound) return std::unexpected(held.error());
+  if (!held || *held == job_.job.name) return {};
+  return Fail(Code::kInvalid,
+              fmt::format("the folder holds a run of the job {}, not of {}", *held, job_.job.name),
+              dir_.root(), "choose another --output; --fresh forgets the earlier run");
+}
+
 Status LocalRun::CheckUnchanged(const RunIdentity& now, const RunIdentity& before) const {
-  const std::string way_out = "--fresh forgets the earlier run and starts again";
+  const bool ended = !ended_.empty();
+  const std::string since = ended ? fmt::format("since the run that has ended here ({})", ended_)
+                                  : "since this run began";
+  const std::string way_out = ended ? "--fresh forgets that run and starts again; another --output "
+                                      "keeps it"
+                                    : "--fresh forgets the earlier run and starts again";
   const std::string where = dir_.root();
-  if (now.manifest != before.manifest) {
-    return Fail(
-        Code::kInvalid,
-        "the job changed since this run began: " + FirstDifference(before.manifest, now.manifest),
-        where, way_out);
+  if (const std::string what = JobDifference(before, now, ended_ == "Failed"); !what.empty()) {
+    return Fail(Code::kInvalid, fmt::format("the job changed {}: {}", since, what), where, way_out);
   }
   if (now.code_hash != before.code_hash) {
-    return Fail(Code::kInvalid, "the code changed since this run began: " + resolved_.code_dir,
-                where, way_out);
+    const std::string file =
+        NewestSince(resolved_.code_dir, dir_.root(), state_->created_wall_ns());
+    return Fail(
+        Code::kInvalid,
+        fmt::format("the code changed {}: {}", since, file.empty() ? resolved_.code_dir : file),
+        where, way_out);
   }
   if (now.inputs_hash != before.inputs_hash) {
-    return Fail(Code::kInvalid, "the list of input files changed since this run began", where,
+    return Fail(Code::kInvalid, fmt::format("the list of input files changed {}", since), where,
                 way_out);
   }
   return {};
 }
 
-Result<plan::PlanRequest> LocalRun::MakeRequest() const {
-  std::vector<std::string> warnings;
+// Without the hashes of code and inputs.
+RunIdentity LocalRun::DeclaredIdentity() const {
+  return {.manifest = ImmutableManifest(job_.job),
+          .deadline = DeadlineText(job_.job),
+          .environment = options_.env};
+}
+
+// The result once more, if it still is this job's. Nothing is written.
+Result<RunOutcome> LocalRun::Finished(const RunIdentity& before, StoredResult result) {
+  const Result<Json> summary = ParseJson(result.summary_json, "result");
+  ended_ = summary ? summary->value("state", "Failed") : "Failed";
+  RunIdentity now = DeclaredIdentity();
+  // Before the paths are looked up: a mistyped input is a changed job first.
+  if (!JobDifference(before, now, ended_ == "Failed").empty()) {
+    return std::unexpected(CheckUnchanged(now, before).error());
+  }
+  PJ_TRY(ResolveSources(job_, dir_, &resolved_));
+  PJ_ASSIGN(now.code_hash, HashCode(resolved_.code_dir, dir_.root()));
+  std::vector<std::string> ignored;  // said when the plan was made
+  PJ_ASSIGN(const plan::PlanRequest request, MakeRequest(&ignored));
+  PJ_ASSIGN(now.inputs_hash, plan::HashInputPaths(request));
+  PJ_TRY(CheckUnchanged(now, before));
+  RunOutcome outcome;
+  outcome.result = std::move(result);
+  outcome.already_finished = true;
+  return outcome;
+}
+
+Result<plan::PlanRequest> LocalRun::MakeRequest(std::vector<std::string>* warnings) const {
   PJ_ASSIGN(plan::PlanRequest request,
             worker::MakePlanRequest(
                 job_.job.spec, resolved_.inputs,
-                {.azure = job_.from_azure, .copied_from = resolved_.copied_from}, &warnings));
-  for (const std::string& warning : warnings) PrintWarning(warning);
+                {.azure = job_.from_azure, .copied_from = resolved_.copied_from}, warnings));
   for (plan::SourceSpec& source : request.sources) source.exclude.push_back(dir_.root());
   request.sort_dir = dir_.Private();
   return request;
@@ -154,11 +193,12 @@ Status LocalRun::OpenKnownPlan(const PlanFacts& facts) {
 }
 
 Status LocalRun::PreparePlan() {
-  RunIdentity now;
-  now.manifest = ImmutableManifest(job_.job);
+  RunIdentity now = DeclaredIdentity();
   PJ_ASSIGN(now.code_hash, HashCode(resolved_.code_dir, dir_.root()));
   PJ_ASSIGN(std::optional<RunIdentity> before, state_->LoadJob());
-  PJ_ASSIGN(plan::PlanRequest request, MakeRequest());
+  std::vector<std::string> warnings;
+  PJ_ASSIGN(plan::PlanRequest request, MakeRequest(&warnings));
+  for (const std::string& warning : warnings) PrintWarning(warning);
   std::optional<PlanFacts> facts;
   if (before) {
     PJ_ASSIGN(now.inputs_hash, plan::HashInputPaths(request));

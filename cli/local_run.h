@@ -44,9 +44,12 @@ class LocalRun {
 
  private:
   Status OpenState();
+  Status CheckSameJob();
+  RunIdentity DeclaredIdentity() const;
   Status CheckUnchanged(const RunIdentity& now, const RunIdentity& before) const;
+  Result<RunOutcome> Finished(const RunIdentity& before, StoredResult result);
   Status PreparePlan();
-  Result<plan::PlanRequest> MakeRequest() const;
+  Result<plan::PlanRequest> MakeRequest(std::vector<std::string>* warnings) const;
   Status OpenKnownPlan(const PlanFacts& facts);
   Result<bool> ReadyToFinish();
   Status PrepareReports();
@@ -70,6 +73,7 @@ class LocalRun {
   std::string python_;
   std::map<std::string, std::string> env_;
   ResolvedJob resolved_;
+  std::string ended_;  // the state of a run that has ended here before
   uint32_t slots_ = 1;
 
   std::unique_ptr<worker::Guardian> guardian_;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,8 @@ std::string Absolute(const std::string& path, const std::string& base_dir) {
   return text;
 }
 
+}  // namespace
+
 Result<std::string> InputPath(const api::Input& input) {
   const std::string field = "spec.inputs[" + input.name + "]";
   if (!input.volume.empty()) {
@@ -48,6 +51,8 @@ Result<std::string> InputPath(const api::Input& input) {
               field + ": " + path,
               fmt::format("change its type to {}", folder ? "uri_folder" : "uri_file"));
 }
+
+namespace {
 
 // outputs/<name>, for a uri_file with a base name in its path outputs/<name>/<base name>.
 Result<std::string> OutputPath(const api::Output& output, const std::string& folder) {
@@ -125,22 +130,28 @@ Status CheckOutputFolder(const api::ParallelJob& job, const JobDir& dir) {
   return {};
 }
 
-Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir) {
+Status ResolveSources(const api::LoadedJob& loaded, const JobDir& dir, ResolvedJob* made) {
   const api::ParallelJobSpec& spec = loaded.job.spec;
-  ResolvedJob made;
   if (spec.task.code.source != api::Code::Source::kLocal) {
     return Fail(Code::kInvalid, "a local run needs the code in a folder of this machine",
                 "spec.task.code", "set task.code.local, e.g. --set spec.task.code.local=./src");
   }
-  made.code_dir = Absolute(spec.task.code.local, spec.task.code.base_dir);
-  PJ_ASSIGN(made.inputs, ResolveInputs(loaded.job));
+  made->code_dir = Absolute(spec.task.code.local, spec.task.code.base_dir);
+  PJ_ASSIGN(made->inputs, ResolveInputs(loaded.job));
   for (const api::Input& input : spec.inputs) {
     if (input.mode == api::InputMode::kDownload && input.type != api::DataType::kLiteral) {
-      std::string& path = made.inputs[input.name];
-      made.copied_from[input.name] = path;
+      std::string& path = made->inputs[input.name];
+      made->copied_from[input.name] = path;
       PJ_ASSIGN(path, worker::CopyInput(path, dir.Inputs() + "/" + input.name, dir.root()));
     }
   }
+  return {};
+}
+
+Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir) {
+  const api::ParallelJobSpec& spec = loaded.job.spec;
+  ResolvedJob made;
+  PJ_TRY(ResolveSources(loaded, dir, &made));
   for (const api::Output& output : spec.outputs) {
     PJ_ASSIGN(made.outputs[output.name], PlaceOutput(loaded, output, dir));
   }
@@ -149,6 +160,25 @@ Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir) 
 }
 
 namespace {
+
+// Sorted.
+Result<std::vector<std::string>> CodeFiles(const std::string& code_dir,
+                                           const std::string& exclude) {
+  std::vector<std::string> files;
+  std::error_code error;
+  fs::recursive_directory_iterator walk(code_dir, error);
+  if (error) return FailErrno(error.value(), "cannot read the code folder", code_dir);
+  for (auto it = fs::begin(walk); it != fs::end(walk); ++it) {
+    const std::string name = it->path().filename().string();
+    if (it->is_directory() && (name == "__pycache__" || name == ".git" || it->path() == exclude)) {
+      it.disable_recursion_pending();
+    } else if (it->is_regular_file()) {
+      files.push_back(it->path().string());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
 
 // A piece at a time: models may lie beside the code.
 Status HashContent(const std::string& file, Sha256* sha) {
@@ -165,25 +195,29 @@ Status HashContent(const std::string& file, Sha256* sha) {
 }  // namespace
 
 Result<std::string> HashCode(const std::string& code_dir, const std::string& exclude) {
-  std::vector<std::string> files;
-  std::error_code error;
-  fs::recursive_directory_iterator walk(code_dir, error);
-  if (error) return FailErrno(error.value(), "cannot read the code folder", code_dir);
-  for (auto it = fs::begin(walk); it != fs::end(walk); ++it) {
-    const std::string name = it->path().filename().string();
-    if (it->is_directory() && (name == "__pycache__" || name == ".git" || it->path() == exclude)) {
-      it.disable_recursion_pending();
-    } else if (it->is_regular_file()) {
-      files.push_back(it->path().string());
-    }
-  }
-  std::sort(files.begin(), files.end());
+  PJ_ASSIGN(const std::vector<std::string> files, CodeFiles(code_dir, exclude));
   Sha256 sha;
   for (const std::string& file : files) {
     sha.Update(fmt::format("{} {}\n", fs::relative(file, code_dir).string(), fs::file_size(file)));
     PJ_TRY(HashContent(file, &sha));
   }
   return sha.HexDigest();
+}
+
+std::string NewestSince(const std::string& code_dir, const std::string& exclude, int64_t wall_ns) {
+  std::string newest;
+  int64_t latest = wall_ns;
+  const Result<std::vector<std::string>> files = CodeFiles(code_dir, exclude);
+  if (!files) return newest;
+  for (const std::string& file : *files) {
+    struct stat info{};
+    if (::stat(file.c_str(), &info) != 0) continue;
+    const int64_t changed = info.st_mtim.tv_sec * 1'000'000'000LL + info.st_mtim.tv_nsec;
+    if (changed <= latest) continue;
+    latest = changed;
+    newest = file;
+  }
+  return newest;
 }
 
 uint32_t SlotsPerInstance(const api::ParallelJobSpec& spec) {

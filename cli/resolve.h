@@ -20,11 +20,20 @@ Status CheckOutputFolder(const api::ParallelJob& job, const JobDir& dir);
 // first.
 Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir);
 
+// The part of it that is read: code and inputs.
+Status ResolveSources(const api::LoadedJob& loaded, const JobDir& dir, ResolvedJob* made);
+
+// Where an input lies: absolute, there, and of the kind that its type says.
+Result<std::string> InputPath(const api::Input& input);
+
 // Input paths only, nothing is created or copied: what `plan` needs.
 Result<std::map<std::string, std::string>> ResolveInputs(const api::ParallelJob& job);
 
 // SHA-256 over names and contents of a code folder, `exclude` and Python's caches left out.
 Result<std::string> HashCode(const std::string& code_dir, const std::string& exclude);
+
+// The file of a code folder that was changed last, if it was after `wall_ns`: for a message.
+std::string NewestSince(const std::string& code_dir, const std::string& exclude, int64_t wall_ns);
 
 // max(1, cores ÷ instances) unless the job says otherwise.
 uint32_t SlotsPerInstance(const api::ParallelJobSpec& spec);

@@ -54,4 +54,20 @@ std::string FirstDifference(const std::string& before, const std::string& now) {
   return fmt::format("was `{}`, is `{}`", Trimmed(was[at]), Trimmed(is[at]));
 }
 
+std::string DeadlineText(const api::ParallelJob& job) {
+  const auto& deadline = job.spec.active_deadline_seconds;
+  return deadline ? fmt::format("{}", *deadline) : "none";
+}
+
+std::string JobDifference(const RunIdentity& before, const RunIdentity& now, bool failed) {
+  if (now.manifest != before.manifest) return FirstDifference(before.manifest, now.manifest);
+  if (failed && now.deadline != before.deadline) {
+    return fmt::format("activeDeadlineSeconds was {}, is {}", before.deadline, now.deadline);
+  }
+  if (failed && !before.environment.empty() && now.environment != before.environment) {
+    return fmt::format("--env was {}, is {}", before.environment, now.environment);
+  }
+  return {};
+}
+
 }  // namespace pj::cli

@@ -7,7 +7,6 @@
 #include "api/load.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "cli/run_identity.h"
 #include "kube/objects.h"
 
 namespace pj::cli {
@@ -15,6 +14,7 @@ namespace {
 
 constexpr char kCodeNote[] = "paralleljob.dev/code-hash";
 constexpr char kInputsNote[] = "paralleljob.dev/inputs-hash";
+constexpr char kEnvironmentNote[] = "paralleljob.dev/environment";
 constexpr char kStartNote[] = "paralleljob.dev/started-wall-ns";
 
 Error FromResponse(const kube::Response& response, const std::string& name) {
@@ -56,7 +56,9 @@ Result<std::optional<RunIdentity>> RunState::LoadJob() {
   created_wall_ns_ = static_cast<int64_t>(Number(meta.annotations, kStartNote));
   return RunIdentity{.manifest = ImmutableManifest(job),
                      .code_hash = Text(meta.annotations, kCodeNote),
-                     .inputs_hash = Text(meta.annotations, kInputsNote)};
+                     .inputs_hash = Text(meta.annotations, kInputsNote),
+                     .deadline = DeadlineText(job),
+                     .environment = Text(meta.annotations, kEnvironmentNote)};
 }
 
 Status RunState::CreateJob(const api::ParallelJob& job, const RunIdentity& identity) {
@@ -65,6 +67,7 @@ Status RunState::CreateJob(const api::ParallelJob& job, const RunIdentity& ident
   stored.ns = kNamespace;
   stored.annotations[kCodeNote] = identity.code_hash;
   stored.annotations[kInputsNote] = identity.inputs_hash;
+  stored.annotations[kEnvironmentNote] = identity.environment;
   stored.annotations[kStartNote] = fmt::format("{}", now);
   kube::Request request{
       .verb = kube::Verb::kCreate, .type = kube::ParallelJobs(), .ns = kNamespace};

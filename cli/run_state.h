@@ -8,6 +8,7 @@
 
 #include "api/parallel_job.h"
 #include "base/result.h"
+#include "cli/run_identity.h"
 #include "job/run_store.h"
 #include "kube/api.h"
 #include "ledger/record.h"
@@ -15,13 +16,6 @@
 namespace pj::cli {
 
 inline constexpr char kNamespace[] = "default";
-
-// What must not change between a run and its resumption.
-struct RunIdentity {
-  std::string manifest;  // the spec without the mutable fields
-  std::string code_hash;
-  std::string inputs_hash;  // of the list of input paths
-};
 
 using job::PlanFacts;
 using job::StoredResult;

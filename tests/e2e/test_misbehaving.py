@@ -119,9 +119,9 @@ def test_a_crash_leaves_the_scripts_stack_in_the_log(ran):
 
 FINE = "def run(mini_batch):\n    return mini_batch\n"
 NEVER = {  # scripts that never come up → words of the cause
-    "syntax error": ("def run(mini_batch:\n    pass\n", "SyntaxError"),
-    "no run": ("x = 1\n", "no function run(mini_batch)"),
-    "async run": ("async def run(mini_batch):\n    return mini_batch\n", "async"),
+    "syntax error": ("exec('def run(mini_batch:')\n", "SyntaxError"),
+    "no run": ("from os.path import *\n", "no function run(mini_batch)"),
+    "async run": ("exec('async def run(mini_batch): return mini_batch')\n", "async"),
     "import fails": ("import no_such_module\n" + FINE, "no_such_module"),
     "import exits": ("import os\nos._exit(3)\n" + FINE, "exited with code 3"),
     "init raises": ("def init():\n    raise OSError('no model')\n" + FINE, "no model"),
@@ -148,6 +148,21 @@ def test_a_script_that_never_comes_up_fails_the_job_with_its_cause(cli, name):
     assert ended.json["miniBatches"]["notRun"] == 2
     faults.nothing_is_left(cli.out)
     assert cli.verify().code == 0, cli.verify()
+
+
+@pytest.mark.parametrize("text, place, words", [
+    ("def run(mini_batch:\n    pass\n", "entry.py:1:1: error: syntax error", "syntax error"),
+    ("x = 1\n", "entry.py: error: ", "no function run(mini_batch)"),
+    ("x = 1\nasync def run(mini_batch):\n    return mini_batch\n", "entry.py:2:1: ", "async")])
+def test_a_script_that_cannot_run_is_refused_before_anything_is_written(cli, text, place, words):
+    manifest = cli.job(text)
+    checked = cli.call("validate", "-f", manifest)
+    for more in ([], ["--env", "venv"]):
+        ended = cli.run(manifest, *more)
+        assert ended.code == 2 and place in ended.err and words in ended.err, ended
+        assert ended.json["state"] == "NotStarted" and words in ended.json["errors"][0]["message"]
+        assert checked.code == 2 and checked.err == ended.err, checked
+    assert not cli.out.exists()
 
 
 @pytest.mark.parametrize("ends", ["raise OSError('late')", "os._exit(5)", "ctypes.string_at(0)",

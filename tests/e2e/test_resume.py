@@ -102,6 +102,54 @@ def test_a_changed_script_is_not_mixed_into_an_unfinished_run(cli):
     check_output(ended.json, 200)
 
 
+def refused(cli, manifest, *more):
+    """Runs over a folder where another job's run has ended; the answer, after nothing changed."""
+    state = (cli.out / "state.db").read_bytes()
+    ended = cli.run(manifest, *more)
+    assert ended.code == 2 and ended.json["state"] == "NotStarted", ended
+    assert "--fresh" in ended.err and "already" not in ended.err, ended
+    assert (cli.out / "state.db").read_bytes() == state
+    return ended.err
+
+
+FINE = '''
+    import os
+    def run(mini_batch):
+        return [os.path.basename(path) for path in mini_batch]
+    '''
+
+
+def test_a_finished_run_is_not_the_answer_to_another_job(cli):
+    manifest = cli.job(FINE)
+    assert cli.run(manifest).code == 0
+    assert "`path: data`, is `path: nope`" in refused(cli, manifest, "--input", "files=nope")
+    said = refused(cli, manifest, "--set", "spec.miniBatchSize=5")
+    assert "(Complete)" in said and "miniBatchSize: 5" in said, said
+    assert "other" in refused(cli, manifest, "--set", "metadata.name=other")
+    (cli.folder / "data" / "more.txt").write_text("more")
+    assert "input files changed" in refused(cli, manifest)
+    assert cli.run(manifest, "--fresh").json["items"]["total"] == 21
+    again = cli.run(manifest, "--set", "spec.instanceCount=1", "--env", "venv")
+    assert again.code == 0 and "already finished" in again.err, again
+
+
+def test_a_failed_run_is_not_the_answer_to_what_was_mended(cli):
+    manifest = cli.job("import absent\ndef run(mini_batch):\n    return mini_batch\n")
+    first = cli.run(manifest)
+    assert first.code == 1, first
+    again = cli.run(manifest)
+    assert again.code == 1 and again.json == first.json and "already finished" in again.err, again
+    said = refused(cli, manifest, "--set", "spec.activeDeadlineSeconds=60")
+    assert "(Failed)" in said and "activeDeadlineSeconds was none, is 60" in said, said
+    assert "--env was current, is venv" in refused(cli, manifest, "--env", "venv")
+    said = refused(cli, manifest, "--set", "spec.task.environment.pip=[absent]")
+    assert "`environment:` is new" in said, said
+    cli.job(FINE)
+    said = refused(cli, manifest)
+    assert "the code changed since the run that has ended" in said and "code/entry.py" in said, said
+    assert cli.run(manifest, "--fresh").code == 0
+
+
 def test_two_runs_over_one_folder(cli):
     manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
     env = {"TRACE": str(trace)}

@@ -42,6 +42,19 @@ def test_missing_input_is_named(cli):
     assert ended.json["state"] == "NotStarted"
 
 
+def test_validate_says_of_a_missing_input_what_run_says(cli):
+    manifest = cli.job(FINE)
+    for given, message in (("nowhere", "the input does not exist"),
+                           ("job.yaml", "the input is a file")):
+        checked = cli.call("validate", "-f", manifest, "--input", f"files={given}")
+        assert checked.code == 0 and "valid: 1 job" in checked.out, checked
+        assert "job.yaml: warning: spec.inputs[files].path: " + message in checked.err, checked
+        strict = cli.call("validate", "--strict", "-f", manifest, "--input", f"files={given}")
+        assert strict.code == 2 and message in strict.err, strict
+        assert message in cli.run(manifest, "--input", f"files={given}").err
+    assert not cli.call("validate", "-f", manifest).err
+
+
 def test_unknown_input_name_is_named(cli):
     ended = cli.run(cli.job(FINE), "--input", "fils=data")
     assert ended.code == 2 and "fils" in ended.err, ended

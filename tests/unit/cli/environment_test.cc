@@ -104,6 +104,7 @@ TEST_F(EnvironmentTest, ScriptsAreCheckedWithoutRunningThem) {
   };
   EXPECT_THAT(check("def run(x):\n  return x\nopen('/nonexistent/never')\n"), IsEmpty());
   EXPECT_THAT(check("from other import run\n"), IsEmpty());
+  EXPECT_THAT(check("exec(open('other.py').read())\n"), IsEmpty());
   EXPECT_THAT(check("def init(): pass\n"), ElementsAre(HasSubstr("no function run")));
   EXPECT_THAT(check("def run(x)\n  return x\n"), ElementsAre(HasSubstr("1: syntax error")));
   EXPECT_THAT(check("async def run(x): pass\n"), ElementsAre(HasSubstr("not async")));

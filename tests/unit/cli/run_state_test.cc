@@ -41,7 +41,11 @@ class RunStateTest : public testing::Test {
 
 TEST_F(RunStateTest, TheJobObjectHoldsTheSpec) {
   RunState state(api_.get(), "small");
-  const RunIdentity identity{ImmutableManifest(SmallJob()), "code", "inputs"};
+  const RunIdentity identity{.manifest = ImmutableManifest(SmallJob()),
+                             .code_hash = "code",
+                             .inputs_hash = "inputs",
+                             .deadline = "none",
+                             .environment = "venv"};
   ASSERT_TRUE(state.CreateJob(SmallJob(), identity));
   const Json object = All(kube::ParallelJobs()).at(0);
   const Json manifest = ParseJson(api::ToManifestJson(SmallJob())).value();
@@ -54,6 +58,8 @@ TEST_F(RunStateTest, TheJobObjectHoldsTheSpec) {
   EXPECT_EQ((*known)->manifest, identity.manifest);
   EXPECT_EQ((*known)->code_hash, "code");
   EXPECT_EQ((*known)->inputs_hash, "inputs");
+  EXPECT_EQ((*known)->deadline, "none");
+  EXPECT_EQ((*known)->environment, "venv");
   EXPECT_EQ(again.identity(), state.identity());
 }
 

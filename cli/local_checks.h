@@ -1,0 +1,23 @@
+// LocalChecks: what can be said of a job's script and inputs on this machine before it runs.
+#pragma once
+
+#include <string>
+
+#include "api/load.h"
+#include "base/diagnostics.h"
+
+namespace pj::cli {
+
+// A syntax error in the entry script, or no run() in it. `unchecked`: how bad it is that no Python
+// can look. A script that is a module of the environment only is not looked at.
+void CheckScript(const api::LoadedJob& job, Severity unchecked, Diagnostics* findings);
+
+// False when `run` would install another Python than the one that would look at the script.
+bool ChecksWithItsPython(const api::LoadedJob& job, const std::string& env);
+
+// Local inputs that are not there, or of another kind. `severity`: `run` refuses them, but a job
+// file may be meant for another place.
+void CheckInputs(const api::LoadedJob& job, Severity severity, const std::string& file,
+                 Diagnostics* findings);
+
+}  // namespace pj::cli
