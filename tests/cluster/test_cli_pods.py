@@ -270,10 +270,10 @@ def test_a_job_from_submit_to_fetch(cluster, namespace, cli, user_image, tmp_pat
     """With code that a volume over ConfigMaps holds, and with code that only an archive does."""
     data_volume(cluster, namespace, tmp_path)
     folder = tmp_path / "hello"
-    shutil.copytree(EXAMPLE, folder)
-    (folder / "names").mkdir()
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("data"))
+    (folder / "data").mkdir()
     for number in range(10):
-        (folder / f"names/{number}.txt").write_text(f"name {number}\n", encoding="utf-8")
+        (folder / f"data/{number}.txt").write_text(f"name {number}\n", encoding="utf-8")
     (folder / "src/hello.py").write_text(SCRIPT, encoding="utf-8")
     (folder / "src/pkg").mkdir()
     model = random.Random(7).randbytes(size)
