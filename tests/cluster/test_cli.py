@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import tarfile
 
@@ -286,6 +287,10 @@ def test_doctor_misses_what_is_not_there(control_plane, tmp_path, cli, plane, sp
     found = checks(nobody)
     assert nobody.returncode == 3 and found["operator"]["outcome"] == "bad"
     assert "no operator runs" in found["operator"]["message"]
+    page = (EXAMPLE.parents[1] / "docs/kubernetes.md").read_text(encoding="utf-8")
+    for words in re.findall(r"--set \S+", found["operator"]["wayOut"]):
+        assert words in page, words
+    assert "--set workerImage.repository=" in found["operator"]["wayOut"]
     assert found["permissions"]["outcome"] == "ok"
     config = json.loads(plane.kubectl("config", "view", "--raw", "-o", "json").stdout)
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
