@@ -129,7 +129,9 @@ def demo(cluster, options):
     say("\n-- the cluster stays up; look around:")
     for words in HINTS:
         say(f"   ./dev cluster exec kubectl {words}")
+    say("   ./dev cluster exec paralleljob status --namespace demo")
     say("   ./dev cluster down")
+    say(f"\n-- for a job of your own (docs/kubernetes.md): an image with pandas is {image}")
 
 
 def main():
