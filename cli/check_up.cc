@@ -24,8 +24,16 @@ constexpr int kOldestMinor = 29;  // native sidecars
 constexpr Seconds kLeaseAge{60};  // renewed every two seconds or so
 constexpr char kLease[] = "paralleljob-operator";
 constexpr char kDefinition[] = "paralleljobs.paralleljob.dev";
-constexpr char kInstall[] =
-    "helm install paralleljob charts/paralleljob, or ask who runs the cluster";
+
+// With what docs/kubernetes.md says of the images. An operator works in its own namespace.
+std::string Install(const ClusterTarget& cluster) {
+  return fmt::format(
+      "in a clone of paralleljob: helm install pj charts/paralleljob --namespace {} "
+      "--create-namespace --set image.repository=REGISTRY/paralleljob-operator "
+      "--set workerImage.repository=REGISTRY/paralleljob-worker (docs/kubernetes.md); or ask who "
+      "runs the cluster",
+      cluster.ns);
+}
 
 Check CheckCluster(const ClusterTarget& cluster) {
   Check check{.what = "cluster"};
@@ -76,13 +84,13 @@ Check CheckDefinition(const ClusterTarget& cluster) {
   const Result<Json> found = GetObject(cluster.api.get(), Definitions(), "", kDefinition);
   if (!found && found.error().code == Code::kForbidden) {
     const auto jobs = ListObjects(cluster.api.get(), kube::ParallelJobs(), cluster.ns);
-    if (!jobs) return bad(jobs.error().ToString(), kInstall);
+    if (!jobs) return bad(jobs.error().ToString(), Install(cluster));
     check.outcome = Outcome::kUnsure;
     check.message = "ParallelJobs can be listed, but their definition may not be read";
     return check;
   }
   if (!found && found.error().code == Code::kNotFound) {
-    return bad("this cluster does not know ParallelJobs", kInstall);
+    return bad("this cluster does not know ParallelJobs", Install(cluster));
   }
   if (!found) return bad(found.error().ToString(), "");
   const std::string wanted = std::string(api::kApiVersion).substr(sizeof("paralleljob.dev/") - 1);
@@ -167,7 +175,7 @@ Check CheckOperator(const ClusterTarget& cluster, const std::string& ns) {
   return {.what = "operator",
           .outcome = Outcome::kBad,
           .message = "no operator runs: jobs would stay Pending",
-          .way_out = kInstall};
+          .way_out = Install(cluster)};
 }
 
 struct Permission {

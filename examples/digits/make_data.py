@@ -3,14 +3,14 @@
 import pathlib
 import sys
 
-import numpy as np
-from PIL import Image
-from sklearn.datasets import load_digits
-
 COUNT = 1_000
 
 
 def make(folder):
+    import numpy as np
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
     folder.mkdir(parents=True, exist_ok=True)
     for number, image in enumerate(load_digits().images[:COUNT]):
         pixels = np.rint(image * (255 / 16)).astype(np.uint8)
@@ -18,4 +18,7 @@ def make(folder):
 
 
 if __name__ == "__main__":
-    make(pathlib.Path(sys.argv[1]))
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+    import data_folder
+
+    data_folder.main(__file__, __doc__, make)

@@ -1,4 +1,4 @@
-"""Writes ten small files, one name each, into the folder given on the command line."""
+"""Writes ten small files, one name each, into a folder."""
 
 import pathlib
 import sys
@@ -13,4 +13,7 @@ def make(folder):
 
 
 if __name__ == "__main__":
-    make(pathlib.Path(sys.argv[1]))
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+    import data_folder
+
+    data_folder.main(__file__, __doc__, make)

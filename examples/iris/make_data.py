@@ -7,9 +7,6 @@ bytes on every machine. 27,000 rows of about 43 bytes are some 110 mini-batches 
 import pathlib
 import sys
 
-import numpy as np
-from sklearn.datasets import load_iris
-
 ROWS = 27_000
 COLUMNS = ["flower", "sepal_length", "sepal_width", "petal_length", "petal_width", "variety"]
 MLTABLE = """\
@@ -25,6 +22,9 @@ transformations:
 
 def flowers(rows=ROWS, seed=20240611):
     """(number, four measurements in cm, true variety) of each row."""
+    import numpy as np
+    from sklearn.datasets import load_iris
+
     iris = load_iris()
     random = np.random.Generator(np.random.PCG64(seed))
     picked = random.integers(0, len(iris.data), rows)
@@ -36,11 +36,14 @@ def flowers(rows=ROWS, seed=20240611):
 
 
 def make(folder):
-    folder.mkdir(parents=True, exist_ok=True)
     lines = [",".join(COLUMNS)] + [",".join(map(str, row)) for row in flowers()]
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "flowers.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "MLTable").write_text(MLTABLE, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    make(pathlib.Path(sys.argv[1]))
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+    import data_folder
+
+    data_folder.main(__file__, __doc__, make)

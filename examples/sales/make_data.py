@@ -7,8 +7,6 @@ same bytes on every machine.
 import pathlib
 import sys
 
-import numpy as np
-
 STORES = range(1001, 1034)
 BRANDS = ("dominicks", "minute_maid", "tropicana")
 WEEKS = 121
@@ -27,6 +25,8 @@ transformations:
 
 def weekly_sales(store, brand):
     """Lines of one store's sales of one brand: a trend, the season, the price and some noise."""
+    import numpy as np
+
     random = np.random.Generator(np.random.PCG64([store, BRANDS.index(brand)]))
     base, trend = random.uniform(4_000, 12_000), random.uniform(-10, 25)
     yield "week,price,advert,quantity"
@@ -38,14 +38,17 @@ def weekly_sales(store, brand):
 
 
 def make(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "MLTable").write_text(MLTABLE, encoding="utf-8")
     for store in STORES:
         for brand in BRANDS:
+            lines = "\n".join(weekly_sales(store, brand)) + "\n"
             target = folder / str(store) / brand / "sales.csv"
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text("\n".join(weekly_sales(store, brand)) + "\n", encoding="utf-8")
+            target.write_text(lines, encoding="utf-8")
+    (folder / "MLTable").write_text(MLTABLE, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    make(pathlib.Path(sys.argv[1]))
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+    import data_folder
+
+    data_folder.main(__file__, __doc__, make)

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no cluster is up, 77 this machine
 import argparse
 import os
 import pathlib
+import shutil
 import sys
 import time
 
@@ -14,6 +15,7 @@ import kube_cluster
 import programs
 
 NOT_UP, CANNOT_RUN = 3, 77
+OURS = ("paralleljob", "kubectl-parallel")
 DESCRIPTION = """A real Kubernetes on this machine, for tests and for looking around: etcd, API
 server (with an audit log), controllers, scheduler, and nodes with kubelet and containerd, all in a
 network, process tree and mounts of its own. Nothing leaves the machine; `down` leaves nothing."""
@@ -48,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="end it and forget its state; harmless when down")
     commands.add_parser("status", help="what runs, and where its files are")
     run = commands.add_parser("exec", help="run a program in its network with KUBECONFIG set; "
-                              "kubectl and helm are on the PATH; alone: a shell")
+                              "kubectl, helm and this tree's paralleljob are on the PATH; "
+                              "alone: a shell")
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="PROGRAM …")
     load = commands.add_parser("load", help="give all nodes an image archive")
     load.add_argument("archive", type=pathlib.Path)
@@ -89,8 +92,13 @@ def run(cluster: kube_cluster.Cluster, options) -> int:
     if not cluster.is_up():
         print("no cluster is up: ./dev cluster up", file=sys.stderr)
         return NOT_UP
-    argv = cluster.home.enter(options.argv or [os.environ.get("SHELL", "/bin/sh")])
-    os.execvpe(argv[0], argv, cluster.environment())
+    wanted = options.argv or [os.environ.get("SHELL", "/bin/sh")]
+    environment = cluster.environment()
+    if not shutil.which(wanted[0], path=environment["PATH"]):
+        hint = ": ./dev build makes it" if wanted[0] in OURS else " on the PATH"
+        raise RuntimeError(f"there is no program {wanted[0]}{hint}")
+    argv = cluster.home.enter(wanted)
+    os.execvpe(argv[0], argv, environment)
 
 
 def load(cluster: kube_cluster.Cluster, options) -> int:
@@ -109,6 +117,10 @@ if __name__ == "__main__":
     except enclosure.CannotRun as reason:
         print(f"CANNOT RUN A CLUSTER HERE: {reason}", file=sys.stderr)
         sys.exit(CANNOT_RUN)
-    except (RuntimeError, TimeoutError, ValueError) as error:
+    except FileNotFoundError as missing:
+        print(f"error: there is no {missing.filename}; what a cluster needs of Debian is installed "
+              "by ./dev cluster up", file=sys.stderr)
+        sys.exit(1)
+    except (OSError, RuntimeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

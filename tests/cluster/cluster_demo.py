@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 import enclosure
 import images
@@ -37,12 +38,16 @@ def say(text):
 
 def load_images(cluster, builder):
     """Builds what the Dockerfile describes, and the users' image; returns the latter's name."""
+    say("   Compiled inside the images: some minutes the first time, and after a change of the")
+    say("   base; else seconds, from the compiler's cache. Nothing is printed meanwhile.")
     for target in TARGETS:
-        say(f"   image paralleljob-{target}, from the Dockerfile")
+        say(f"   image paralleljob-{target}, from the Dockerfile …")
+        start = time.monotonic()
         name = f"localhost/paralleljob-{target}:0.1.0"
         identity = builder.build(REPOSITORY, name, (f"--target={target}",))
         cluster.load_built(builder, identity, name)
-    say(f"   a user's image: Python {USER_PYTHON} with what the scripts import")
+        say(f"   … built and on all nodes after {time.monotonic() - start:.0f} s")
+    say(f"   a user's image: Python {USER_PYTHON} with what the scripts import …")
     identity, name = builder.build_user_image(USER_PYTHON, *pod_jobs.DISTRIBUTIONS)
     cluster.load_built(builder, identity, name)
     return name
@@ -124,7 +129,9 @@ def demo(cluster, options):
     say("\n-- the cluster stays up; look around:")
     for words in HINTS:
         say(f"   ./dev cluster exec kubectl {words}")
+    say("   ./dev cluster exec paralleljob status --namespace demo")
     say("   ./dev cluster down")
+    say(f"\n-- for a job of your own (docs/kubernetes.md): an image with pandas is {image}")
 
 
 def main():

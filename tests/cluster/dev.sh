@@ -22,7 +22,8 @@ cmd_cluster() {
     up) set_up_cluster && run_cluster check ;;  # before ten minutes of building
     build | check) set_up_cluster ;;
   esac
-  run_cluster "${@:---help}"
+  # `exec paralleljob …` means this tree's, once it is built.
+  PATH=$builds/release/cli:$PATH run_cluster "${@:---help}"
 }
 
 clusterless=

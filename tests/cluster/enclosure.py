@@ -49,6 +49,9 @@ def check_machine() -> None:
     """Raises CannotRun unless this process may make an enclosure and containers in it."""
     if os.geteuid() != 0:
         raise CannotRun("a cluster needs root: sudo ./dev cluster …")
+    if not _root_is_a_mount():
+        raise CannotRun("/ is no mount point, as in a chroot, and a cluster's mounts need one: "
+                        "mount --bind DIR DIR before chroot DIR, or " + WAY_OUT)
     done = subprocess.run([*_unshare(), "sh", "-c", PROBE], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, check=False)
     if done.returncode:
@@ -58,6 +61,15 @@ def check_machine() -> None:
         if not any(os.access(root, os.W_OK) for root in _control_groups(controller)):
             raise CannotRun(f"the {controller} controller of the control groups is missing or "
                             f"cannot be written: {WAY_OUT}")
+
+
+def _root_is_a_mount() -> bool:
+    """Also true where nothing tells: the probe finds out then."""
+    try:
+        mounts = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return True
+    return any(line.split()[4] == "/" for line in mounts)
 
 
 def _unshare() -> list:
@@ -131,7 +143,9 @@ class Enclosure:
         script = f'cd {INSIDE}; setsid "$@" >>"{name}.log" 2>&1 </dev/null & echo $!'
         told = subprocess.run(self.enter(["sh", "-c", script, "sh", *argv], network_only=False),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              check=True, env=_environment())
+                              check=False, env=_environment())
+        if told.returncode:
+            raise RuntimeError(f"{name} does not start: {told.stderr.strip()}")
         (self.folder / f"{name}.pid").write_text(told.stdout)
 
     def running(self, name: str) -> bool:

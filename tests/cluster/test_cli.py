@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import tarfile
 
@@ -35,10 +36,10 @@ def operator(plane):
 def example(tmp_path):
     """The example `hello` in a folder of its own, with its data."""
     folder = tmp_path / "hello"
-    shutil.copytree(EXAMPLE, folder)
-    (folder / "names").mkdir()
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("data"))
+    (folder / "data").mkdir()
     for number in range(4):
-        (folder / "names" / f"{number}.txt").write_text(f"name {number}\n", encoding="utf-8")
+        (folder / "data" / f"{number}.txt").write_text(f"name {number}\n", encoding="utf-8")
     (folder / "src/pkg").mkdir()
     (folder / "src/pkg/table.bin").write_bytes(bytes(range(256)))
     return folder
@@ -142,7 +143,7 @@ def test_nothing_is_submitted_that_cannot_run(cli, example):
     assert plain.returncode == 2
     assert "spec.task.environment.image" in plain.stderr
     assert "--output greetings=pvc:CLAIM/path" in plain.stderr
-    (example / "names/large.bin").write_bytes(b"x" * (5 << 20))
+    (example / "data/large.bin").write_bytes(b"x" * (5 << 20))
     large = submit(cli, example, "-o", "json", check=False)
     assert large.returncode == 2 and "--input names=pvc:CLAIM/path" in large.stderr
     assert json.loads(large.stdout)["state"] == "NotStarted"
@@ -286,6 +287,10 @@ def test_doctor_misses_what_is_not_there(control_plane, tmp_path, cli, plane, sp
     found = checks(nobody)
     assert nobody.returncode == 3 and found["operator"]["outcome"] == "bad"
     assert "no operator runs" in found["operator"]["message"]
+    page = (EXAMPLE.parents[1] / "docs/kubernetes.md").read_text(encoding="utf-8")
+    for words in re.findall(r"--set \S+", found["operator"]["wayOut"]):
+        assert words in page, words
+    assert "--set workerImage.repository=" in found["operator"]["wayOut"]
     assert found["permissions"]["outcome"] == "ok"
     config = json.loads(plane.kubectl("config", "view", "--raw", "-o", "json").stdout)
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"

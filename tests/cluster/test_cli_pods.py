@@ -294,10 +294,10 @@ def submitted(cluster, installed_chart, user_image, aside, tmp_path_factory):
 
 def example(folder, model):
     """The example with a model beside its script; its file."""
-    shutil.copytree(EXAMPLE, folder)
-    (folder / "names").mkdir()
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("data"))
+    (folder / "data").mkdir()
     for number in range(10):
-        (folder / f"names/{number}.txt").write_text(f"name {number}\n", encoding="utf-8")
+        (folder / f"data/{number}.txt").write_text(f"name {number}\n", encoding="utf-8")
     (folder / "src/hello.py").write_text(SCRIPT, encoding="utf-8")
     (folder / "src/pkg").mkdir()
     (folder / "src/pkg/model.bin").write_bytes(model)

@@ -99,6 +99,36 @@ def test_a_machine_that_cannot_hold_a_cluster_says_so(command):
     assert nobody.returncode == CANNOT_RUN and "needs root" in nobody.stderr
 
 
+# $1 a folder: the same system below it, where / is no mount point. Then a command.
+CHROOT = """set -eu
+folder=$1; shift
+mount -t tmpfs tmpfs "$folder"
+for entry in /*; do
+  if [ -L "$entry" ]; then mkdir -p "$folder/root"; cp -P "$entry" "$folder/root/"
+  elif [ -d "$entry" ]; then
+    mkdir -p "$folder/root$entry"; mount --rbind "$entry" "$folder/root$entry"
+  fi
+done
+exec chroot "$folder/root" "$@"
+"""
+
+
+def test_a_root_that_is_no_mount_point_is_said_to_be_none(command, tmp_path):
+    done = command("check", before=("unshare", "--mount", "sh", "-c", CHROOT, "sh", tmp_path))
+    assert done.returncode == CANNOT_RUN
+    assert done.stderr.startswith("CANNOT RUN A CLUSTER HERE: / is no mount point"), done
+
+
+def test_a_program_that_is_not_there_is_named(command):
+    assert command("up", "--nodes", "0").returncode == 0
+    for name, told in (("paralleljob", "./dev build makes it"), ("no-such", "on the PATH")):
+        done = command("exec", name, before=("env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"))
+        assert done.returncode == 1 and done.stderr.startswith("error: there is no"), done
+        assert name in done.stderr and told in done.stderr, done
+    done = command("up", "--nodes", "1", before=("env", "PATH=/nowhere"))
+    assert done.returncode == 1 and done.stderr.startswith("error: there is no"), done
+
+
 def test_help_names_every_command(command):
     text = command("--help").stdout
     for name in ("up", "down", "status", "exec", "load", "77"):

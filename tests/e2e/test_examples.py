@@ -4,7 +4,10 @@ import csv
 import json
 import math
 import pathlib
+import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from conftest import EXAMPLES
@@ -132,3 +135,46 @@ def test_a_converted_pipeline_is_a_manifest_that_converts_to_itself(cli, name):
     second = cli.call("convert", "-f", manifest)
     assert second.code == 0, second
     assert second.out == first.out
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A folder with the examples as a clone has them: without data."""
+    shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("data"))
+    return tmp_path
+
+
+def test_the_page_of_the_examples_typed_as_it_stands(clone, program):
+    """Everything but the first line, whose PATH is the test's own."""
+    page = (clone / "examples/README.md").read_text(encoding="utf-8")
+    blocks = "".join(re.findall(r"^```\n(.*?)^```", page, re.M | re.S))
+    path_line, _, lines = blocks.partition("\n")
+    assert path_line.startswith("export PATH="), blocks
+    python, ours = (pathlib.Path(name).parent for name in (sys.executable, program))
+    script = f"export HOME={clone} PATH={ours.resolve()}:{python}:$PATH\n{lines}"
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=clone, text=True,
+                          capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0, done
+    for told in ("Hello, Ada!", "flower,sepal_length", '"Brand": "tropicana"', "digit_0000.png: "):
+        assert told in done.stdout, (told, done)
+    assert (clone / "flowers-output/outputs/scored/scored.csv").is_file()
+
+
+@pytest.mark.parametrize("name", ["hello", "iris", "sales", "digits"])
+def test_a_python_without_packages_makes_data_or_says_what_is_missing(clone, name):
+    """-I -S: the standard library alone."""
+    script = clone / "examples" / name / "make_data.py"
+
+    def bare(*words):
+        return subprocess.run([sys.executable, "-I", "-S", script, *words], text=True,
+                              capture_output=True, stdin=subprocess.DEVNULL, check=False)
+
+    helped = bare("--help")
+    assert helped.returncode == 0 and "usage: make_data.py" in helped.stdout, helped
+    done = bare()
+    if name == "hello":
+        assert done.returncode == 0 and len(list((script.parent / "data").iterdir())) == 10, done
+    else:
+        assert done.returncode == 1 and not (script.parent / "data").exists(), done
+        assert "does not have numpy" in done.stderr and "pip install" in done.stderr, done
+        assert "Traceback" not in done.stderr, done

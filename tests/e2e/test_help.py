@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -94,20 +95,34 @@ def test_the_page_of_the_command_line_is_complete(cli):
         assert flag in known, f"cli.md tells of {flag}, which no command has"
 
 
-def test_the_first_job_of_the_readme(cli, program):
-    """The block is typed into a shell as it stands, and then what the text below it says."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text.partition("## A first job of your own")[2].partition("\n## ")[0]
-    block = re.search(r"^```\n(.*?)^```", section, re.M | re.S)[1]
+def type_block(cli, program, text, after=()):
+    """The first block of a page's text, typed into a shell as it stands, then more lines."""
+    block = re.search(r"^```\n(.*?)^```", text, re.M | re.S)[1]
     bin_folder = cli.folder / "bin"
     bin_folder.mkdir()
     (bin_folder / "paralleljob").symlink_to(pathlib.Path(program).resolve())
-    after = [" ".join(words) for words in typed.commands_in_page(section.partition("Then:")[2])]
-    assert len(after) == 3
-    script = f"export HOME={cli.folder} PATH={bin_folder}:$PATH\n{block}\n" + "\n".join(after)
+    path = f"{bin_folder}:{pathlib.Path(sys.executable).parent}"
+    script = f"export HOME={cli.folder} PATH={path}:$PATH\n{block}\n" + "\n".join(after)
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=cli.folder, text=True,
                           capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done
+    return done
+
+
+def test_the_first_job_of_the_readme(cli, program):
+    """The block of commands, and then what the text below it says."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## A first job of your own")[2].partition("\n## ")[0]
+    after = [" ".join(words) for words in typed.commands_in_page(section.partition("Then:")[2])]
+    assert len(after) == 3
+    done = type_block(cli, program, section, after)
     for name in ("Ada", "Grace", "Hedy", "Ivan"):
         assert f"Hello, {name}!" in done.stdout
     assert "4 mini-batches, 4 items" in done.stdout, done
+
+
+def test_the_table_of_the_mltable_page(cli, program):
+    text = (ROOT / "docs/reference/mltable.md").read_text(encoding="utf-8")
+    done = type_block(cli, program, text)
+    assert "Shop=north" in done.stdout and "Shop=south" in done.stdout, done
+    assert done.stdout.endswith("Shop,rows,sum\nnorth,3,27.5\nsouth,1,3.25\n"), done

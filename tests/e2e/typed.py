@@ -4,6 +4,7 @@ import re
 import shlex
 
 PROGRAM = "paralleljob"
+IN_CLUSTER = r"\./dev cluster exec"
 PLACEHOLDERS = ("COMMAND", "…", "[")
 
 
@@ -23,15 +24,15 @@ def flags_of(help_text):
 def commands_in(text):
     """Words of each line, or continued lines, that begin with the program's name."""
     joined = re.sub(r" *\\\n *", " ", text)
-    lines = re.findall(rf"^(?:Examples?:)? *({PROGRAM} .*)$", joined, re.M)
+    lines = re.findall(rf"^(?:Examples?:)? *(?:{IN_CLUSTER} )?({PROGRAM} .*)$", joined, re.M)
     return [shlex.split(line.partition(" > ")[0], comments=True) for line in lines]
 
 
 def commands_in_page(text):
     """The same of a Markdown page: its blocks, and what stands between single backticks."""
-    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text, re.M | re.S)
-    rest = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
-    inline = re.findall(rf"`({PROGRAM} [^`]+)`", rest)
+    blocks = re.findall(r"^ *```[a-z]*\n(.*?)^ *```", text, re.M | re.S)
+    rest = re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S)
+    inline = re.findall(rf"`(?:{IN_CLUSTER} )?({PROGRAM} [^`]+)`", rest)
     made = [words for block in blocks for words in commands_in(block)]
     made += [shlex.split(line) for line in inline]
     return [words for words in made if not any(mark in word for word in words

@@ -1,3 +1,7 @@
+def init():
+    pass  # nothing to load
+
+
 def run(mini_batch):
     greetings = []
     for path in mini_batch:
