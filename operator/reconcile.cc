@@ -10,6 +10,7 @@
 #include "operator/finalising.h"
 #include "operator/lost_workers.h"
 #include "operator/status.h"
+#include "operator/stuck.h"
 #include "operator/workers.h"
 
 namespace pj::op {
@@ -39,6 +40,7 @@ Status Act(Turn* turn, const Decision& decision) {
   PJ_TRY(NoteLostWorkers(turn));
   PJ_TRY(EnsureResult(turn, decision));
   PJ_TRY(StopStragglers(turn));
+  LookForCauses(turn);
   TellStanding(turn, decision);
   return {};
 }

@@ -78,6 +78,9 @@ struct WorkerPodView {
   std::string trouble_reason;
   std::string trouble;
 
+  // Of a pod that failed by itself: the first container that did, its exit code and last words.
+  std::string failure;
+  std::optional<WallTime> failed_at;
   bool Ended() const { return phase == "Succeeded" || phase == "Failed"; }
 };
 

@@ -33,7 +33,8 @@ Error ErrorOf(const Request& request, const Response& response) {
 Result<Response> Writer::Do(const Request& request) {
   PJ_ASSIGN(Response response, api_->Do(request));
   if (response.code == 429 || response.code == 503) retry_after_ = response.retry_after;
-  if (response.ok() && request.verb != Verb::kGet && wrote_) wrote_(request, response);
+  if (response.ok() && request.verb != Verb::kGet && request.verb != Verb::kList && wrote_)
+    wrote_(request, response);
   return response;
 }
 
@@ -92,3 +93,12 @@ Result<std::string> Writer::Get(const kube::ResourceType& type, const std::strin
 }
 
 }  // namespace pj::op
+Result<std::string> Writer::ListAbout(const std::string& ns, const std::string& uid, int limit) {
+  Request request{.verb = Verb::kList, .type = Events(), .ns = ns};
+  request.field_selector = "involvedObject.uid=" + uid;
+  request.limit = limit;
+  PJ_ASSIGN(Response response, Do(request));
+  if (!response.ok()) return std::unexpected(ErrorOf(request, response));
+  return std::move(response.body);
+}
+

@@ -40,6 +40,8 @@ class Writer {
   std::optional<Seconds> retry_after() const { return retry_after_; }
 
  private:
+  // The Events about the object of that UID, as a list; at most so many.
+  Result<std::string> ListAbout(const std::string& ns, const std::string& uid, int limit);
   Result<kube::Response> Do(const kube::Request& request);
 
   kube::Api* api_;

@@ -130,6 +130,9 @@ def whole_life(cluster, installed_chart, user_image, tmp_path_factory):
     """A job that is scaled, and whose children expire: what an operator does in the long run."""
     space = pod_jobs.Space(cluster, "whole-life", tmp_path_factory.mktemp("volume") / "data")
     objects.linked_files(space.folder / "few", 40)
+    # One whose pods are refused: only Events tell why, and reading them is a right of its own.
+    stuck = space.apply(space.small_job("stuck", SCRIPT, user_image("3.11"),
+                                        podTemplate={"serviceAccountName": "nobody"}))
     job = space.apply(space.small_job(
         "whole", SCRIPT.replace("0.001", "0.5"), user_image("3.11"),
         inputs=[{"name": "files", "path": "few", "volume": space.claim}],
@@ -140,6 +143,8 @@ def whole_life(cluster, installed_chart, user_image, tmp_path_factory):
     job.wait_until_complete()
     enclosure.wait_until("its children to expire", 60, lambda: not cluster.get(
         "roles", f"--namespace={space.name}", f"--selector={pod_jobs.LABEL}=whole")["items"])
+    stuck.wait_for("the cause", lambda now: any(
+        each["reason"] == "FailedCreate" for each in now["conditions"]), 60)
     yield
     space.end()
 
