@@ -57,7 +57,8 @@ struct JobMemory {
   std::optional<Nanos> result_since;
   std::optional<Nanos> status_written;
   std::set<std::string> told;  // events
-  int64_t pods_wanted = 0;     // counts against the cluster's budget
+  std::set<uint64_t> failures_told;
+  int64_t pods_wanted = 0;  // counts against the cluster's budget
 };
 
 struct Turn {
