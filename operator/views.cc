@@ -224,10 +224,12 @@ Result<WorkerPodView> DecodeWorkerPod(std::string_view json) {
   view.node_lost = !view.ready && !TrueCondition(conditions, "ContainersReady").is_null();
   view.given_up = Text(At(status, "reason")) == kGivenUp;
   view.deletion = ParseRfc3339(Text(At(object, "metadata", "deletionTimestamp")));
+  view.grace = Seconds(std::clamp<int64_t>(
+      Number(At(object, "metadata", "deletionGracePeriodSeconds"), 0), 0, INT32_MAX));
   if (!view.Ended()) FindTrouble(status, &view);
+  if (view.phase == "Failed") FindFailure(status, &view);
   view.meta.annotations.clear();  // not needed any more: thousands of pods lie in the cache
   return view;
-  if (view.phase == "Failed") FindFailure(status, &view);
 }
 
 }  // namespace pj::op

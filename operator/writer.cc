@@ -75,10 +75,12 @@ Status Writer::Delete(const kube::ResourceType& type, const std::string& ns,
   return std::unexpected(ErrorOf(request, response));
 }
 
-Status Writer::ForceDeletePod(const kube::Meta& pod) {
+Status Writer::ForceDeletePod(const kube::Meta& pod) { return ShortenGrace(pod, Seconds(0)); }
+
+Status Writer::ShortenGrace(const kube::Meta& pod, Seconds grace) {
   Request request{.verb = Verb::kDelete, .type = Pods(), .ns = pod.ns, .name = pod.name};
   request.precondition_uid = pod.uid;
-  request.grace_seconds = 0;
+  request.grace_seconds = grace.count();
   PJ_ASSIGN(const Response response, Do(request));
   if (response.ok() || response.code == 404) return {};
   return std::unexpected(ErrorOf(request, response));
@@ -92,7 +94,6 @@ Result<std::string> Writer::Get(const kube::ResourceType& type, const std::strin
   return std::move(response.body);
 }
 
-}  // namespace pj::op
 Result<std::string> Writer::ListAbout(const std::string& ns, const std::string& uid, int limit) {
   Request request{.verb = Verb::kList, .type = Events(), .ns = ns};
   request.field_selector = "involvedObject.uid=" + uid;
@@ -102,3 +103,4 @@ Result<std::string> Writer::ListAbout(const std::string& ns, const std::string& 
   return std::move(response.body);
 }
 
+}  // namespace pj::op
