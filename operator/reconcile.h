@@ -38,6 +38,9 @@ class Reconciler {
   // means: again, after a back-off. A server that is too busy and says until when is no error.
   Result<Nanos> Reconcile(const JobKey& key);
 
+  // Of the job of that name that the last turn saw; empty: none.
+  std::string UidOf(const JobKey& key) const;
+
   // How each known job stands, by key.
   std::map<JobKey, JobStanding> Standing() const;
 
@@ -55,6 +58,8 @@ class Reconciler {
   int64_t CountPods(const JobWorld& world, JobMemory* memory);
   Status WriteStatus(Turn* turn, const Decision& decision, JobStanding* standing);
   bool MayWriteStatus(Turn* turn);
+  // Of a job that had ended before this process began: as its status says.
+  void RecallStanding(const JobWorld& world, JobStanding* standing);
 
   const ReconcilerOptions options_;
   const Clock& clock_;
