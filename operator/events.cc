@@ -21,22 +21,29 @@ std::string NameOf(const ParallelJobView& job, const EventText& event) {
   return fmt::format("{}.{}", job.meta.name, Sha256Hex(what).substr(0, 16));
 }
 
+// The first five that are seen, each by its id; at the end how many there were.
 void TellFailures(Turn* turn, const Decision& decision) {
-  size_t told = 0;
+  std::set<uint64_t>& told = turn->memory.failures_told;
+  const auto& errors = decision.sums.errors;
+  const std::string why = errors.empty() ? "" : "; most frequent error: " + errors.front().text;
   for (const ledger::ShardRecord& shard : turn->world.shards) {
     for (const auto& [first, last] : shard.failed.ranges()) {
-      for (uint64_t id = first; id < last; ++id) {
-        if (told++ == kFailedTold) return;
-        const auto& errors = decision.sums.errors;
+      for (uint64_t id = first; id < last && told.size() < kFailedTold; ++id) {
+        if (!told.insert(id).second) continue;
         Tell(turn, {.warning = true,
                     .reason = "MiniBatchFailed",
-                    .message = fmt::format(
-                        "mini-batch {} failed{}", id,
-                        errors.empty() ? "" : "; most frequent error: " + errors.front().text),
-                    .key = fmt::format("{}", told)});
+                    .message = fmt::format("mini-batch {} failed{}", id, why),
+                    .key = fmt::format("{}", id)});
       }
     }
   }
+  const uint64_t failed = decision.sums.counters.mini_batches_failed;
+  if (!turn->world.result || failed <= kFailedTold) return;
+  Tell(turn, {.warning = true,
+              .reason = "MiniBatchFailed",
+              .message = fmt::format("{} of {} mini-batches failed in all{}", failed,
+                                     decision.sums.total, why),
+              .key = "all"});
 }
 
 void TellNear(Turn* turn, const char* setting, uint64_t count, int64_t threshold) {
@@ -93,6 +100,12 @@ void TellStanding(Turn* turn, const Decision& decision) {
   TellNear(turn, "miniBatchErrorThreshold", counters.mini_batches_failed,
            turn->spec().mini_batch_error_threshold.value);
   TellNear(turn, "errorThreshold", counters.items_failed, turn->spec().error_threshold.value);
+  // Of all planned mini-batches: how many that are is known with the plan.
+  const int64_t percent = turn->spec().allowed_failed_percent.value;
+  if (world.plan && percent < 100) {
+    TellNear(turn, "allowedFailedPercent", counters.mini_batches_failed,
+             static_cast<int64_t>(world.plan->mini_batches) * percent / 100);
+  }
   if (!world.result) return;
   Tell(turn, {.warning = decision.Failed(),
               .reason = decision.Failed() ? "Failed" : "Complete",

@@ -17,6 +17,10 @@ constexpr int kLeaseTicks = 3;
 // A kubelet that lives has removed its pod by then.
 constexpr Nanos kAfterGrace = Seconds(5);
 constexpr Nanos kAgain = Seconds(5);
+// A pod of a job that is gone has nothing to finish. Kubelets that live end it within seconds; with
+// this a deletion takes less than 30 s, though the node's loss is not known yet.
+constexpr Nanos kShortenAfter = Seconds(12);
+constexpr Seconds kShortGrace{2};
 
 Nanos LeaseTime(const Turn& turn) {
   return turn.world.control ? turn.world.control->tick * kLeaseTicks : Nanos(Seconds(15));
@@ -58,6 +62,15 @@ Status MarkFailed(Turn* turn, const WorkerPodView& pod) {
   status["conditions"] = std::move(kept);
   PJ_WARN("pod {} on {} is lost", pod.meta.name, pod.node);
   return turn->writer.UpdateStatus(Pods(), pod.meta.ns, pod.meta.name, DumpJson(body));
+}
+
+// Shortens the grace of a pod that does not go. Returns when it is to be looked at again.
+Result<Nanos> HurryUp(const WorkerPodView& pod, Writer* writer, const Clock& clock) {
+  if (pod.grace <= kShortGrace) return kNever - Millis(1);
+  const Nanos wait = *pod.deletion - pod.grace + kShortenAfter - clock.Wall();
+  if (wait > Nanos(0)) return wait;
+  PJ_TRY(writer->ShortenGrace(pod.meta, kShortGrace));
+  return kShortGrace + kAfterGrace;
 }
 
 }  // namespace
@@ -120,7 +133,8 @@ Result<Nanos> ReleaseLeftovers(const std::vector<WorkerPodView>& pods, Writer* w
     if (!pod.deletion) continue;  // the garbage collector comes to it, and we hear of that
     const Nanos left = *pod.deletion + kAfterGrace - clock.Wall();
     if (!pod.node_lost && left > Nanos(0)) {
-      next = std::min(next, left + Millis(1));
+      PJ_ASSIGN(const Nanos wait, HurryUp(pod, writer, clock));
+      next = std::min(next, std::min(left, wait) + Millis(1));
       continue;
     }
     PJ_WARN("pod {} on {} is left of a job that is gone: removing it", pod.meta.name, pod.node);

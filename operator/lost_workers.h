@@ -19,7 +19,7 @@ bool AnyWorkerIsSilent(Turn* turn);
 Result<int> ReplaceLostWorkers(Turn* turn);
 
 // Pods of runs that are gone, the ledger with them: removes those that are to go and whose node is
-// lost, or whose grace has passed. Returns when to look again.
+// lost, or whose grace has passed; one that does not go gets less. Returns when to look again.
 Result<Nanos> ReleaseLeftovers(const std::vector<WorkerPodView>& pods, Writer* writer,
                                const Clock& clock);
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <memory>
@@ -37,6 +38,7 @@ class Manager {
   Manager(kube::Api* api, const ManagerOptions& options)
       : options_(options),
         api_(api, &metrics_),
+        turns_(static_cast<size_t>(options.workers)),
         reader_({.api = &api_,
                  .ns = options.watch_namespace,
                  .seed = Crc32c(options.identity) + 1ULL,
@@ -69,7 +71,9 @@ class Manager {
       }
       if (!started && Leads() && reader_.Synced()) {
         PJ_INFO("reconciling, {} turns at a time", options_.workers);
-        for (int i = 0; i < options_.workers; ++i) workers.emplace_back([this] { Work(); });
+        working_ = true;
+        for (std::atomic<Nanos>& since : turns_)
+          workers.emplace_back([this, &since] { Work(since); });
       }
     }
     // Turns that run finish before the lease is released: two never lead at once.
@@ -84,7 +88,7 @@ class Manager {
 
   Result<std::unique_ptr<HealthServer>> StartHealth() {
     HealthAnswers answers;
-    answers.healthy = [] { return true; };
+    answers.healthy = [this] { return !Hangs(); };
     answers.ready = [this] { return reader_.Synced() && !stopping_; };
     answers.metrics = [this] {
       return metrics_.Render({.queued = queue_.Size(),
@@ -102,7 +106,8 @@ class Manager {
       const std::lock_guard lock(mutex_);
       changed_.try_emplace(text, SystemClock().Monotonic());
     }
-    queue_.Add(text);
+    // What was there before the first turn is looked at when nothing newer waits.
+    working_ ? queue_.Add(text) : queue_.AddLow(text);
   }
 
   // From the first change to now; nothing for a turn that only the clock asked for.
@@ -115,16 +120,31 @@ class Manager {
     return waited;
   }
 
-  void Work() {
+  // A turn that takes for ever: each of its requests has a timeout, so an API server that is away
+  // is no reason.
+  bool Hangs() const {
+    const Nanos now = SystemClock().Monotonic();
+    return std::any_of(turns_.begin(), turns_.end(), [&](const std::atomic<Nanos>& turn) {
+      const Nanos since = turn;
+      return since != Nanos(0) && now - since > options_.longest_turn;
+    });
+  }
+
+  // `since`: when the turn of this thread began; 0 between turns.
+  void Work(std::atomic<Nanos>& since) {
     while (!stopping_) {
       const std::optional<std::string> key = queue_.Get(kTurnWait);
       if (!key) continue;
+      since = SystemClock().Monotonic();
       if (Leads()) Turn(*key);
+      since = Nanos(0);
       queue_.Done(*key);
     }
   }
 
   void Turn(const std::string& key) {
+    const std::string uid = reconciler_.UidOf(ParseKey(key));
+    const log::JobScope scope(key, uid);
     if (!reader_.ShowsOwnWrites(ParseKey(key))) return queue_.AddAfter(key, kOwnWrites);
     const Nanos waited = Waited(key);
     const Nanos start = SystemClock().Monotonic();
@@ -150,6 +170,8 @@ class Manager {
   const ManagerOptions& options_;
   Metrics metrics_;
   CountingApi api_;
+  std::vector<std::atomic<Nanos>> turns_;  // by thread; see Work()
+  std::atomic<bool> working_{false};       // the threads have been started
   kube::WorkQueue queue_{{.pause = kPause}};
   std::mutex mutex_;
   std::unordered_map<std::string, Nanos> changed_;  // keys that wait, and since when

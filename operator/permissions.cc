@@ -19,7 +19,8 @@ const std::vector<Permission>& NeededPermissions() {
       {"", "serviceaccounts", "", {"create", "delete"}},
       {"rbac.authorization.k8s.io", "roles", "", {"create", "delete"}},
       {"rbac.authorization.k8s.io", "rolebindings", "", {"create", "delete"}},
-      {"", "events", "", {"create"}},
+      // Why a Job gets no pods, and why a pod's volumes are not mounted, stands nowhere else.
+      {"", "events", "", {"create", "list"}},
       // Whether the pods of a job may be on more than one node.
       {"", "persistentvolumeclaims", "", {"get"}},
   };

@@ -149,6 +149,8 @@ class Builder {
     }
     container["securityContext"] = Restricted();
     container["volumeMounts"] = Parsed(mounts);
+    // So that a pod that fails tells why in its status.
+    container["terminationMessagePolicy"] = "FallbackToLogsOnError";
     return container;
   }
 

@@ -10,6 +10,7 @@
 #include "operator/finalising.h"
 #include "operator/lost_workers.h"
 #include "operator/status.h"
+#include "operator/stuck.h"
 #include "operator/workers.h"
 
 namespace pj::op {
@@ -39,6 +40,7 @@ Status Act(Turn* turn, const Decision& decision) {
   PJ_TRY(NoteLostWorkers(turn));
   PJ_TRY(EnsureResult(turn, decision));
   PJ_TRY(StopStragglers(turn));
+  LookForCauses(turn);
   TellStanding(turn, decision);
   return {};
 }
@@ -93,6 +95,7 @@ Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer) {
     PJ_TRY(NoteLostWorkers(&turn));
     PJ_TRY(StopStragglers(&turn));
     PJ_TRY(ExpireChildren(&turn));
+    RecallStanding(*world, &memory.standing);
     return turn.next;
   }
   const Decision decision = Decide(&turn);
@@ -197,6 +200,24 @@ Status Reconciler::WriteStatus(Turn* turn, const Decision& decision, JobStanding
   PJ_TRY(turn->writer.UpdateStatus(kube::ParallelJobs(), meta.ns, meta.name, DumpJson(body)));
   turn->memory.status_written = turn->now();
   return {};
+}
+
+void Reconciler::RecallStanding(const JobWorld& world, JobStanding* standing) {
+  const std::lock_guard lock(mutex_);
+  if (!standing->state.empty()) return;
+  const Result<Json> status = ParseJson(world.job.status_json, "status");
+  if (!status || !status->is_object()) return;
+  standing->state = status->value("state", "");
+  const Json counts = status->value("miniBatches", Json::object());
+  standing->mini_batches_failed = counts.value("failed", uint64_t{0});
+  standing->mini_batches_done =
+      counts.value("succeeded", uint64_t{0}) + counts.value("failed", uint64_t{0});
+}
+
+std::string Reconciler::UidOf(const JobKey& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = memory_.find(key);
+  return found == memory_.end() ? std::string() : found->second.job.uid;
 }
 
 std::map<JobKey, JobStanding> Reconciler::Standing() const {

@@ -58,6 +58,8 @@ class Reconciler {
   int64_t CountPods(const JobWorld& world, JobMemory* memory);
   Status WriteStatus(Turn* turn, const Decision& decision, JobStanding* standing);
   bool MayWriteStatus(Turn* turn);
+  // Of a job that had ended before this process began: as its status says.
+  void RecallStanding(const JobWorld& world, JobStanding* standing);
 
   const ReconcilerOptions options_;
   const Clock& clock_;

@@ -8,6 +8,7 @@
 #include "ledger/plants.h"
 #include "operator/children.h"
 #include "operator/effective.h"
+#include "operator/stuck.h"
 #include "operator/workers.h"
 
 namespace pj::op {
@@ -235,14 +236,15 @@ Condition Progress(const Turn& turn, const Decision& decision) {
   if (const job::WorkerState* worker = Troubled(world)) {
     return {"Reconciling", true, worker->trouble_reason, worker->trouble_message};
   }
-  if (decision.Decided()) {
+  const PodTrouble trouble = TroubleOf(turn);
+  // Living agents end a job by themselves; where there is none, a finaliser's pod must start.
+  const bool stuck = !trouble.reason.empty() && !world.result && !AnyWorkerLives(world);
+  if (decision.Decided() && !stuck) {
     return {"Reconciling", true, "Finishing",
             world.result ? "waiting for the last pods to end" : "sealing and publishing"};
   }
   if (decision.suspended) return {"Reconciling", true, "Suspended", "spec.suspend is true"};
-  if (const PodTrouble trouble = TroubleOf(world); !trouble.reason.empty()) {
-    return {"Reconciling", true, trouble.reason, trouble.message};
-  }
+  if (!trouble.reason.empty()) return {"Reconciling", true, trouble.reason, trouble.message};
   if (turn.memory.claims && turn.memory.claims->missing) {
     return {"Reconciling", true, turn.memory.claims->reason, turn.memory.claims->message};
   }
@@ -251,20 +253,6 @@ Condition Progress(const Turn& turn, const Decision& decision) {
 }
 
 }  // namespace
-
-PodTrouble TroubleOf(const JobWorld& world) {
-  size_t troubled = 0;
-  const WorkerPodView* first = nullptr;
-  for (const WorkerPodView& pod : world.pods) {
-    if (pod.Ended() || pod.trouble_reason.empty()) continue;
-    if (first == nullptr) first = &pod;
-    ++troubled;
-  }
-  if (first == nullptr) return {};
-  std::string message = fmt::format("pod {}: {}", first->meta.name, first->trouble);
-  if (troubled > 1) message += fmt::format(" (and {} more pods)", troubled - 1);
-  return {first->trouble_reason, std::move(message)};
-}
 
 std::vector<Condition> ConditionsOf(const Turn& turn, const Decision& decision) {
   const JobWorld& world = turn.world;

@@ -24,13 +24,6 @@ std::vector<Condition> ConditionsOf(const Turn& turn, const Decision& decision);
 // One word for people; programs read the conditions.
 std::string StateOf(const Turn& turn, const Decision& decision);
 
-// Why the pods do not get on, as "reason" and "message"; empty when they do.
-struct PodTrouble {
-  std::string reason;
-  std::string message;
-};
-PodTrouble TroubleOf(const JobWorld& world);
-
 struct WantedStatus {
   std::string state;
   std::string json;  // the whole status, when it differs from the stored one; else empty

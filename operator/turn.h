@@ -28,12 +28,23 @@ struct Claims {
   Nanos asked{0};
 };
 
+// Something that keeps pods from being there or from starting, of which only Events tell the cause;
+// see stuck.h.
+struct Stuck {
+  std::string uid;  // of the Job without pods, or of the pod
+  Nanos ask_at{0};
+  Nanos pause{0};       // until it is asked again: ever longer
+  std::string reason;   // of the Event; empty: none told
+  std::string message;  // for people
+};
+
 // What the operator remembers of a job between two turns. All of it may be lost: a new process
 // starts the clocks again, which delays a timeout and decides nothing wrongly.
 struct JobMemory {
   std::string uid;
   std::optional<Nanos> permissions_made;
   std::optional<Claims> claims;
+  std::optional<Stuck> stuck;
   std::optional<policy::Watchdog> watchdog;
   // By Lease name: its last change, seen on our monotonic clock (no other clock is trusted).
   struct Seen {
@@ -46,7 +57,8 @@ struct JobMemory {
   std::optional<Nanos> result_since;
   std::optional<Nanos> status_written;
   std::set<std::string> told;  // events
-  int64_t pods_wanted = 0;     // counts against the cluster's budget
+  std::set<uint64_t> failures_told;
+  int64_t pods_wanted = 0;  // counts against the cluster's budget
 };
 
 struct Turn {

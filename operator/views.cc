@@ -107,6 +107,33 @@ void FindTrouble(const Json& status, WorkerPodView* pod) {
   }
 }
 
+// "container agent ended with 3 (Error): last words"; empty for one that has not failed.
+std::string FailureOf(const Json& container) {
+  const Json& ended = At(container, "state", "terminated");
+  const int64_t code = Number(At(ended, "exitCode"), 0);
+  if (code == 0) return {};
+  return Join(fmt::format("container {} ended with {} ({})", Text(At(container, "name")), code,
+                          Text(At(ended, "reason"))),
+              Text(At(ended, "message")));
+}
+
+// Why a pod failed. One that was evicted, or whose node went, has not failed by itself.
+void FindFailure(const Json& status, WorkerPodView* pod) {
+  if (!TrueCondition(At(status, "conditions"), "DisruptionTarget").is_null()) return;
+  pod->failure = Join(Text(At(status, "reason")), Text(At(status, "message")));
+  for (const char* list : {"containerStatuses", "initContainerStatuses"}) {
+    const Json& statuses = At(status, list);
+    if (!statuses.is_array()) continue;
+    for (const Json& container : statuses) {
+      const std::string failure = FailureOf(container);
+      if (failure.empty()) continue;
+      if (!pod->failed_at) pod->failure = failure;
+      const auto ended = ParseRfc3339(Text(At(container, "state", "terminated", "finishedAt")));
+      if (ended && (!pod->failed_at || *ended > *pod->failed_at)) pod->failed_at = ended;
+    }
+  }
+}
+
 }  // namespace
 
 Result<ParallelJobView> DecodeParallelJob(std::string_view json) {
@@ -197,7 +224,10 @@ Result<WorkerPodView> DecodeWorkerPod(std::string_view json) {
   view.node_lost = !view.ready && !TrueCondition(conditions, "ContainersReady").is_null();
   view.given_up = Text(At(status, "reason")) == kGivenUp;
   view.deletion = ParseRfc3339(Text(At(object, "metadata", "deletionTimestamp")));
+  view.grace = Seconds(std::clamp<int64_t>(
+      Number(At(object, "metadata", "deletionGracePeriodSeconds"), 0), 0, INT32_MAX));
   if (!view.Ended()) FindTrouble(status, &view);
+  if (view.phase == "Failed") FindFailure(status, &view);
   view.meta.annotations.clear();  // not needed any more: thousands of pods lie in the cache
   return view;
 }

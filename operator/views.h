@@ -74,9 +74,13 @@ struct WorkerPodView {
   bool node_lost = false;
   bool given_up = false;             // status.reason is kGivenUp
   std::optional<WallTime> deletion;  // when its grace ends or ended
+  Nanos grace{0};                    // how long that is, once it is told to go
   // Why it does not get on: reason and message of the scheduler or of a waiting container.
   std::string trouble_reason;
   std::string trouble;
+  // Of a pod that failed by itself: the first container that did, its exit code and last words.
+  std::string failure;
+  std::optional<WallTime> failed_at;
 
   bool Ended() const { return phase == "Succeeded" || phase == "Failed"; }
 };

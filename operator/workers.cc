@@ -179,7 +179,13 @@ Status StopStragglers(Turn* turn) {
     return {};
   }
   for (const WorkerJobView& job : world.jobs) {
-    if (job.suspended || job.terminal) continue;
+    if (job.suspended || job.terminal || job.deleting) continue;
+    if (QueueOwnsJob(turn->job()) && GenerationOf(turn->job(), job.meta.name)) {
+      // Its `suspend` is the queue's: who writes it would be overruled. The Job itself is ours.
+      PJ_INFO("removing {}: pods are left after the end", job.meta.name);
+      PJ_TRY(turn->writer.Delete(Jobs(), job.meta.ns, job.meta.name, job.meta.uid));
+      continue;
+    }
     PJ_TRY(Rescale(turn, job, {job.parallelism, job.completions, true}));
   }
   return {};

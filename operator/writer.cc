@@ -33,7 +33,8 @@ Error ErrorOf(const Request& request, const Response& response) {
 Result<Response> Writer::Do(const Request& request) {
   PJ_ASSIGN(Response response, api_->Do(request));
   if (response.code == 429 || response.code == 503) retry_after_ = response.retry_after;
-  if (response.ok() && request.verb != Verb::kGet && wrote_) wrote_(request, response);
+  if (response.ok() && request.verb != Verb::kGet && request.verb != Verb::kList && wrote_)
+    wrote_(request, response);
   return response;
 }
 
@@ -74,10 +75,12 @@ Status Writer::Delete(const kube::ResourceType& type, const std::string& ns,
   return std::unexpected(ErrorOf(request, response));
 }
 
-Status Writer::ForceDeletePod(const kube::Meta& pod) {
+Status Writer::ForceDeletePod(const kube::Meta& pod) { return ShortenGrace(pod, Seconds(0)); }
+
+Status Writer::ShortenGrace(const kube::Meta& pod, Seconds grace) {
   Request request{.verb = Verb::kDelete, .type = Pods(), .ns = pod.ns, .name = pod.name};
   request.precondition_uid = pod.uid;
-  request.grace_seconds = 0;
+  request.grace_seconds = grace.count();
   PJ_ASSIGN(const Response response, Do(request));
   if (response.ok() || response.code == 404) return {};
   return std::unexpected(ErrorOf(request, response));
@@ -86,6 +89,15 @@ Status Writer::ForceDeletePod(const kube::Meta& pod) {
 Result<std::string> Writer::Get(const kube::ResourceType& type, const std::string& ns,
                                 const std::string& name) {
   const Request request{.verb = Verb::kGet, .type = type, .ns = ns, .name = name};
+  PJ_ASSIGN(Response response, Do(request));
+  if (!response.ok()) return std::unexpected(ErrorOf(request, response));
+  return std::move(response.body);
+}
+
+Result<std::string> Writer::ListAbout(const std::string& ns, const std::string& uid, int limit) {
+  Request request{.verb = Verb::kList, .type = Events(), .ns = ns};
+  request.field_selector = "involvedObject.uid=" + uid;
+  request.limit = limit;
   PJ_ASSIGN(Response response, Do(request));
   if (!response.ok()) return std::unexpected(ErrorOf(request, response));
   return std::move(response.body);

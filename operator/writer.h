@@ -29,6 +29,8 @@ class Writer {
                       const std::string& name, std::string body);
   // The pod goes at once: for one whose kubelet cannot say that its containers have ended.
   Status ForceDeletePod(const kube::Meta& pod);
+  // The pod, which is told to go, gets less time for it.
+  Status ShortenGrace(const kube::Meta& pod, Seconds grace);
   // One that is gone is success. `uid` guards against a successor of the same name.
   Status Delete(const kube::ResourceType& type, const std::string& ns, const std::string& name,
                 const std::string& uid);
@@ -38,6 +40,8 @@ class Writer {
 
   // When the server wants to be asked again, of the last answer that said so.
   std::optional<Seconds> retry_after() const { return retry_after_; }
+  // The Events about the object of that UID, as a list; at most so many.
+  Result<std::string> ListAbout(const std::string& ns, const std::string& uid, int limit);
 
  private:
   Result<kube::Response> Do(const kube::Request& request);

@@ -146,6 +146,9 @@ def whole_life(cluster, installed_chart, user_image, aside, tmp_path_factory):
     The future of all that."""
     space = pod_jobs.Space(cluster, "whole-life", tmp_path_factory.mktemp("volume") / "data")
     objects.linked_files(space.folder / "few", FEW)
+    # One whose pods are refused: only Events tell why, and reading them is a right of its own.
+    stuck = space.apply(space.small_job("stuck", SCRIPT, user_image("3.11"),
+                                        podTemplate={"serviceAccountName": "nobody"}))
     job = space.apply(space.small_job(
         "whole", SCRIPT.replace("0.001", "0.5"), user_image("3.11"),
         inputs=[{"name": "files", "path": "few", "volume": space.claim}],
@@ -158,6 +161,8 @@ def whole_life(cluster, installed_chart, user_image, aside, tmp_path_factory):
         job.wait_until_complete()
         enclosure.wait_until("its children to expire", 60, lambda: not job.children())
         assert job.status()["state"] == "Complete" and len(job.rows().split()) == FEW
+        stuck.wait_for("the cause", lambda now: any(
+            each["reason"] == "FailedCreate" for each in now["conditions"]), 60)
 
     yield aside(live)
     space.end()

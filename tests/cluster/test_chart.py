@@ -241,20 +241,35 @@ def test_monitoring_is_made_for_the_prometheus_operator(found_programs):
 def test_a_worker_writes_only_objects_of_its_own_job(control_plane, installed):
     name = "job-0123abcd-worker"
     binding = objects.role("anything", [{"apiGroups": [""], "resources": ["configmaps"],
-                                         "verbs": ["create"]}], name, installed)
+                                         "verbs": ["get", "create", "update"]}], name, installed)
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
     control_plane.apply(account, *binding, namespace=installed)
 
-    def create(what):
-        return control_plane.kubectl("create", "configmap", what, f"--namespace={installed}",
-                                     f"--as=system:serviceaccount:{installed}:{name}", check=False)
+    own = {"paralleljob.dev/job": "job", "paralleljob.dev/run": "0123abcd"}
+
+    def write(verb, what, labels, *flags):
+        made = {"apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": what, "labels": labels}}
+        return control_plane.kubectl(verb, "--filename=-", f"--namespace={installed}", *flags,
+                                     given=json.dumps(made), check=False)
+
+    worker = f"--as=system:serviceaccount:{installed}:{name}"
 
     def refused():
-        return "only the objects of its own job" in create("job-89abcdef-s-0").stderr
+        answer = write("create", "job-89abcdef-s-0", own, worker).stderr
+        return "only the objects of its own job" in answer
 
     # The API server learns of a policy a moment later
     enclosure.wait_until("the policy to be in force", 60, refused)
-    assert create("job-0123abcd-s-0").returncode == 0
+    assert write("create", "job-0123abcd-s-0", own, worker).returncode == 0
+    assert write("replace", "job-0123abcd-s-0", own, worker).returncode == 0
+    wrong = "only objects with the labels of its own job"
+    assert wrong in write("replace", "job-0123abcd-s-0", {}, worker).stderr
+    for labels in ({}, own | {"paralleljob.dev/run": "89abcdef"}):
+        assert wrong in write("create", "job-0123abcd-s-1", labels, worker).stderr
+    # Somebody else's, whatever its name and the labels that it is to get.
+    assert write("create", "job-0123abcd-notes", {"team": "a"}).returncode == 0
+    assert wrong in write("replace", "job-0123abcd-notes", own, worker).stderr
 
 
 def test_flags_of_the_chart_are_the_operators(found_programs):

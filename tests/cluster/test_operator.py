@@ -7,6 +7,7 @@ import signal
 import pytest
 
 import enclosure
+import objects
 import operator_process
 
 CHILDREN = "configmaps,jobs,serviceaccounts,roles,rolebindings,leases,pods"
@@ -50,6 +51,22 @@ def create(plane, space, job):
     name = job["metadata"]["name"]
     wait("a Job", lambda: worker_job(plane, space, name))
     wait("a status", lambda: status(plane, space, name).get("conditions"))
+
+
+@pytest.fixture(scope="module")
+def refused(plane, operator):
+    """A job for which the API server refuses all pods; others are tested meanwhile."""
+    name = "refused-pods"
+    plane.apply(objects.namespace(name))
+    plane.apply(objects.unbound_claim(), namespace=name)
+    plane.apply(operator_process.job("refused", podTemplate={"serviceAccountName": "nobody"}),
+                namespace=name)
+    yield name
+    plane.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def test_a_refused_job_begins(plane, refused):
+    wait("a Job", lambda: worker_job(plane, refused, "refused"))
 
 
 def test_rules_and_dashboard_know_the_metrics(operator, pytestconfig):
@@ -179,6 +196,16 @@ def test_fifty_at_once_get_their_jobs_soon(plane, operator, space):
     assert took[-1] < 5
     for family in ("reconcile_duration_seconds_count", "api_requests_total", "jobs"):
         assert operator.metric(family) >= 50
+
+
+def test_what_the_job_controller_is_refused_is_told(plane, refused):
+    """There are no pods then: the cause stands only in an Event of the Job."""
+    def told():
+        return next((each for each in status(plane, refused, "refused")["conditions"]
+                     if each["type"] == "Reconciling" and each["reason"] == "FailedCreate"), None)
+
+    enclosure.wait_until("the cause in the status", 60, told)
+    assert 'serviceaccount "nobody" not found' in told()["message"]
 
 
 def test_two_of_them_lead_one_after_the_other(plane, operator, space):

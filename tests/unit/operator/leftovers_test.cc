@@ -14,9 +14,13 @@ class NotingApi : public kube::Api {
   explicit NotingApi(kube::Api* api) : api_(api) {}
   Result<kube::Response> Do(const kube::Request& request) override {
     if (request.verb == kube::Verb::kDelete && request.type == Pods()) {
-      EXPECT_EQ(request.grace_seconds, 0);
       EXPECT_NE(request.precondition_uid, "");
-      forced.push_back(request.name);
+      if (request.grace_seconds == 0) {
+        forced.push_back(request.name);
+      } else {
+        EXPECT_EQ(request.grace_seconds, 2);
+        hurried.push_back(request.name);
+      }
     }
     return api_->Do(request);
   }
@@ -25,6 +29,7 @@ class NotingApi : public kube::Api {
   }
 
   std::vector<std::string> forced;
+  std::vector<std::string> hurried;  // given less time
 
  private:
   kube::Api* api_;
@@ -77,6 +82,29 @@ TEST_F(LeftoversTest, APodOfAGoodNodeHasItsGrace) {
   EXPECT_LE(left, Seconds(3));
   NotedTurn(left);
   EXPECT_THAT(noting_.forced, ElementsAre("p0")) << "and no more than its grace";
+}
+
+// As an API server tells a pod with a grace of 30 s to go: the embedded API knows none.
+TEST_F(LeftoversTest, APodOfASilentNodeGetsLessTime) {
+  WorkerPodView pod{.meta = {.name = "p0", .ns = kNs, .uid = "u"}, .node = "node-1"};
+  pod.deletion = clock_.Wall() + Seconds(30);
+  pod.grace = Seconds(30);
+  Writer writer(&noting_);
+  const auto release = [&](Nanos after) {
+    clock_.Advance(after);
+    return ReleaseLeftovers({pod}, &writer, clock_).value();
+  };
+  EXPECT_LE(release(Nanos(0)), Seconds(13));
+  EXPECT_THAT(noting_.hurried, IsEmpty()) << "a kubelet that lives needs a moment";
+  EXPECT_LE(release(Seconds(12)), Seconds(8));
+  EXPECT_THAT(noting_.hurried, ElementsAre("p0"));
+  pod.deletion = clock_.Wall() + Seconds(2);
+  pod.grace = Seconds(2);
+  EXPECT_LE(release(Nanos(0)), Seconds(8));
+  EXPECT_THAT(noting_.hurried, ElementsAre("p0")) << "once";
+  EXPECT_THAT(noting_.forced, IsEmpty());
+  release(Seconds(8));
+  EXPECT_THAT(noting_.forced, ElementsAre("p0")) << "20 s after it was told to go";
 }
 
 TEST_F(LeftoversTest, NobodyTouchesAPodThatIsNotToldToGo) {

@@ -149,6 +149,24 @@ TEST_F(ManagerTest, ATurnThatFailsIsRepeated) {
   EXPECT_TRUE(manager.Stop());
 }
 
+TEST_F(ManagerTest, ATurnThatHangsIsNotHealthy) {
+  std::atomic<bool> hanging{true};
+  api_->SetFaultHook([&](const kube::Request& request) {
+    if (request.verb == kube::Verb::kCreate && request.type == Jobs()) {
+      EXPECT_TRUE(WaitFor([&] { return !hanging; }));
+    }
+    return kube::Fault::kNone;
+  });
+  ManagerOptions options = Options("a", false);
+  options.longest_turn = Millis(20);
+  pj::op::Running manager(api_.get(), options);
+  Apply();
+  EXPECT_TRUE(WaitFor([&] { return !manager.Ask("/healthz").starts_with("HTTP/1.1 200"); }));
+  hanging = false;
+  EXPECT_TRUE(WaitFor([&] { return IsMade(); }));
+  EXPECT_TRUE(WaitFor([&] { return manager.Ask("/healthz").starts_with("HTTP/1.1 200"); }));
+}
+
 // A process of its own, which ends at once: its turns may hang in requests.
 TEST_F(ManagerTest, WhoLosesTheLeadEndsTheProcess) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");

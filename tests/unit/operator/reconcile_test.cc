@@ -115,6 +115,24 @@ TEST_F(ReconcileTest, SuccessIsToldInTwoSteps) {
   EXPECT_THAT(EventReasons(), Contains("Complete"));
 }
 
+TEST_F(ReconcileTest, AJobThatHadEndedIsCountedAfterARestart) {
+  Apply();
+  Settle();
+  Plan(10);
+  PutShard(Shard(10, 10));
+  PutResult(0, "Complete", "10 mini-batches done");
+  Settle();
+  ASSERT_EQ(Status()["state"], "Complete");
+  const JobStanding before = reconciler_->Standing().at({kNs, kName});
+  Restart();
+  Turn();
+  const JobStanding after = reconciler_->Standing().at({kNs, kName});
+  EXPECT_EQ(after.state, "Complete");
+  EXPECT_EQ(after.mini_batches_done, 10u);
+  EXPECT_EQ(after.mini_batches_done, before.mini_batches_done);
+  EXPECT_EQ(after.mini_batches_failed, before.mini_batches_failed);
+}
+
 TEST_F(ReconcileTest, NothingIsWrittenAfterTheEnd) {
   Apply();
   Settle();

@@ -188,5 +188,18 @@ TEST_F(ScaleTest, PodsThatOutliveTheResultAreStopped) {
   EXPECT_EQ(Job()["spec"]["suspend"], true);
 }
 
+TEST_F(ScaleTest, AJobOfAQueueIsRemovedInsteadOfSuspended) {
+  Change([](Json& job) { job["metadata"]["labels"] = {{"kueue.x-k8s.io/queue-name", "q"}}; });
+  PutResult(0, "Complete", "done");
+  Turn(Seconds(6));
+  const Json before = Job();
+  Turn(Seconds(50));
+  EXPECT_EQ(Job(), before);
+  Turn(Seconds(11));
+  EXPECT_EQ(List(Jobs()).size(), 0u);
+  Settle();
+  EXPECT_EQ(List(Jobs()).size(), 0u) << "with a result, never again";
+}
+
 }  // namespace
 }  // namespace pj::op
