@@ -143,8 +143,6 @@ class Manager {
   }
 
   void Turn(const std::string& key) {
-    const std::string uid = reconciler_.UidOf(ParseKey(key));
-    const log::JobScope scope(key, uid);
     if (!reader_.ShowsOwnWrites(ParseKey(key))) return queue_.AddAfter(key, kOwnWrites);
     const Nanos waited = Waited(key);
     const Nanos start = SystemClock().Monotonic();

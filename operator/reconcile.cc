@@ -214,12 +214,6 @@ void Reconciler::RecallStanding(const JobWorld& world, JobStanding* standing) {
       counts.value("succeeded", uint64_t{0}) + counts.value("failed", uint64_t{0});
 }
 
-std::string Reconciler::UidOf(const JobKey& key) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = memory_.find(key);
-  return found == memory_.end() ? std::string() : found->second.job.uid;
-}
-
 std::map<JobKey, JobStanding> Reconciler::Standing() const {
   const std::lock_guard lock(mutex_);
   std::map<JobKey, JobStanding> out;
