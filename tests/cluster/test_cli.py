@@ -151,8 +151,8 @@ def test_nothing_is_submitted_that_cannot_run(cli, example):
 
 def test_azure_yaml_is_submitted_too(plane, cli, space, tmp_path):
     folder = tmp_path / "digits"
-    shutil.copytree(EXAMPLE.parent / "digits", folder)
-    (folder / "data").mkdir(exist_ok=True)
+    shutil.copytree(EXAMPLE.parent / "digits", folder, ignore=shutil.ignore_patterns("data"))
+    (folder / "data").mkdir()
     (folder / "data/1.png").write_bytes(b"\x89PNG")
     typed = ("submit", "-f", str(folder / "pipeline.yml"),
              "--output", "identified=pvc:shared/identified.txt")
