@@ -249,6 +249,9 @@ Condition Progress(const Turn& turn, const Decision& decision) {
     return {"Reconciling", true, turn.memory.claims->reason, turn.memory.claims->message};
   }
   if (!world.plan) return {"Reconciling", true, "Starting", "waiting for the plan"};
+  if (!AnyWorkerLives(world)) {
+    return {"Reconciling", true, "WaitingForWorkers", "no worker runs at the moment"};
+  }
   return {"Reconciling", true, "Running", "mini-batches are running"};
 }
 

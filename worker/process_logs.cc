@@ -2,11 +2,25 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
 namespace pj::worker {
 namespace {
+
+constexpr uint64_t kLastLineBytes = 200;  // at most: ours, or that of the process
+constexpr char kLastLine[] =
+    "\nparalleljob: this log had reached its limit of 64 MiB; the rest is dropped\n";
+
+void Trim(int fd) {
+  struct stat info{};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return;
+  if (static_cast<uint64_t>(info.st_size) <= kLogBytes + kLastLineBytes) return;
+  if (::ftruncate(fd, kLogBytes) != 0) return;
+  static_cast<void>(!::write(fd, kLastLine, sizeof kLastLine - 1));
+}
 
 Result<UniqueFd> OpenLog(const std::string& path) {
   Result<UniqueFd> fd = OpenFile(path, O_WRONLY | O_CREAT | O_APPEND);
@@ -15,6 +29,10 @@ Result<UniqueFd> OpenLog(const std::string& path) {
 }
 
 }  // namespace
+
+void TrimLogs(const ProcessLogs& logs) {
+  for (const UniqueFd* fd : {&logs.out, &logs.err, &logs.log}) Trim(fd->get());
+}
 
 void MakeLogFolders(const std::string& logs_dir, const std::string& node) {
   for (const char* folder : {"user/stdout", "user/stderr", "user/entry_script_log", "sys/node"}) {

@@ -1,6 +1,7 @@
 // ProcessLogs: the log files of one process (contract §6), and the agent's own lines about it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/fs.h"
@@ -12,6 +13,12 @@ namespace pj::worker {
 struct ProcessLogs {
   UniqueFd out, err, log;
 };
+
+// What the process writes itself ends there (python/paralleljob/streams.py); what C code and its
+// children write, with TrimLogs().
+inline constexpr uint64_t kLogBytes = 64 << 20;
+// Cuts those that are larger back to kLogBytes and a last line that says so.
+void TrimLogs(const ProcessLogs& logs);
 
 // Makes the folders of `node` below `logs_dir`; failures show when the files are opened.
 void MakeLogFolders(const std::string& logs_dir, const std::string& node);

@@ -23,6 +23,7 @@ constexpr int kInitTries = 3;
 constexpr int kForgivenKills = 3;
 constexpr int kZygoteTries = 3;            // before it ever said hello
 constexpr int kHostLosses = 20;            // in a row, without any attempt's end between
+constexpr Nanos kLogsAgain = Millis(250);  // between two looks at the size of logs
 constexpr Nanos kKillGrace = Seconds(10);  // from SIGKILL to the exit status
 constexpr size_t kTailBytes = 2000;
 
@@ -59,7 +60,7 @@ Status Dispatcher::MakeProcess(int index, bool user, std::unique_ptr<SlotProcess
   const int number = next_process_++;
   PJ_ASSIGN(auto pair, SeqpacketPair());
   PJ_ASSIGN(SharedPage page, SharedPage::Create());
-  PJ_ASSIGN(const ProcessLogs logs, OpenProcessLogs(job.logs_dir, job.node, number));
+  PJ_ASSIGN(ProcessLogs logs, OpenProcessLogs(job.logs_dir, job.node, number));
   const int on = 1;
   ::setsockopt(pair.first.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
   ::fcntl(pair.first.get(), F_SETFL, O_NONBLOCK);
@@ -76,7 +77,8 @@ Status Dispatcher::MakeProcess(int index, bool user, std::unique_ptr<SlotProcess
       .log = logs.log.get()};
   PJ_TRY(zygote_->Spawn(request));
   PJ_TRY(Watch(pair.first.get(), MakeTag(Tag::kProcess, static_cast<uint32_t>(number))));
-  *out = std::make_unique<SlotProcess>(number, std::move(pair.first), std::move(page));
+  *out = std::make_unique<SlotProcess>(number, std::move(pair.first), std::move(page),
+                                       std::move(logs));
   return {};
 }
 
@@ -147,7 +149,7 @@ void Dispatcher::Kill(SlotProcess* process, std::string why) {
 }
 
 Nanos Dispatcher::NextCheck() const {
-  Nanos next = host_lost_ ? Nanos(0) : rebalance_at_;
+  Nanos next = host_lost_ ? Nanos(0) : std::min(rebalance_at_, logs_at_);
   if (zygote_wanted_) next = std::min(next, look_for_guardian_at_);
   for (const Slot& slot : slots_) {
     if (slot.process) next = std::min({next, slot.process->deadline, slot.process->check_at});
@@ -160,6 +162,12 @@ void Dispatcher::CheckTimes() {
   if (zygote_wanted_ && now >= look_for_guardian_at_) TryStartZygote();
   for (Slot& slot : slots_) {
     if (slot.process) CheckProcess(&slot, now);
+  }
+  if (now >= logs_at_) {
+    logs_at_ = now + kLogsAgain;
+    for (const Slot& slot : slots_) {
+      if (slot.process) TrimLogs(slot.process->logs());
+    }
   }
   if (spare_ && now >= spare_->deadline) host_lost_ = true;
 }

@@ -17,6 +17,7 @@
 #include "worker/agent.h"
 #include "worker/fd_passing.h"
 #include "worker/frame.h"
+#include "worker/process_logs.h"
 #include "worker/shared_page.h"
 
 namespace pj::worker {
@@ -57,12 +58,17 @@ struct Overdue {
 // ever sent uses page entry n modulo wire::kPageEntries.
 class SlotProcess {
  public:
-  SlotProcess(int number, UniqueFd socket, SharedPage page)
-      : number_(number), socket_(std::move(socket)), page_(std::move(page)) {}
+  SlotProcess(int number, UniqueFd socket, SharedPage page, ProcessLogs logs)
+      : number_(number),
+        socket_(std::move(socket)),
+        page_(std::move(page)),
+        logs_(std::move(logs)) {}
+  ~SlotProcess() { TrimLogs(logs_); }
 
   int number() const { return number_; }
   int socket() const { return socket_.get(); }
   const SharedPage& page() const { return page_; }
+  const ProcessLogs& logs() const { return logs_; }
 
   Phase phase = Phase::kInitialising;
   int pid = 0;                     // 0 until the zygote has said it
@@ -130,6 +136,7 @@ class SlotProcess {
   const int number_;
   UniqueFd socket_;
   SharedPage page_;
+  const ProcessLogs logs_;
   std::array<InFlight, wire::kPageEntries> ring_;
   uint64_t next_ = 0;    // sequence number of the next entry
   uint64_t head_ = 0;    // first one that is not answered
