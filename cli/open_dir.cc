@@ -8,7 +8,8 @@ Result<OpenedDir> OpenDir(const std::string& path) {
     return Fail(Code::kInvalid, "no run of paralleljob lies here (state.db is missing)", dir.root(),
                 "give the --output folder of a run");
   }
-  OpenedDir opened{.dir = dir};
+  dir.FindStep();
+  OpenedDir opened{.dir = dir, .holder = DirLock::Holder(dir)};
   kube::MemoryApiOptions options;
   options.state_file = dir.StateDb();
   PJ_ASSIGN(opened.api, kube::MemoryApi::Open(options));
