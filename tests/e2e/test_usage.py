@@ -103,6 +103,19 @@ def test_status_of_a_folder_without_a_run(cli):
     assert ended.code == 2 and str(cli.folder) in ended.err, ended
 
 
+def test_a_local_run_is_no_job_of_a_cluster(cli):
+    assert cli.run(cli.job(FINE)).code == 0
+    env = {"KUBECONFIG": "", "HOME": str(cli.folder), "KUBERNETES_SERVICE_HOST": ""}
+    for words in (["status"], ["status", "nope"], ["logs", "nope"]):
+        ended = cli.call(*words, env=env)
+        assert ended.code == 2 and "for a local run: paralleljob status DIR" in ended.err, ended
+    for command in ("logs", "errors", "top", "fetch"):
+        for name in (cli.out, "out", "./else"):
+            ended = cli.call(command, name, env=env)
+            assert ended.code == 2 and f"{command} is for a job of a cluster" in ended.err, ended
+            assert f"paralleljob status {name}; its logs are in {name}/logs" in ended.err, ended
+
+
 def test_no_colours_and_no_cursor_movement_without_a_terminal(cli):
     ended = cli.call("run", "-f", cli.job(FINE), "--output", cli.out)
     assert ended.code == 0 and "\x1b" not in ended.out + ended.err and "\r" not in ended.err, ended
