@@ -25,6 +25,24 @@ def test_bad_usage_is_2(cli, words):
     assert ended.code == 2 and ended.err and not ended.out, ended
 
 
+@pytest.mark.parametrize("typed, said", [
+    ("rum -f job.yaml", "unknown command: rum: did you mean run?"),
+    ("completion bash", "unknown command: completion: run, plan, "),
+    ("run job.yaml", "a job file is named by -f: run: paralleljob run -f job.yaml"),
+    ("run -f job.yaml --frsh", "unknown flag: run --frsh: did you mean --fresh?"),
+    ("run -f job.yaml --env conda", "run: paralleljob run --help"),
+    ("help rum", "unknown command: help: "), ("-f job.yaml", "a command is missing: run, ")])
+def test_what_was_meant_is_said(cli, typed, said):
+    ended = cli.call(*typed.split())
+    assert ended.code == 2 and not ended.out, ended
+    assert ended.err.startswith("error: ") and said in ended.err, ended
+
+
+def test_help_as_a_command(cli):
+    assert cli.call("help").out == cli.call("--help").out
+    assert cli.call("help", "run").out == cli.call("run", "--help").out
+
+
 def test_every_mistake_at_once_with_its_place(cli):
     manifest = cli.job(FINE, spec="miniBatchSise: 3\nretrySettings: {maxRetries: -4}\n"
                                   "loggingLevel: LOUD")
