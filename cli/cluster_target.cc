@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "cli/job_dir.h"
 #include "kube/kubeconfig.h"
 #include "kube/patient_api.h"
 
@@ -37,13 +38,23 @@ const char* Singular(const Request& request) { return request.type.kind.c_str();
 
 }  // namespace
 
+Status RefuseFolder(const std::string& command, const std::string& job) {
+  const Result<JobDir> dir = JobDir::At(job);
+  if (!dir || (job.find('/') == std::string::npos && !dir->HasState())) return {};
+  return Fail(Code::kInvalid, command + " is for a job of a cluster, and this is a folder", job,
+              fmt::format("of a local run: paralleljob status {0}; its logs are in {0}/logs", job));
+}
+
 Result<ClusterTarget> OpenCluster(const ClusterOptions& options, const std::string& preferred) {
-  PJ_ASSIGN(const kube::ClientConfig config,
-            kube::LoadClientConfig(options.kubeconfig, options.context));
+  Result<kube::ClientConfig> config = kube::LoadClientConfig(options.kubeconfig, options.context);
+  if (!config && config.error().code == Code::kNotFound && config.error().where.empty()) {
+    config.error().hint += "; for a local run: paralleljob status DIR";
+  }
+  if (!config) return std::unexpected(config.error());
   ClusterTarget out;
-  PJ_ASSIGN(out.api, kube::HttpApi::Open(config));
-  out.server = config.server;
-  out.ns = !options.ns.empty() ? options.ns : !preferred.empty() ? preferred : config.ns;
+  PJ_ASSIGN(out.api, kube::HttpApi::Open(*config));
+  out.server = config->server;
+  out.ns = !options.ns.empty() ? options.ns : !preferred.empty() ? preferred : config->ns;
   return out;
 }
 

@@ -14,6 +14,9 @@
 
 namespace pj::cli {
 
+// kInvalid when what was named as a job of a cluster is a folder: a path, or that of a local run.
+Status RefuseFolder(const std::string& command, const std::string& job);
+
 struct ClusterTarget {
   std::unique_ptr<kube::HttpApi> api;
   std::string server;

@@ -95,6 +95,9 @@ Result<bool> FetchAll(ReaderPod* pod, const std::string& folder, StopSignals* si
 }  // namespace
 
 int FetchCommand(const FetchOptions& options) {
+  if (Status fine = RefuseFolder("fetch", options.job); !fine) {
+    return Refused(fine.error(), options.json);
+  }
   const std::string folder = OutputFolder(options.output_dir, options.job);
   if (Status fine = CheckFolder(folder); !fine) return Refused(fine.error(), options.json);
   const Result<ClusterTarget> cluster = OpenCluster(options.cluster);

@@ -70,6 +70,9 @@ int JobStatus(const JobOptions& options) {
 }
 
 int ErrorsCommand(const JobOptions& options) {
+  if (Status fine = RefuseFolder("errors", options.job); !fine) {
+    return Refused(fine.error(), options.json);
+  }
   const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), options.json);
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);

@@ -2,6 +2,9 @@
 // cmd_job_status.
 #include <fmt/core.h>
 
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <filesystem>
 
 #include "base/json.h"
@@ -41,6 +44,30 @@ std::string WithCommitted(const std::string& summary,
   return DumpJson(*parsed);
 }
 
+// Seconds from the first start to the last thing that was committed.
+double SecondsCommitted(const OpenedDir& opened) {
+  namespace fs = std::filesystem;
+  int64_t last = opened.state->created_wall_ns();
+  std::error_code error;
+  for (fs::directory_iterator file(opened.dir.Segments(), error), end; !error && file != end;
+       file.increment(error)) {
+    struct stat info{};
+    if (::stat(file->path().c_str(), &info) != 0) continue;
+    last = std::max(last, info.st_mtim.tv_sec * 1'000'000'000L + info.st_mtim.tv_nsec);
+  }
+  return static_cast<double>(last - opened.state->created_wall_ns()) / 1e9;
+}
+
+// Of a run without a result: running, or stopped.
+report::JobSummary SoFar(const OpenedDir& opened) {
+  report::JobSummary now = SummaryOf(opened.job, opened.plan, opened.shards);
+  const bool running = !opened.holder.empty();
+  if (running) now.state = "Running";
+  now.duration_seconds = running ? SecondsSinceStart(*opened.state) : SecondsCommitted(opened);
+  now.logs = opened.dir.Logs();
+  return now;
+}
+
 }  // namespace
 
 int StatusCommand(const JobOptions& options) {
@@ -57,20 +84,26 @@ int DirStatus(const DirOptions& options) {
     fmt::print("{}\n", WithCommitted(opened->result->summary_json, opened->shards));
     return kExitDone;
   }
-  const report::JobSummary now = SummaryOf(opened->job, opened->plan, opened->shards);
+  const report::JobSummary now = SoFar(*opened);
   if (options.json) {
     fmt::print("{}\n", WithCommitted(report::SummaryJson(now), opened->shards));
     return kExitDone;
   }
   const uint64_t done = now.mini_batches_succeeded + now.mini_batches_failed;
-  std::string state = "Unfinished";
+  std::string state = now.state;
+  if (!opened->holder.empty()) state += fmt::format(" (process {})", opened->holder);
+  std::string why;
   if (opened->result) {
     const Result<Json> summary = ParseJson(opened->result->summary_json);
     if (summary) state = summary->value("state", state);
+    if (summary && state == "Failed") {
+      why = fmt::format("{}: {}\n", summary->value("reason", ""), summary->value("message", ""));
+    }
   }
   fmt::print(
-      "{}: {}\n{} of {} mini-batches committed, {} failed, {} retries; {} of {} items succeeded\n",
-      opened->job, state, done, now.mini_batches_total, now.mini_batches_failed, now.retries,
+      "{}: {}\n{}{} of {} mini-batches committed, {} failed, {} retries; {} of {} items "
+      "succeeded\n",
+      opened->job, state, why, done, now.mini_batches_total, now.mini_batches_failed, now.retries,
       now.items_succeeded, now.items_total);
   for (const ledger::ErrorGroup& group : now.errors)
     fmt::print("  {} × {}\n", group.count, group.text);

@@ -42,6 +42,9 @@ std::string Doing(const WorkerPod& pod, const job::WorkerState* state) {
 }  // namespace
 
 int TopCommand(const JobOptions& options) {
+  if (Status fine = RefuseFolder("top", options.job); !fine) {
+    return Refused(fine.error(), options.json);
+  }
   const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), options.json);
   kube::Api* const api = cluster->api.get();

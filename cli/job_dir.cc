@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 namespace pj::cli {
 namespace fs = std::filesystem;
@@ -23,6 +26,14 @@ Result<JobDir> JobDir::At(const std::string& dir, const std::string& step) {
   while (made.root_.size() > 1 && made.root_.ends_with('/')) made.root_.pop_back();
   made.step_ = step;
   return made;
+}
+
+void JobDir::FindStep() {
+  std::error_code error;
+  for (fs::directory_iterator step(root_ + "/steps", error), end; !error && step != end;
+       step.increment(error)) {
+    step_ = step->path().filename().string();
+  }
 }
 
 bool JobDir::HasState() const { return fs::exists(StateDb()); }
@@ -81,6 +92,22 @@ Result<DirLock> DirLock::Take(const JobDir& dir) {
   if (::ftruncate(fd.get(), 0) != 0) return FailWrite(errno, "cannot write", dir.LockFile(), 0);
   PJ_TRY(WriteAll(fd.get(), fmt::format("{}", ::getpid()), dir.LockFile()));
   return DirLock(std::move(fd));
+}
+
+// /proc/locks: "7: FLOCK  ADVISORY  WRITE 4711 00:2a:123456 0 EOF".
+std::string DirLock::Holder(const JobDir& dir) {
+  struct stat file{};
+  const Result<std::string> pid = ReadFile(dir.LockFile(), 64);
+  if (!pid || pid->empty() || ::stat(dir.LockFile().c_str(), &file) != 0) return {};
+  const std::string inode = fmt::format(":{}", file.st_ino);
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    std::istringstream words(line);
+    std::string number, kind, how, mode, holder, place;
+    words >> number >> kind >> how >> mode >> holder >> place;
+    if (kind == "FLOCK" && mode == "WRITE" && holder == *pid && place.ends_with(inode)) return *pid;
+  }
+  return {};
 }
 
 }  // namespace pj::cli

@@ -33,6 +33,8 @@ class JobDir {
   bool IsPipeline() const { return !step_.empty(); }
 
   bool HasState() const;
+  // `step` of a pipeline that ran here, for an object that does not know it.
+  void FindStep();
   // Creates the folders. A folder with outputs/ or logs/ but no state.db is not ours: kInvalid.
   Status Prepare() const;
   // Removes what a run of ours left, and only beside our state.db.
@@ -51,6 +53,8 @@ class JobDir {
 class DirLock {
  public:
   static Result<DirLock> Take(const JobDir& dir);
+  // The process that holds it; empty when none does. Takes nothing, so it stands in nobody's way.
+  static std::string Holder(const JobDir& dir);
 
  private:
   explicit DirLock(UniqueFd fd) : fd_(std::move(fd)) {}

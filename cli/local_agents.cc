@@ -154,6 +154,9 @@ void LocalRun::WaitForAgents() {
   while (running.load() > 0) {
     if (signals_->Wait(Millis(100), wake.get())) {
       if (interrupted_) {  // the second one: stop at once; the guardian ends every process
+        fmt::print(
+            stderr,
+            "\nstopped at once: what is saved is kept; the same command goes on from there\n");
         guardian_->End();
         ::_exit(130);
       }
@@ -194,6 +197,7 @@ RunOutcome LocalRun::Unfinished(std::optional<Error> error) {
   outcome.interrupted = interrupted_;
   if (Result<std::vector<ledger::ShardRecord>> shards = state_->ListShards(); shards) {
     outcome.progress = SummaryOf(job_.job.name, facts_, *shards);
+    outcome.progress.duration_seconds = SecondsSinceStart(*state_);
   }
   if (Result<report::LiveState> live = LiveNow(); live && live_) {
     live->summary.state = "Unfinished";

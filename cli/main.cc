@@ -1,4 +1,5 @@
 // paralleljob: parallel batch jobs for Kubernetes, and on one machine. Maps argv to commands.h.
+#include <fmt/core.h>
 #include <malloc.h>
 #include <CLI/CLI.hpp>
 
@@ -8,7 +9,9 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/console.h"
 #include "cli/exit_codes.h"
+#include "cli/usage.h"
 
 namespace {
 
@@ -80,7 +83,8 @@ void AddRun(CLI::App* app, pj::cli::RunOptions* run) {
   command->add_option("--tick-ms", run->tick_ms, "commit progress this often, in milliseconds")
       ->check(CLI::Range(1, 60'000));
   command->footer(
-      "Started again over an unfinished DIR it goes on where it was; Ctrl-C stops in order.\n"
+      "Started again over an unfinished DIR it goes on where it was, over a finished one it shows\n"
+      "the result; a job that differs from the DIR's needs --fresh. Ctrl-C stops in order.\n"
       "Example: paralleljob run -f examples/iris/job.yaml --input flowers=./data --output ./out");
 }
 
@@ -287,6 +291,28 @@ std::string Typed(const std::string& name, int argc, char** argv) {
   return out;
 }
 
+// What a command line says that cannot be understood. `help` and `help COMMAND` are no mistakes.
+int Misused(const CLI::App& app, std::vector<std::string> words, const std::string& said) {
+  pj::cli::Usage usage{.words = std::move(words), .said = said};
+  const CLI::App* named = &app;
+  const std::string command = usage.words.empty() ? "" : usage.words[0];
+  const bool help = command == "help";
+  for (const CLI::App* each : app.get_subcommands({})) {
+    usage.commands.push_back(each->get_name());
+    const std::string& wanted = help && usage.words.size() > 1 ? usage.words[1] : command;
+    if (each->get_name() == wanted) named = each;
+  }
+  if (help && (usage.words.size() == 1 || named != &app)) {
+    fmt::print("{}", named->help(named == &app ? "" : app.get_name()));
+    return pj::cli::kExitDone;
+  }
+  for (const CLI::Option* option : named->get_options()) {
+    for (const std::string& name : option->get_lnames()) usage.flags.push_back("--" + name);
+  }
+  pj::cli::PrintError(pj::cli::UsageError(usage));
+  return pj::cli::kExitBadInput;
+}
+
 // Large blocks go back to the system as soon as they are freed. By default glibc keeps more, the
 // larger the blocks that it has seen: after planning a million files, tens of megabytes.
 void ReturnMemoryEarly() {
@@ -317,8 +343,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::CallForVersion& version) {
     return app.exit(version);
   } catch (const CLI::ParseError& error) {
-    app.exit(error);
-    return pj::cli::kExitBadInput;
+    return Misused(app, {argv + 1, argv + argc}, error.what());
   }
   return Dispatch(app, all);
 }

@@ -9,7 +9,8 @@ Result<OpenedDir> OpenDir(const std::string& path) {
                 "give the --output folder of `run`; `verify` also takes that of `fetch`, of a job "
                 "that had ended");
   }
-  OpenedDir opened{.dir = dir};
+  dir.FindStep();
+  OpenedDir opened{.dir = dir, .holder = DirLock::Holder(dir)};
   kube::MemoryApiOptions options;
   options.state_file = dir.StateDb();
   PJ_ASSIGN(opened.api, kube::MemoryApi::Open(options));

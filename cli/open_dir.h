@@ -13,6 +13,7 @@ namespace pj::cli {
 
 struct OpenedDir {
   JobDir dir;
+  std::string holder;  // the process that is running it; empty: none
   std::string job;
   std::unique_ptr<kube::MemoryApi> api;
   std::unique_ptr<RunState> state;

@@ -45,8 +45,10 @@ std::string ProgressLine::Text(const ProgressNow& now, Nanos time) const {
       text += " · ETA " + HumanSeconds(static_cast<double>(now.total - now.done) / rate);
     }
   }
-  return text + fmt::format(" · {} failed · {} retries · {}/{} slots busy", now.failed, now.retries,
-                            now.slots_busy, now.slots);
+  text += fmt::format(" · {} failed · {} retries", now.failed, now.retries);
+  // Before the first slot is ready, and after the last has ended, there is nothing to say of them.
+  return now.slots == 0 ? text
+                        : text + fmt::format(" · {}/{} slots busy", now.slots_busy, now.slots);
 }
 
 void ProgressLine::Show(const ProgressNow& now, Nanos time) {

@@ -242,6 +242,18 @@ void Dispatcher::OnEnd(Slot* slot, int status) {
   Recover(slot, *process, foreign, cause);
 }
 
+// What to do about a module that is not there.
+std::string HowToInstall(const DispatcherOptions& options) {
+  constexpr char kNameIt[] = "task.environment: {pip: [PACKAGE]}";
+  if (options.job.python.find("/paralleljob/envs/") != std::string::npos) {
+    return fmt::format("name its package in the job: {}", kNameIt);
+  }
+  return fmt::format(
+      "install it for {} (in a pod: in its image), or name its package in the job, {}, "
+      "and run with --env venv",
+      options.job.python, kNameIt);
+}
+
 // Starts the slot's next process, unless too many in a row came to nothing.
 void Dispatcher::Recover(Slot* slot, const SlotProcess& process, bool foreign,
                          const std::string& cause) {
@@ -268,7 +280,7 @@ void Dispatcher::Retire(Slot* slot, const SlotProcess& process, const std::strin
   Error error{Code::kInvalid, cause, options_.job.entry_script,
               "see " + StderrLog(options_.job.node, process.number()) + " in the logs"};
   if (cause.starts_with("ModuleNotFoundError")) {
-    error.hint = fmt::format("install it for {}; {}", options_.job.python, error.hint);
+    error.hint = fmt::format("{}; {}", HowToInstall(options_), error.hint);
   }
   if (!process.init_traceback.empty()) error.message += "\n" + process.init_traceback;
   const std::string reason =

@@ -115,7 +115,9 @@ class Slot:
         try:
             if self._job.import_pandas and "pandas" not in sys.modules:
                 raise errors.ScriptError(
-                    "table input needs pandas, which %s does not have: add it to the environment"
+                    "table input needs pandas, which %s does not have: name it in the job, "
+                    "task.environment: {pip: [pandas]}, and run with --env venv; "
+                    "on a cluster: use an image that has it"
                     % sys.executable
                 )
             user = script.load(self._job.entry_script, os.getcwd())

@@ -72,6 +72,10 @@ class Loader {
   }
 
   void Pipeline() {
+    if (const AzureNode type = root_.Child("type");
+        type && AsciiLower(ScalarAt(root_, "type")) != "pipeline") {
+      report_.Error(type, "is not the type of a file with jobs", "write type: pipeline");
+    }
     report_.CheckKeys(root_, Severity::kError, kPipelineKeys, kIgnoredPipelineKeys);
     Settings(root_.Child("settings"));
     inputs_ = AzureInputReader(report_, &overrides_).ReadRoot(root_.Child("inputs"));
@@ -229,9 +233,17 @@ class Loader {
     Annotate(&loaded.job);
     Diagnostics found;
     FinishJob(places_, options_, &loaded.job, &found);
-    for (const Diagnostic& d : found.all()) out_->Add(d);
+    for (const Diagnostic& d : found.all()) {
+      // The words of program_arguments are read here again, and were wrong before.
+      if (!Said(d.ToString())) out_->Add(d);
+    }
     ReportUnused(reader, step.name);
     jobs_.push_back(std::move(loaded));
+  }
+
+  bool Said(const std::string& text) const {
+    return std::ranges::any_of(out_->all(),
+                               [&](const Diagnostic& d) { return d.ToString() == text; });
   }
 
   void Annotate(ParallelJob* job) const {

@@ -184,10 +184,15 @@ void AzureStepReader::AddInput(const std::string& name, const AzureInput& input)
                           : std::nullopt;
     if (flag) out.value = *flag ? "True" : "False";
   } else if (IsRemotePath(out.path)) {
-    const AzureNode written = input.at.IsMapping() ? input.at.Child("path") : input.at;
-    report_.Error(written ? written : input.at,
+    // Where the path stands: for a binding, with the pipeline's input.
+    const AzureInput* const bound =
+        step_.parent_inputs == nullptr ? nullptr : step_.parent_inputs->Find(input.option);
+    const AzureNode at = bound == nullptr ? input.at : bound->at;
+    const AzureNode written = at.IsMapping() ? at.Child("path") : at;
+    report_.Error(written ? written : at,
                   fmt::format("{} lies in Azure and cannot be read here", out.path),
                   fmt::format("--input {}=PATH", input.option));
+    out.path.clear();
   }
   // What has no value was reported; nothing more is to be said about its path.
   if (out.path.empty() && out.volume.empty() && out.type != DataType::kLiteral) out.path = ".";

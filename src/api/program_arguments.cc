@@ -224,6 +224,12 @@ class FlagTaker {
     spec_.copy_logs_to_parent.Set(*on, Origin::kFlag);
   }
 
+  // A field as the file that is read spells it.
+  std::string_view Spelt(const Field& field) const {
+    const bool azure = place_.field.ends_with("program_arguments") && !field.azure.empty();
+    return azure ? field.azure : field.path;
+  }
+
   void Contradiction(std::string_view flag, std::string_view path, const Use& use,
                      const std::string& value) const {
     Report(Severity::kError, use.offset, fmt::format("{} contradicts {}", flag, path),
@@ -242,10 +248,18 @@ class FlagTaker {
     }
     const IntSlot slot = field.slot(spec_);
     if (auto* const* setting = std::get_if<Setting<int64_t>*>(&slot)) {
-      if ((*setting)->origin == Origin::kManifest && (*setting)->value != number) {
-        return Contradiction(flag.name, field.path, use, value);
+      const bool written = (*setting)->origin == Origin::kManifest && (*setting)->value != number;
+      const bool as_default = fmt::format("{}", (*setting)->value) == field.default_text;
+      if (written && !as_default) {
+        return Contradiction(flag.name, Spelt(field), use, value);
       }
-      if (!(*setting)->IsSet())
+      if (written) {
+        Report(Severity::kWarning, use.offset,
+               fmt::format("{} counts, not {}, which is at its default of {}", flag.name,
+                           Spelt(field), field.default_text),
+               "keep one of them", value);
+      }
+      if (written || !(*setting)->IsSet())
         (*setting)->Set(number, Origin::kFlag);
       else
         (*setting)->value = number;
@@ -253,7 +267,7 @@ class FlagTaker {
     }
     auto& optional = *std::get<std::optional<int64_t>*>(slot);
     if (optional && *optional != number) {
-      return Contradiction(flag.name, field.path, use, value);
+      return Contradiction(flag.name, Spelt(field), use, value);
     }
     if (!optional) spec_.from_flags.paths.emplace(field.path);
     optional = number;

@@ -291,7 +291,7 @@ class Validator {
     if (input->type != DataType::kMltable && !files) {
       Error("spec.miniBatchSize",
             fmt::format("{} is a list of files, which is split by their number", input->name),
-            "write a number without a unit");
+            "write a number without a unit; rows of a table: type mltable, with read_delimited");
     } else if (input->type == DataType::kMltable && input->mode == InputMode::kDirect && files) {
       Error("spec.miniBatchSize",
             fmt::format("{} is a table, which is split by bytes or rows", input->name),

@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -72,7 +74,8 @@ def test_a_retry_recovers(cli):
 
 
 @pytest.mark.parametrize("script, word", [
-    ("import no_such_module_anywhere\ndef run(b):\n    return b\n", "install it for /"),
+    ("import no_such_module_anywhere\ndef run(b):\n    return b\n",
+     "or name its package in the job, task.environment: {pip: [PACKAGE]}, and run with --env venv"),
     ("def init():\n    raise OSError('no model')\ndef run(b):\n    return b\n", "no model"),
     ("import os\ndef init():\n    os._exit(7)\ndef run(b):\n    return b\n", "7"),
 ])
@@ -80,6 +83,25 @@ def test_a_script_that_never_starts_fails_with_its_cause(cli, script, word):
     ended = cli.run(cli.job(script))
     assert ended.code == 1 and ended.json["state"] == "Failed", ended
     assert word in ended.json["message"], ended
+
+
+def test_what_a_kept_environment_lacks_is_named_in_the_job(cli):
+    """Nobody installs into an environment of the cache; and tables need pandas."""
+    kept = cli.folder / "paralleljob" / "envs" / "0123"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", kept], check=True)
+    env = {"PARALLELJOB_PYTHON": str(kept / "bin" / "python3"), "PYTHONPATH": ""}
+    manifest = cli.job("import no_such_module_anywhere\ndef run(b):\n    return b\n")
+    said = cli.run(manifest, env=env).json["message"]
+    assert "name its package in the job: task.environment: {pip: [PACKAGE]}" in said, said
+    assert "install it for" not in said, said
+    manifest = cli.job("def run(b):\n    return b\n", size="1kb")
+    text = manifest.read_text()
+    manifest.write_text(text.replace("uri_folder, path: data", "mltable, path: data"))
+    (cli.folder / "data" / "MLTable").write_text(
+        "paths:\n  - file: ./00000.txt\n"
+        "transformations:\n  - read_delimited: {header: no_header}\n")
+    said = cli.run(manifest, "--fresh", env=env).json["message"]
+    assert "task.environment: {pip: [pandas]}, and run with --env venv" in said, said
 
 
 def test_a_hanging_call_is_killed_and_named(cli):

@@ -162,6 +162,30 @@ def test_two_runs_over_one_folder(cli):
     first.communicate()
 
 
+def test_status_tells_a_running_run_from_a_stopped_one(cli):
+    manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
+    process = cli.start("run", "-f", manifest, "--output", cli.out, env={"TRACE": str(trace)})
+    jobs.wait_until(lambda: (jobs.committed(cli) or (0,))[0] > 5, "the first commits")
+    assert f"job: Running (process {process.pid})\n" in cli.call("status", cli.out).out
+    running = cli.call("status", cli.out, "-o", "json").json
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert "job: Unfinished\n" in cli.call("status", cli.out).out
+    stopped = cli.call("status", cli.out, "-o", "json").json
+    assert (running["state"], stopped["state"]) == ("Running", "Unfinished")
+    for summary in (running, stopped):
+        assert summary["logs"] == str(cli.out / "logs") and summary["durationSeconds"] > 0, summary
+
+
+def test_status_says_why_a_run_failed(cli):
+    manifest = cli.job("def run(mini_batch):\n    raise OSError('no disk')\n",
+                       spec="miniBatchErrorThreshold: 0\nretrySettings: {maxRetries: 0}")
+    failed = cli.run(manifest)
+    assert failed.code == 1, failed
+    said = cli.call("status", cli.out).out
+    assert f"job: Failed\n{failed.json['reason']}: {failed.json['message']}\n" in said, said
+
+
 def test_nothing_is_left_running_after_a_kill(cli):
     manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
     process = cli.start("run", "-f", manifest, "--output", cli.out,

@@ -70,8 +70,8 @@ def test_the_second_signal_ends_at_once(cli, hanging, number):
     process.send_signal(number)
     drained(process)
     process.send_signal(number)
-    process.communicate(timeout=20)
-    assert process.returncode == 130
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130 and "the same command goes on" in err, err
     faults.nothing_is_left(cli.out, below)
     goes_on(cli, env, manifest)
 

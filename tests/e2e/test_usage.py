@@ -25,6 +25,24 @@ def test_bad_usage_is_2(cli, words):
     assert ended.code == 2 and ended.err and not ended.out, ended
 
 
+@pytest.mark.parametrize("typed, said", [
+    ("rum -f job.yaml", "unknown command: rum: did you mean run?"),
+    ("completion bash", "unknown command: completion: run, plan, "),
+    ("run job.yaml", "a job file is named by -f: run: paralleljob run -f job.yaml"),
+    ("run -f job.yaml --frsh", "unknown flag: run --frsh: did you mean --fresh?"),
+    ("run -f job.yaml --env conda", "run: paralleljob run --help"),
+    ("help rum", "unknown command: help: "), ("-f job.yaml", "a command is missing: run, ")])
+def test_what_was_meant_is_said(cli, typed, said):
+    ended = cli.call(*typed.split())
+    assert ended.code == 2 and not ended.out, ended
+    assert ended.err.startswith("error: ") and said in ended.err, ended
+
+
+def test_help_as_a_command(cli):
+    assert cli.call("help").out == cli.call("--help").out
+    assert cli.call("help", "run").out == cli.call("run", "--help").out
+
+
 def test_every_mistake_at_once_with_its_place(cli):
     manifest = cli.job(FINE, spec="miniBatchSise: 3\nretrySettings: {maxRetries: -4}\n"
                                   "loggingLevel: LOUD")
@@ -101,6 +119,19 @@ def test_plan_leaves_out_what_a_run_leaves(cli):
 def test_status_of_a_folder_without_a_run(cli):
     ended = cli.call("status", cli.folder)
     assert ended.code == 2 and str(cli.folder) in ended.err, ended
+
+
+def test_a_local_run_is_no_job_of_a_cluster(cli):
+    assert cli.run(cli.job(FINE)).code == 0
+    env = {"KUBECONFIG": "", "HOME": str(cli.folder), "KUBERNETES_SERVICE_HOST": ""}
+    for words in (["status"], ["status", "nope"], ["logs", "nope"]):
+        ended = cli.call(*words, env=env)
+        assert ended.code == 2 and "for a local run: paralleljob status DIR" in ended.err, ended
+    for command in ("logs", "errors", "top", "fetch"):
+        for name in (cli.out, "out", "./else"):
+            ended = cli.call(command, name, env=env)
+            assert ended.code == 2 and f"{command} is for a job of a cluster" in ended.err, ended
+            assert f"paralleljob status {name}; its logs are in {name}/logs" in ended.err, ended
 
 
 def test_no_colours_and_no_cursor_movement_without_a_terminal(cli):

@@ -152,6 +152,13 @@ TEST(AzureLoad, WhatCannotRunHereIsNamedWithItsLine) {
             std::string::npos);
 }
 
+TEST(AzureLoad, AMisspeltPipelineIsNamed) {
+  AzureFiles files;
+  const std::string errors = ErrorOf(files, With(kPipeline, "type: pipeline", "type: pipelin"));
+  EXPECT_NE(errors.find("type: is not the type of a file with jobs"), std::string::npos) << errors;
+  MustLoad(files, With(kPipeline, "type: pipeline\n", ""));
+}
+
 TEST(AzureLoad, CaseDoesNotMatter) {
   AzureFiles files;
   std::string text = With(kPipeline, "type: pipeline", "type: Pipeline");

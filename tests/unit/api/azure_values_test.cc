@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "azure_files.h"
 
 namespace pj::api {
@@ -69,6 +71,42 @@ TEST(AzureValues, SettingsThatContradictEachOther) {
                                 "--words x --allowed_failed_count 3"))
                 .find("--allowed_failed_count contradicts"),
             std::string::npos);
+}
+
+TEST(AzureValues, ADefaultThatIsWrittenOutGivesWayToTheFlag) {
+  AzureFiles files;
+  const std::string flag = With(kPipeline, "--words ${{inputs.words}}", "--error_threshold 5");
+  const auto with = [&](const std::string& value) {
+    return With(flag,
+                "    retry_settings:", "    error_threshold: " + value + "\n    retry_settings:");
+  };
+  const Loaded loaded = MustLoad(files, with("-1"));
+  EXPECT_EQ(loaded.spec().error_threshold.value, 5);
+  EXPECT_NE(loaded.Warnings().find("--error_threshold counts, not error_threshold"),
+            std::string::npos)
+      << loaded.Warnings();
+  const std::string errors = ErrorOf(files, with("3"));
+  const size_t first = errors.find("--error_threshold contradicts error_threshold");
+  ASSERT_NE(first, std::string::npos) << errors;
+  EXPECT_EQ(errors.find("contradicts", first + 30), std::string::npos) << "said twice: " << errors;
+}
+
+TEST(AzureValues, DataInAzureIsOneErrorAtThePipelinesInput) {
+  AzureFiles files;
+  const std::string errors = ErrorOf(files,
+                                     "type: pipeline\n"
+                                     "inputs:\n"
+                                     "  data: {type: uri_folder, path: 'azureml:d:1'}\n"
+                                     "jobs:\n"
+                                     "  score:\n"
+                                     "    type: parallel\n"
+                                     "    inputs: {data: '${{parent.inputs.data}}'}\n"
+                                     "    input_data: ${{inputs.data}}\n"
+                                     "    task: {type: run_function, code: src,\n"
+                                     "           entry_script: score.py}\n");
+  EXPECT_TRUE(errors.starts_with("3:")) << errors;
+  EXPECT_NE(errors.find("azureml:d:1 lies in Azure"), std::string::npos) << errors;
+  EXPECT_EQ(std::ranges::count(errors, '\n'), 1) << errors;
 }
 
 TEST(AzureValues, MiniBatchSizes) {

@@ -126,6 +126,11 @@ TEST(RuntimeFlags, MayNotContradictKeys) {
               HasSubstr("contradicts spec.errorThreshold"));
   EXPECT_EQ(Take("--error_threshold 5", spec).Text(), "");
   EXPECT_TRUE(Take("--process_count_per_node 3", spec).found.HasErrors());
+  spec.error_threshold.Set(-1);
+  const Taken instead = Take("--error_threshold 6", spec);
+  EXPECT_FALSE(instead.found.HasErrors()) << instead.Text();
+  EXPECT_THAT(instead.Text(), HasSubstr("spec.errorThreshold, which is at its default of -1"));
+  EXPECT_EQ(instead.spec.error_threshold.value, 6);
 }
 
 TEST(RuntimeFlags, LastOfTwoCountsHoweverOftenTheyAreTaken) {

@@ -50,7 +50,9 @@ TEST(Progress, SaysDoneRateAndWhenItEnds) {
 
 TEST(Progress, WithoutProgressThereIsNoRate) {
   const ProgressLine line(false, 0, Nanos(0));
-  EXPECT_THAT(line.Text({.done = 0, .total = 9}, Seconds(5)), Not(HasSubstr("ETA")));
+  const std::string text = line.Text({.done = 0, .total = 9}, Seconds(5));
+  EXPECT_THAT(text, Not(HasSubstr("ETA")));
+  EXPECT_EQ(text, "0/9 mini-batches · 0 failed · 0 retries");
 }
 
 TEST(Header, CsvAndTextHaveOneQuotedAsPandasDoes) {
