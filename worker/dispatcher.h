@@ -175,7 +175,7 @@ class Dispatcher {
   bool zygote_wanted_ = false;  // as soon as the guardian is there
   Nanos look_for_guardian_at_{0};
   Nanos logs_at_{0};  // when to look at the size of the logs
-  HostFacts facts_;  // when the zygote was started; oom_kills: as last seen
+  HostFacts facts_;   // when the zygote was started; oom_kills: as last seen
   int losses_in_a_row_ = 0;
   std::vector<Slot> slots_;
   std::unique_ptr<SlotProcess> spare_;

@@ -58,7 +58,7 @@ struct Overdue {
 // ever sent uses page entry n modulo wire::kPageEntries.
 class SlotProcess {
  public:
-  SlotProcess(int number, UniqueFd socket, SharedPage page, ProcessLogs logs)
+  SlotProcess(int number, UniqueFd socket, SharedPage page, ProcessLogs logs = {})
       : number_(number),
         socket_(std::move(socket)),
         page_(std::move(page)),

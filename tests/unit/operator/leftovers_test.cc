@@ -86,7 +86,7 @@ TEST_F(LeftoversTest, APodOfAGoodNodeHasItsGrace) {
 
 // As an API server tells a pod with a grace of 30 s to go: the embedded API knows none.
 TEST_F(LeftoversTest, APodOfASilentNodeGetsLessTime) {
-  WorkerPodView pod{.meta = {.name = "p0", .ns = kNs, .uid = "u"}, .node = "node-1"};
+  WorkerPodView pod = DecodeWorkerPod(Get(Pods(), "p0").dump()).value();
   pod.deletion = clock_.Wall() + Seconds(30);
   pod.grace = Seconds(30);
   Writer writer(&noting_);

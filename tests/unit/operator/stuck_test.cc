@@ -138,6 +138,7 @@ TEST_F(StuckTest, WithoutTheRightTheJobGoesOnUnexplained) {
   events_api_.forbidden = true;
   Apply();
   Next();
+  Next(Seconds(6));  // the Job is seen
   Next(Seconds(30));
   EXPECT_EQ(events_api_.asked, 1);
   EXPECT_EQ(Reason(), "Starting");
