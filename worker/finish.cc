@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fault_point.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/rename_onto.h"
 #include "output/publish.h"
 #include "output/segment.h"
@@ -104,7 +105,10 @@ void WriteLogs(const FinishRequest& request, const report::AttemptSource& attemp
                report::JobSummary* summary) {
   std::vector<Status> done;
   done.push_back(WriteProcessed(request, attempts));
-  done.push_back(report::WriteReports(request.logs_dir, *summary, attempts));
+  done.push_back(report::WriteReports(request.logs_dir, summary, attempts));
+  if (summary->more_rows > 0) {
+    PJ_WARN("{} mini-batches returned more rows than they had items", summary->more_rows);
+  }
   if (request.after_reports) done.push_back(request.after_reports());
   for (const Status& logged : done) {
     if (logged) continue;

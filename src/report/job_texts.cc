@@ -31,13 +31,16 @@ std::string Groups(const JobSummary& s, size_t most) {
 }
 
 std::string Counts(const JobSummary& s) {
-  return fmt::format(
+  const std::string text = fmt::format(
       "Mini-batches: {} planned, {} succeeded, {} failed, {} not run\n"
       "Items:        {} planned, {} succeeded, {} failed\n"
       "Retries:      {}\n"
       "Duration:     {:.3f} s\n",
       s.mini_batches_total, s.mini_batches_succeeded, s.mini_batches_failed, s.not_run,
       s.items_total, s.items_succeeded, s.items_failed, s.retries, s.duration_seconds);
+  if (s.more_rows == 0) return text;
+  return text +
+         fmt::format("More rows:    {} mini-batches returned more rows than items\n", s.more_rows);
 }
 
 std::string Headline(const JobSummary& s) {

@@ -46,6 +46,7 @@ struct JobSummary {
   uint64_t mini_batches_total = 0, mini_batches_succeeded = 0, mini_batches_failed = 0, not_run = 0;
   uint64_t items_total = 0, items_succeeded = 0, items_failed = 0;
   uint64_t retries = 0;
+  uint64_t more_rows = 0;  // mini-batches that returned more rows than they had items
   double duration_seconds = 0;
   std::map<std::string, std::string> outputs;  // name → absolute path
   std::string logs;                            // absolute path
@@ -55,10 +56,10 @@ struct JobSummary {
 
 // job_result.txt, readme.txt, job_progress_overview.<stamp>.txt, node_summary.csv,
 // process_summary.csv, user/error.txt and user/error/<node>/processNNN.txt, from the summary and
-// all committed attempts.
+// all committed attempts. Sets summary->more_rows.
 using AttemptSource =
     std::function<Status(const std::function<void(const output::AttemptRecord&)>&)>;
-Status WriteReports(const std::string& logs_dir, const JobSummary& summary,
+Status WriteReports(const std::string& logs_dir, JobSummary* summary,
                     const AttemptSource& attempts);
 
 // The object that `run -o json` ends with (contract §9).

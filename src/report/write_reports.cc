@@ -6,21 +6,23 @@
 
 namespace pj::report {
 
-Status WriteReports(const std::string& logs_dir, const JobSummary& summary,
+Status WriteReports(const std::string& logs_dir, JobSummary* summary,
                     const AttemptSource& attempts) {
   ReportFolder folder(logs_dir);
   Rollup rollup;
+  summary->more_rows = 0;
   ErrorFiles errors(logs_dir + "/user/error");
   folder.Note(attempts([&](const output::AttemptRecord& record) {
     rollup.Add(record);
+    if (record.terminal && record.rows > record.items_total) ++summary->more_rows;
     errors.Add(record);
   }));
   folder.Note(errors.Finish());
   const WallTime now = SystemClock().Wall();
-  folder.Write("job_result.txt", JobResultText(summary));
+  folder.Write("job_result.txt", JobResultText(*summary));
   folder.Write("readme.txt", ReadmeText());
-  folder.Write("user/error.txt", ErrorOverviewText(summary));
-  folder.Write(ProgressOverviewName(now), ProgressOverviewText(summary, rollup.Nodes(), now));
+  folder.Write("user/error.txt", ErrorOverviewText(*summary));
+  folder.Write(ProgressOverviewName(now), ProgressOverviewText(*summary, rollup.Nodes(), now));
   folder.Write("sys/job_report/node_summary.csv", rollup.NodeCsv());
   folder.Write("sys/job_report/process_summary.csv", rollup.ProcessCsv());
   return folder.status();

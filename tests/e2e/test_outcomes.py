@@ -49,6 +49,17 @@ def test_failed_mini_batches_are_tolerated_named_and_left_out(cli):
     assert cli.verify().code == 0
 
 
+def test_more_rows_than_items_are_allowed_and_told(cli):
+    manifest = cli.job("def run(mini_batch):\n    return [*mini_batch, 'and one more']\n", files=4)
+    ended = cli.call("run", "-f", manifest, "--output", cli.out)
+    assert ended.code == 0, ended
+    assert "2 mini-batches returned more rows than they had items" in ended.err
+    rows = pathlib.Path(cli.out, "outputs/rows/rows.txt").read_text().splitlines()
+    assert len(rows) == 6 and rows.count("and one more") == 2
+    result = pathlib.Path(cli.out, "logs/job_result.txt").read_text()
+    assert "2 mini-batches returned more rows than items" in result
+
+
 def test_a_threshold_fails_the_job_with_exit_code_1(cli):
     spec = RETRIES + "\nminiBatchErrorThreshold: 1"
     ended = cli.run(cli.job(RAISES, spec=spec))

@@ -198,3 +198,11 @@ def test_planning_a_large_table_takes_no_more_memory(cli):
                 file.write(f"{number},somebody of that name\n")
         used.append(most_memory(cli, "plan", "-f", manifest, "-o", "json"))
     assert used[1] < used[0] + (8 << 20), used
+
+
+def test_planning_many_files_takes_few_bytes_for_each(cli):
+    used = []
+    for files in (5_000, 50_000):
+        manifest = cli.job(FINE, files=files)
+        used.append(most_memory(cli, "plan", "-f", manifest, "-o", "json"))
+    assert used[1] < used[0] + 100 * 45_000, used

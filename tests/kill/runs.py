@@ -132,8 +132,12 @@ def wait_committed(job: Job, process: subprocess.Popen, out: pathlib.Path, share
 
 
 def note_committed(job: Job, out: pathlib.Path, before: dict) -> float:
-    """After a kill: remembers how often each committed mini-batch had run; the share committed."""
-    calls, committed = job.trace(out), job.committed(out)
+    """Remembers how often each committed mini-batch had run; the share committed.
+
+    The calls are counted second: what was committed before runs no more, dead program or not.
+    """
+    committed = job.committed(out)
+    calls = job.trace(out)
     for i in committed:
         before.setdefault(i, calls[i])
     return len(committed) / job.mini_batches

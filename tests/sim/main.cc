@@ -30,6 +30,7 @@ constexpr uint64_t kClusterGateSeeds = 220;  // as many as the ordinary test run
 struct Arguments {
   std::optional<uint64_t> seed;
   uint64_t seeds = 100;
+  uint64_t least = 1;
   uint64_t first = 1;
   uint64_t seconds = 0;  // 0: no limit
   std::string plant;
@@ -79,6 +80,8 @@ Arguments Parse(int argc, char** argv) {
       a.first = Number(argv[++i], &a.bad);
     else if (flag == "--seconds")
       a.seconds = Number(argv[++i], &a.bad);
+    else if (flag == "--least")
+      a.least = Number(argv[++i], &a.bad);
     else if (flag == "--states")
       a.states = Number(argv[++i], &a.bad);
     else if (flag == "--plant")
@@ -117,6 +120,7 @@ constexpr char kHelp[] =
   sim --explore --gate          planted bugs that it must find
 
   --seconds S                   ends after that time
+  --least N                     and fails if it was too short for so many seeds
   --twice                       runs each seed twice: its trace must be the same
 
 Exit code 0: all invariants held; 1: a violation, with the command that repeats it; 2: usage.
@@ -149,7 +153,9 @@ int RunSeeds(const Arguments& a) {
     }
   }
   fmt::print("{} seeds clean, {} requests, {:.1f} s\n", done, requests, Elapsed());
-  return done > 0 ? 0 : 1;
+  if (done >= std::max<uint64_t>(1, std::min(a.least, count))) return 0;
+  fmt::print(stderr, "fewer than {} seeds in {} s show nothing\n", a.least, a.seconds);
+  return 1;
 }
 
 // The explorer, too, must find what it is to find: errors that a few steps bring to light.

@@ -85,7 +85,7 @@ Result<job::StoredResult> FailJob(const PodEndOptions& options, const policy::Ve
   summary.logs = options.folders->logs;
   const report::AttemptSource none =
       [](const std::function<void(const output::AttemptRecord&)>&) -> Status { return {}; };
-  if (Status logged = report::WriteReports(summary.logs, summary, none); !logged) {
+  if (Status logged = report::WriteReports(summary.logs, &summary, none); !logged) {
     summary.message += " · " + logged.error().ToString();
   }
   return options.store->SettleResult(

@@ -39,11 +39,12 @@ JobSummary Summary() {
 
 TEST(WriteReportsTest, TheWholeFolderIsThere) {
   TempDir dir;
+  JobSummary summary = Summary();
   auto far = Bad(4, 2, "bad", true);
   far.node = "instance-1";
   far.process = 0;
   ASSERT_TRUE(
-      WriteReports(dir.str(), Summary(), From({Good(0), Bad(4, 1, "bad"), far, Good(9, 2)})));
+      WriteReports(dir.str(), &summary, From({Good(0), Bad(4, 1, "bad"), far, Good(9, 2)})));
 
   const std::string result = *ReadFile(dir / "job_result.txt");
   EXPECT_THAT(result,
@@ -91,24 +92,40 @@ TEST(WriteReportsTest, ACleanJobSaysSo) {
   JobSummary summary;
   summary.job = "empty";
   summary.state = summary.reason = "Complete";
-  ASSERT_TRUE(WriteReports(dir.str(), summary, From({})));
+  ASSERT_TRUE(WriteReports(dir.str(), &summary, From({})));
   EXPECT_THAT(*ReadFile(dir / "job_result.txt"), StartsWith("Complete\n"));
   EXPECT_THAT(*ReadFile(dir / "job_result.txt"), Not(HasSubstr("What went wrong")));
   EXPECT_EQ(*ReadFile(dir / "user/error.txt"), "No attempt failed.\n");
   EXPECT_FALSE(std::filesystem::exists(dir / "user/error"));
 }
 
+TEST(WriteReportsTest, MoreRowsThanItemsAreTold) {
+  TempDir dir;
+  JobSummary summary = Summary();
+  auto many = Good(0);
+  many.rows = many.items_total + 1;
+  auto retried = many;
+  retried.terminal = false;
+  ASSERT_TRUE(WriteReports(dir.str(), &summary, From({many, retried, Good(1)})));
+  EXPECT_EQ(summary.more_rows, 1U);
+  EXPECT_THAT(*ReadFile(dir / "job_result.txt"),
+              HasSubstr("More rows:    1 mini-batches returned more rows than items\n"));
+  ASSERT_TRUE(WriteReports(dir.str(), &summary, From({Good(1)})));
+  EXPECT_THAT(*ReadFile(dir / "job_result.txt"), Not(HasSubstr("More rows")));
+}
+
 TEST(WriteReportsTest, WhatCannotBeWrittenIsToldAndTheRestIsThere) {
   TempDir dir;
+  JobSummary summary = Summary();
   std::filesystem::create_directories(dir / "job_result.txt");
-  const Status written = WriteReports(dir.str(), Summary(), From({Bad(1, 1, "x")}));
+  const Status written = WriteReports(dir.str(), &summary, From({Bad(1, 1, "x")}));
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().where, dir / "job_result.txt");
   EXPECT_TRUE(std::filesystem::exists(dir / "readme.txt"));
   EXPECT_TRUE(std::filesystem::exists(dir / "user/error/instance-0/process002.txt"));
 
   TempDir other;
-  const Status unread = WriteReports(other.str(), Summary(), [](const auto&) -> Status {
+  const Status unread = WriteReports(other.str(), &summary, [](const auto&) -> Status {
     return Fail(Code::kCorrupt, "LedgerCorrupt: x");
   });
   EXPECT_EQ(unread.error().code, Code::kCorrupt);
@@ -117,9 +134,10 @@ TEST(WriteReportsTest, WhatCannotBeWrittenIsToldAndTheRestIsThere) {
 
 TEST(WriteReportsTest, ANodesNameIsNoWayOut) {
   TempDir dir;
+  JobSummary summary = Summary();
   auto record = Bad(1, 1, "x");
   record.node = "../../evil";
-  ASSERT_TRUE(WriteReports(dir / "logs", Summary(), From({record})));
+  ASSERT_TRUE(WriteReports(dir / "logs", &summary, From({record})));
   EXPECT_TRUE(std::filesystem::exists(dir / "logs/user/error/_.._.._evil/process002.txt"));
 }
 
