@@ -12,6 +12,8 @@ namespace pj::op {
 namespace {
 
 constexpr Nanos kAgain = Seconds(5);
+constexpr Nanos kFresh = Seconds(30);  // another claim may have taken the name since
+constexpr size_t kMostKnown = 1000;
 
 // True for a claim that one node at a time may mount.
 Result<bool> OneNode(const std::string& stored, const std::string& name) {
@@ -27,9 +29,15 @@ Result<bool> OneNode(const std::string& stored, const std::string& name) {
 }
 
 Status LookAt(Turn* turn, const std::string& name, Claims* claims) {
-  const Result<std::string> stored = turn->writer.Get(VolumeClaims(), turn->job().meta.ns, name);
+  const std::string& ns = turn->job().meta.ns;
+  if (const std::optional<bool> one_node = turn->modes.Find(ns, name, turn->now())) {
+    claims->one_node = claims->one_node || *one_node;
+    return {};
+  }
+  const Result<std::string> stored = turn->writer.Get(VolumeClaims(), ns, name);
   if (stored) {
     PJ_ASSIGN(const bool one_node, OneNode(*stored, name));
+    turn->modes.Keep(ns, name, one_node, turn->now());
     claims->one_node = claims->one_node || one_node;
     return {};
   }
@@ -51,6 +59,20 @@ Status LookAt(Turn* turn, const std::string& name, Claims* claims) {
 }
 
 }  // namespace
+
+std::optional<bool> ClaimModes::Find(const std::string& ns, const std::string& name,
+                                     Nanos now) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find({ns, name});
+  if (found == known_.end() || now - found->second.asked > kFresh) return std::nullopt;
+  return found->second.one_node;
+}
+
+void ClaimModes::Keep(const std::string& ns, const std::string& name, bool one_node, Nanos now) {
+  const std::lock_guard lock(mutex_);
+  if (known_.size() >= kMostKnown) known_.clear();
+  known_[{ns, name}] = {one_node, now};
+}
 
 std::vector<std::string> ClaimsOf(const ParallelJobView& job) {
   std::set<std::string> names;

@@ -1,12 +1,32 @@
 // Claims: whether the volumes of a job's pods allow pods on more than one node.
 #pragma once
 
+#include <map>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "operator/turn.h"
 
 namespace pj::op {
+
+// Which claims one node at a time may mount, for all jobs together: many jobs name the same claim,
+// and Kubernetes lets nobody change a claim's access modes. Thread-safe.
+class ClaimModes {
+ public:
+  std::optional<bool> Find(const std::string& ns, const std::string& name, Nanos now) const;
+  void Keep(const std::string& ns, const std::string& name, bool one_node, Nanos now);
+
+ private:
+  struct Known {
+    bool one_node = false;
+    Nanos asked{0};
+  };
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, std::string>, Known> known_;
+};
 
 // The PersistentVolumeClaims that the job's pods mount, each once.
 std::vector<std::string> ClaimsOf(const ParallelJobView& job);

@@ -85,6 +85,7 @@ Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer) {
   Turn turn{.world = *world,
             .memory = memory.job,
             .writer = *writer,
+            .modes = modes_,
             .options = options_.job,
             .clock = clock_,
             .all_pods = CountPods(*world, &memory.job),

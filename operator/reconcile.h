@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "operator/claims.h"
 #include "operator/decision.h"
 #include "operator/turn.h"
 #include "operator/world.h"
@@ -63,6 +64,7 @@ class Reconciler {
 
   const ReconcilerOptions options_;
   const Clock& clock_;
+  ClaimModes modes_;
   mutable std::mutex mutex_;         // guards what follows
   std::map<JobKey, Memory> memory_;  // entries stay where they are
   int64_t all_pods_ = 0;

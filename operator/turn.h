@@ -61,10 +61,13 @@ struct JobMemory {
   int64_t pods_wanted = 0;  // counts against the cluster's budget
 };
 
+class ClaimModes;  // claims.h
+
 struct Turn {
   const JobWorld& world;
   JobMemory& memory;
   Writer& writer;
+  ClaimModes& modes;
   const OperatorOptions& options;
   const Clock& clock;
   bool first = false;    // this turn made the control object, which every other child comes after

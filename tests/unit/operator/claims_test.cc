@@ -69,6 +69,22 @@ TEST_F(ClaimsTest, PodsOfSharedVolumesMayBeAnywhere) {
   EXPECT_EQ(closed_.asked, 1) << "once in a process's life";
 }
 
+TEST_F(ClaimsTest, AClaimThatManyJobsNameIsAskedForNowAndThen) {
+  const auto job_anew = [this] {
+    Delete(kube::ParallelJobs(), kName);
+    ClaimTurn();
+    Apply();
+    ClaimTurn();
+  };
+  Apply();
+  ClaimTurn();
+  job_anew();
+  EXPECT_EQ(closed_.asked, 1);
+  clock_.Advance(Seconds(31));
+  job_anew();
+  EXPECT_EQ(closed_.asked, 2);
+}
+
 TEST_F(ClaimsTest, AClaimForOneNodeKeepsThePodsTogether) {
   PutClaim("disk", {"ReadWriteOnce"});
   ApplyOn("disk");
