@@ -66,7 +66,7 @@ Status MarkFailed(Turn* turn, const WorkerPodView& pod) {
 
 // Shortens the grace of a pod that does not go. Returns when it is to be looked at again.
 Result<Nanos> HurryUp(const WorkerPodView& pod, Writer* writer, const Clock& clock) {
-  if (pod.grace <= kShortGrace) return kNever - Millis(1);
+  if (pod.grace <= kShortGrace) return kNever;
   const Nanos wait = *pod.deletion - pod.grace + kShortenAfter - clock.Wall();
   if (wait > Nanos(0)) return wait;
   PJ_TRY(writer->ShortenGrace(pod.meta, kShortGrace));
