@@ -179,6 +179,10 @@ class Validator {
       }
       CheckDataPath(path + ".path", input.path, !input.volume.empty());
       CheckFragmentAt(path + ".volume", input.volume);
+      if (input.mode == InputMode::kDirect && input.type != DataType::kMltable) {
+        Warn(path + ".mode", "direct is for tables; files are treated as ro_mount",
+             "write ro_mount");
+      }
     }
   }
 

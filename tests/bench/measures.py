@@ -10,6 +10,7 @@ import sys
 import time
 
 ALL = {}
+TICK_SECONDS = 0.2  # of a local run
 
 NOOP = '''
     def run(mini_batch):
@@ -148,22 +149,41 @@ LIBRARIES = [("pool", "multiprocessing.Pool, chunksize 1"),
 SLOW_ONES = ("dask", "ray", "joblib")
 
 
+def succeeded(run, count):
+    """`run`, when each mini-batch came to its end; a number about less work ends the bench."""
+    if run.succeeded() != count:
+        raise SystemExit(f"error: {run.out}: {run.succeeded()} of {count} mini-batches succeeded")
+    return run
+
+
+def per_tick(run, calls):
+    return calls / max(1, run.makespan() / TICK_SECONDS)
+
+
+def durability(bench, manifest, commits):
+    """In words: commits per tick of 200 ms, and the fsyncs of one more run, under strace."""
+    text = f"{statistics.median(commits):.1f} commits a tick"
+    traced = bench.program.syncs(manifest)
+    if traced is None:
+        return text + "; fsyncs not counted: no strace"
+    run, calls = traced
+    return text + f"; {calls} fsyncs a run, {per_tick(run, calls):.1f} a tick (under strace)"
+
+
 @measure
 def noop(bench):
     """no-op mini-batch, 2 slots; retries, timeouts, rows and durable progress on: µs each"""
     count = 100_000
     manifest = bench.program.job("noop", NOOP, bench.files(count))
-    spans = []
+    commits = []
 
     def once():
-        run = bench.program.run(manifest)
-        spans.append(run.makespan())
-        return spans[-1] / count * 1e6
+        run = succeeded(bench.program.run(manifest), count)
+        commits.append(per_tick(run, run.commits()))
+        return run.makespan() / count * 1e6
 
     value, remark = bench.times(once)
-    syncs = bench.program.syncs(manifest)
-    ticks = statistics.median(spans) / 0.2
-    rows = [("paralleljob", value, "µs", f"{remark}; {syncs} fsyncs a run of {ticks:.1f} ticks")]
+    rows = [("paralleljob", value, "µs", f"{remark}; {durability(bench, manifest, commits)}")]
     for peer in LIBRARIES:
         few = 5_000 if peer[0] in SLOW_ONES else count
         rows += peer_rows(bench, [peer], "map", 1e6 / few, "µs", count=few)
@@ -174,7 +194,8 @@ def makespan(bench, seconds, count):
     manifest = bench.program.job(f"nap-{count}", NAP, bench.files(count))
     ideal = count * seconds / 2
     env = {"NAP": str(seconds)}
-    value, remark = bench.times(lambda: bench.program.run(manifest, env=env).makespan() / ideal)
+    value, remark = bench.times(lambda: succeeded(
+        bench.program.run(manifest, env=env), count).makespan() / ideal)
     rows = [("paralleljob", value, "÷ ideal", remark)]
     return rows + peer_rows(bench, [NO_COORDINATION, *LIBRARIES], "map", 1 / ideal, "÷ ideal",
                             count=count, seconds=seconds)
@@ -214,7 +235,8 @@ def skew(bench):
         (folder / f"{number:04d}").write_text(f"{duration:.6f}")
     manifest = bench.program.job("skew", UNEVEN, folder, instances=2, slots=1)
     bound = greedy(durations, [1, 3])
-    value, remark = bench.times(lambda: bench.program.run(manifest).makespan() / bound)
+    value, remark = bench.times(lambda: succeeded(
+        bench.program.run(manifest), len(durations)).makespan() / bound)
     half = len(durations) // 2
     static = max(sum(durations[:half]), 3 * sum(durations[half:])) / bound
     return [("paralleljob", value, "÷ bound", remark),
@@ -296,7 +318,7 @@ def plan(bench):
         write_mltable(source.parent, quoted)
         def ours():
             warm(source)
-            return size / bench.program.plan(manifest)[0]
+            return size / bench.program.plan(manifest, rows)
         value, remark = bench.times(ours)
         result.append((label, value, "GB/s", remark))
     for peer, label in [("wc", "wc -l"), ("pandas", "pandas.read_csv")]:
@@ -312,7 +334,7 @@ def million(bench):
     """planning 1,000,000 files (size and mtime of each, sorted): s"""
     folder = bench.flat_files(1_000_000)
     manifest = bench.program.job("million", NOOP, folder, size=10)
-    value, remark = bench.times(lambda: bench.program.plan(manifest)[0])
+    value, remark = bench.times(lambda: bench.program.plan(manifest, 1_000_000))
     return [("paralleljob", value, "s", remark),
             *peer_rows(bench, [("scandir", "sorted os.scandir with stat"),
                                ("find", "find, without stat")], "plan", 1, "s", path=str(folder))]
@@ -322,7 +344,7 @@ def million(bench):
 def memory(bench):
     """resident memory of the program at 1,000,000 mini-batches: MB"""
     manifest = bench.program.job("memory", NOOP, bench.flat_files(1_000_000))
-    run = bench.program.run(manifest)
+    run = succeeded(bench.program.run(manifest), 1_000_000)
     return [("paralleljob", run.peak_kib / 1024, "MB",
              f"{run.makespan():.1f} s from the first start to the last end")]
 

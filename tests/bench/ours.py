@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import textwrap
 import threading
@@ -36,14 +37,26 @@ spec:
 class Run:
     """One finished run."""
 
-    def __init__(self, summary, seconds, peak_kib, started_ns):
-        self.summary, self.seconds = summary, seconds
+    def __init__(self, out, summary, seconds, peak_kib, started_ns):
+        self.out, self.summary, self.seconds = out, summary, seconds
         self.peak_kib, self.started_ns = peak_kib, started_ns
 
     def attempts(self):
         path = pathlib.Path(self.summary["logs"], "sys", "job_report", "processed_mini-batches.csv")
         with open(path, encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
+
+    def succeeded(self):
+        return self.summary["miniBatches"]["succeeded"]
+
+    def commits(self):
+        """Transactions of the run's store, until the folder's next run: each write has the next version, the first one 1."""
+        store = sqlite3.connect(self.out / "state.db")
+        try:
+            return store.execute("SELECT MAX(version) FROM (SELECT version FROM objects"
+                                 " UNION ALL SELECT version FROM removed)").fetchone()[0]
+        finally:
+            store.close()
 
     def makespan(self):
         """Seconds from the first start to the last end of an attempt: without starting up."""
@@ -88,22 +101,27 @@ class Program:
         if process.returncode != 0:
             text = stderr.decode(errors="replace")
             raise SystemExit(f"error: {manifest} ended with {process.returncode}\n{text}")
-        return Run(json.loads(stdout), seconds, peak.stop(), started_ns)
+        return Run(out, json.loads(stdout), seconds, peak.stop(), started_ns)
 
-    def plan(self, manifest):
-        """(seconds, the object that `plan -o json` prints)"""
+    def plan(self, manifest, items):
+        """Seconds of a `plan` that finds so many items; another number ends the bench."""
         started = time.perf_counter()
         ended = subprocess.run([str(self.path), "plan", "-f", str(manifest), "-o", "json"],
                                check=True, capture_output=True)
-        return time.perf_counter() - started, json.loads(ended.stdout)
+        seconds = time.perf_counter() - started
+        found = json.loads(ended.stdout)["items"]
+        if found != items:
+            raise SystemExit(f"error: {manifest} has {items} items, the plan counts {found}")
+        return seconds
 
     def syncs(self, manifest):
-        """fsync and fdatasync calls of a whole run, counted by strace; None without strace."""
+        """(the run, its fsync and fdatasync calls counted by strace); None without strace."""
         if not shutil.which("strace"):
             return None
         trace = manifest.parent / "strace"
-        self.run(manifest, "strace", "-f", "-e", "trace=fsync,fdatasync", "-o", str(trace))
-        return sum("sync(" in line for line in trace.read_text(errors="replace").splitlines())
+        run = self.run(manifest, "strace", "-f", "-e", "trace=fsync,fdatasync", "-o", str(trace))
+        calls = trace.read_text(errors="replace").splitlines()
+        return run, sum("sync(" in line for line in calls)
 
 
 class _Peak:

@@ -204,6 +204,8 @@ TEST_F(LoadFile, RefusesBadInputsAndOutputs) {
       {"{name: data, path: /x, volume: {nfs: {server: a, path: /b}}}", "must be relative"},
       {"{name: data, path: x, type: uri_foldr}", "did you mean uri_folder?"},
       {"{name: data, path: x, mode: mount}", "one of ro_mount, download, direct"},
+      {"{name: data, path: x, mode: direct}",
+       "warning: spec.inputs[data].mode: direct is for tables; files are treated as ro_mount"},
       {"{name: limit, path: x}", "this name stands twice"},
       {"data", "takes a mapping"},
   };
