@@ -50,7 +50,10 @@ class Run:
         return self.summary["miniBatches"]["succeeded"]
 
     def commits(self):
-        """Transactions of the run's store, until the folder's next run: each write has the next version, the first one 1."""
+        """Transactions of the run's store: each write has the next version, the first one 1.
+
+        To be asked before the job runs again: that takes the store away.
+        """
         store = sqlite3.connect(self.out / "state.db")
         try:
             return store.execute("SELECT MAX(version) FROM (SELECT version FROM objects"
