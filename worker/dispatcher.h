@@ -135,7 +135,7 @@ class Dispatcher {
   void MakeSpare();
   bool AdoptSpare(Slot* slot);
   void EndProcess(Slot* slot);
-  void Kill(SlotProcess* process, std::string why);
+  void Kill(SlotProcess* process, std::string why, LastWords words = LastWords::kNone);
   void CheckProcess(Slot* slot, Nanos now);
   void OnExited(int pid, int status);
   void OnEnd(Slot* slot, int status);
@@ -144,7 +144,9 @@ class Dispatcher {
   void HandleHostLoss();
   void BuryWithHost(SlotProcess& process);
   void ReportDeath(const SlotProcess& process, const InFlight& culprit,
-                   ledger::AttemptStatus status, const std::string& cause);
+                   ledger::AttemptStatus status, const std::string& cause,
+                   const std::string& stack = {});
+  std::string StackOf(const SlotProcess& process, const Slot& slot) const;
   void UpdateStats();
   void LogLine(const SlotProcess& process, const std::string& line) const;
 

@@ -23,7 +23,7 @@ void Trim(int fd) {
 }
 
 Result<UniqueFd> OpenLog(const std::string& path) {
-  Result<UniqueFd> fd = OpenFile(path, O_WRONLY | O_CREAT | O_APPEND);
+  Result<UniqueFd> fd = OpenFile(path, O_RDWR | O_CREAT | O_APPEND);
   if (!fd) fd = OpenFile("/dev/null", O_WRONLY);
   return fd;
 }

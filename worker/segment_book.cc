@@ -25,8 +25,9 @@ uint64_t ItemsOk(const EndedAttempt& attempt) {
   return std::min(attempt.items_returned, attempt.items);
 }
 
-bool LeavesTraceback(ledger::AttemptStatus status) {
-  return status == ledger::AttemptStatus::kRunException ||
+bool LeavesTraceback(const EndedAttempt& attempt) {
+  const ledger::AttemptStatus status = attempt.status;
+  return !attempt.traceback.empty() || status == ledger::AttemptStatus::kRunException ||
          status == ledger::AttemptStatus::kLoadException ||
          status == ledger::AttemptStatus::kRunShort;
 }
@@ -62,7 +63,7 @@ void SegmentBook::Close(uint64_t lo) {
 
 void SegmentBook::NameLog(const EndedAttempt& attempt) {
   const auto number = static_cast<uint32_t>(attempt.process);
-  const bool traceback = LeavesTraceback(attempt.status);
+  const bool traceback = LeavesTraceback(attempt);
   if (traceback) {
     record_.log = "user/error/" + options_.node + "/" + ProcessName(attempt.process) + ".txt";
   } else if (record_.log.empty() || record_.process != number ||

@@ -15,6 +15,7 @@
 #include "worker/process_logs.h"
 #include "worker/process_tree.h"
 #include "worker/slot_job.h"
+#include "worker/stack_text.h"
 
 namespace pj::worker {
 namespace {
@@ -137,15 +138,16 @@ void Dispatcher::EndProcess(Slot* slot) {
   if (!sent) Kill(&process, "could not be asked to end");
 }
 
-void Dispatcher::Kill(SlotProcess* process, std::string why) {
+void Dispatcher::Kill(SlotProcess* process, std::string why, LastWords words) {
   if (process->phase == Phase::kKilled) return;
   LogLine(*process, "killed: " + why);
   process->killed_why = std::move(why);
   process->phase = Phase::kKilled;
   process->deadline = Now() + kKillGrace;
   process->check_at = Nanos::max();
+  if (words == LastWords::kStack) process->stack_from = LogEnd(process->logs().err.get());
   // Without a pid yet: when the zygote has said it.
-  if (process->pid != 0 && zygote_ && !zygote_->Kill(process->pid)) host_lost_ = true;
+  if (process->pid != 0 && zygote_ && !zygote_->Kill(process->pid, words)) host_lost_ = true;
 }
 
 Nanos Dispatcher::NextCheck() const {
@@ -176,7 +178,7 @@ void Dispatcher::CheckProcess(Slot* slot, Nanos now) {
   SlotProcess& process = *slot->process;
   if (now >= process.check_at && process.phase == Phase::kReady) {
     process.overdue = process.CheckTime(options_.timeouts, now);
-    if (process.overdue) Kill(&process, "over its time");
+    if (process.overdue) Kill(&process, "over its time", LastWords::kStack);
   }
   if (now < process.deadline) return;
   switch (process.phase) {
@@ -185,7 +187,7 @@ void Dispatcher::CheckProcess(Slot* slot, Nanos now) {
       process.init_message =
           fmt::format("init() did not return within {} s",
                       std::chrono::duration_cast<Seconds>(options_.timeouts.init).count());
-      Kill(&process, process.init_message);
+      Kill(&process, process.init_message, LastWords::kStack);
       break;
     case Phase::kNotStarted:
       Kill(&process, process.init_message + " (and then it did not end)");
@@ -194,7 +196,7 @@ void Dispatcher::CheckProcess(Slot* slot, Nanos now) {
       PJ_WARN("{} {}: shutdown() did not return within {} s: killed", options_.job.node,
               ProcessName(process.number()),
               std::chrono::duration_cast<Seconds>(options_.timeouts.shutdown).count());
-      Kill(&process, "shutdown() did not return in time");
+      Kill(&process, "shutdown() did not return in time", LastWords::kStack);
       break;
     case Phase::kClosed:
       Kill(&process, "broke its connection");
@@ -230,16 +232,26 @@ void Dispatcher::OnEnd(Slot* slot, int status) {
   std::string cause = ours ? process->killed_why : DescribeEnd(status);
   if (foreign && OutOfMemoryAgain()) cause += ": out of memory?";
   LogLine(*process, fmt::format("ended: {}", DescribeExit(status)));
+  const std::string stack = StackOf(*process, *slot);
+  if (process->init_traceback.empty()) process->init_traceback = stack;
   SlotProcess::Remains remains = process->Bury(foreign);
   for (const ledger::Assignment& assignment : remains.innocent) {
     options_.sink->GiveBack(assignment);
   }
   if (remains.culprit) {
     process->did_something = true;
-    ReportDeath(*process, *remains.culprit, remains.status, cause);
+    ReportDeath(*process, *remains.culprit, remains.status, cause, stack);
   }
   if (mode_ == Mode::kStopping) return;
   Recover(slot, *process, foreign, cause);
+}
+
+// Where its threads were when it was killed; empty unless they were asked for and answered.
+std::string Dispatcher::StackOf(const SlotProcess& process, const Slot& slot) const {
+  if (!process.stack_from) return {};
+  const std::string runtime = options_.job.runtime_dir + "/paralleljob/";
+  return StackInLog(process.logs().err.get(), *process.stack_from,
+                    {.code = slot.cwd, .runtime = runtime});
 }
 
 // What to do about a module that is not there.
@@ -289,7 +301,8 @@ void Dispatcher::Retire(Slot* slot, const SlotProcess& process, const std::strin
 }
 
 void Dispatcher::ReportDeath(const SlotProcess& process, const InFlight& culprit,
-                             ledger::AttemptStatus status, const std::string& cause) {
+                             ledger::AttemptStatus status, const std::string& cause,
+                             const std::string& stack) {
   losses_in_a_row_ = 0;
   const Nanos now = Now();
   EndedAttempt attempt;
@@ -300,6 +313,7 @@ void Dispatcher::ReportDeath(const SlotProcess& process, const InFlight& culprit
   attempt.start_wall_ns = options_.clock->Wall().time_since_epoch().count() - attempt.elapsed_ns;
   attempt.items = culprit.items;
   attempt.detail = culprit.detail;
+  attempt.traceback = stack;
   std::string message = "the process " + cause;
   attempt.category = "ProcessDied";
   const auto seconds = [](Nanos time) { return std::chrono::duration<double>(time).count(); };

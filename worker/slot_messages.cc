@@ -206,6 +206,8 @@ bool Dispatcher::HandleResults(Slot* slot, uint16_t count, std::string_view body
   for (uint16_t i = 0; i < count; ++i) {
     ResultView result;
     if (!ReadResult(&in, &result) || !StatusFromSlot(result.status)) return false;
+    // The signal that asks for its stacks may end a call that hung: it has failed all the same.
+    if (process.PastItsTime()) return true;
     const InFlight* entry = process.Answer(result.mini_batch, result.attempt);
     if (entry == nullptr) return false;
     work_ns += std::max<int64_t>(0, result.load_ns) + std::max<int64_t>(0, result.run_ns);
@@ -250,7 +252,7 @@ bool Dispatcher::OnReady(Slot* slot, std::string_view body) {
 void Dispatcher::OnInitError(Slot* slot, std::string_view body) {
   SlotProcess& process = *slot->process;
   const Result<Json> error = ParseJson(body);
-  if (!error) return;
+  if (!error || process.phase == Phase::kKilled) return;
   process.init_category = TextOf(*error, "category");
   process.init_message = TextOf(*error, "message");
   process.init_traceback = TextOf(*error, "traceback");

@@ -47,6 +47,11 @@ void SlotProcess::SkipWithdrawn() {
   while (head_ < next_ && At(head_).fate == InFlight::Fate::kWithdrawn) ++head_;
 }
 
+bool SlotProcess::PastItsTime() {
+  SkipWithdrawn();
+  return overdue && head_ >= overdue->sequence;
+}
+
 InFlight* SlotProcess::Answer(uint64_t mini_batch, uint32_t attempt) {
   SkipWithdrawn();
   if (head_ == next_) return nullptr;

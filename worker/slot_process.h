@@ -80,6 +80,7 @@ class SlotProcess {
   Nanos deadline{Nanos::max()};    // of the phase: init(), shutdown(), waiting for the end
   Nanos check_at{Nanos::max()};    // when to look at the page again
   std::string killed_why;          // set by whoever decided on the kill
+  std::optional<uint64_t> stack_from;  // its stacks were asked for: where its log ended then
   std::optional<Overdue> overdue;  // the kill was for a timeout
   std::string init_category, init_message, init_traceback;  // kInitError
 
@@ -90,6 +91,8 @@ class SlotProcess {
   // Builds and sends one frame. kUnavailable or kGone: nothing was sent, nothing is in flight.
   Status Send(const std::vector<ledger::Assignment>& assignments, const plan::Plan& plan,
               RunFrame* frame, Nanos now);
+  // True: an answer now comes too late, the mini-batch is taken from the process.
+  bool PastItsTime();
   // The entry that a result answers (now kDone, or kDropped); null when it fits none.
   InFlight* Answer(uint64_t mini_batch, uint32_t attempt);
 

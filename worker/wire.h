@@ -96,7 +96,7 @@ inline constexpr size_t kPageBytes = kPageEntries * sizeof(PageEntry);
 //                   with "user":false it waits (the warm spare) until the agent sends kStart over
 //                   its socket
 //                   {"op":"kill","pid":N}                                             SIGKILL to
-//                   its group
+//                   its group; with "stack":true it writes the stacks of its threads before
 //   zygote → agent  {"op":"hello","pid","python","transport","pandas"}
 //                   {"op":"spawned","process":1,"pid":N}
 //                   {"op":"exited","pid":N,"status":W}                                waitpid's

@@ -79,8 +79,10 @@ Status ZygoteClient::Spawn(const ProcessRequest& request) {
                      {request.socket, request.page, request.out, request.err, request.log});
 }
 
-Status ZygoteClient::Kill(int pid) {
-  return SendMessage(socket_.get(), DumpJson(Json{{"op", "kill"}, {"pid", pid}}));
+Status ZygoteClient::Kill(int pid, LastWords words) {
+  Json message{{"op", "kill"}, {"pid", pid}};
+  if (words == LastWords::kStack) message["stack"] = true;
+  return SendMessage(socket_.get(), DumpJson(message));
 }
 
 bool ZygoteClient::Receive(const Handler& handler) {

@@ -2,6 +2,7 @@
 // death.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,6 +22,12 @@ struct ProcessRequest {
   std::string cwd;
   std::map<std::string, std::string> env;
   int socket = -1, page = -1, out = -1, err = -1, log = -1;
+};
+
+// What a process may still do before it is killed.
+enum class LastWords : uint8_t {
+  kNone,
+  kStack,  // its stacks, into its log of stderr (stack_text.h)
 };
 
 struct ZygoteHello {
@@ -48,7 +55,7 @@ class ZygoteClient {
   int pid() const { return pid_; }
   Status Spawn(const ProcessRequest& request);
   // SIGKILL to the group of `pid`, a child of the zygote.
-  Status Kill(int pid);
+  Status Kill(int pid, LastWords words = LastWords::kNone);
   // Handles all that has come. False: the zygote is dead.
   bool Receive(const Handler& handler);
 

@@ -8,6 +8,13 @@ from . import wire
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _CUT = "\n… %d characters left out …\n"
+_code = ""  # the folder of the script
+
+
+def show_without(code):
+    """Tracebacks name files of the script as they lie in `code`: a slot's copy of it goes away."""
+    global _code
+    _code = code.rstrip(os.sep) + os.sep
 
 
 class LoadError(Exception):
@@ -86,6 +93,8 @@ def shown_traceback(exc):
         )
         _users_frames(summary)
         text = "".join(summary.format())
+        if _code:
+            text = text.replace('File "' + _code, 'File "')
     except Exception as broken:
         text = "%s\n(the traceback could not be formatted: %s)" % (
             last_line(exc),

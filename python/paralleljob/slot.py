@@ -28,6 +28,8 @@ class Slot:
         self._channel = Channel(system.move_high(fds[0]))
         streams.redirect(fds[2], fds[3])
         faulthandler.enable(2)  # a crash leaves the script's stack in its log
+        stacks = system.move_high(os.dup(2))  # before a kill for a timeout the zygote asks for them
+        faulthandler.register(system.STACK_SIGNAL, stacks, all_threads=True)
 
     def main(self):
         """Runs to the end and never returns."""
@@ -64,6 +66,7 @@ class Slot:
                 os.environ[name] = value
         cwd = request.get("cwd") or os.getcwd()
         os.chdir(cwd)
+        errors.show_without(cwd)
         sys.path[:] = [cwd] + [p for p in sys.path if p not in ("", cwd, job.runtime_dir)]
         sys.path.append(job.runtime_dir)
         sys.argv[:] = [os.path.join(cwd, job.entry_script)] + list(job.argv)

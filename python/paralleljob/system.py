@@ -1,6 +1,10 @@
 """The few calls to Linux that Python has no name for."""
 
 import os
+import signal
+
+# Asks a slot for the stacks of its threads; no library is known to use the last signal.
+STACK_SIGNAL = signal.SIGRTMAX
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

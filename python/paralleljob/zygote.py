@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import sys
+import time
 import traceback
 import warnings
 
@@ -19,6 +20,7 @@ from . import channel, job, slot, system, transport
 _CONTROL_FD = 3
 _DESCRIPTION_FD = 4
 _SPAWN_FDS = 5
+_STACK_SECONDS = 0.05  # that a slot gets to write its stacks before it is killed
 
 
 class Zygote:
@@ -31,6 +33,7 @@ class Zygote:
         os.set_inheritable(control_fd, False)
         self._prctl = system.load_prctl()
         self._children = set()
+        self._dying = {}  # pid of a slot that writes its stacks: when it is killed
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -46,11 +49,12 @@ class Zygote:
         poll.register(self._wake_read, select.POLLIN)
         open_ = True
         while open_:
-            for fd, _ in poll.poll():
+            for fd, _ in poll.poll(self._milliseconds_to_kill()):
                 if fd == self._wake_read:
                     self._reap()
                 else:
                     open_ = self._handle_message()
+            self._kill_dying()
         self._kill_all()
 
     def _say_hello(self):
@@ -87,7 +91,7 @@ class Zygote:
         if request.get("op") == "spawn" and len(fds) == _SPAWN_FDS:
             self._spawn(request, fds)
         elif request.get("op") == "kill":
-            self._kill(int(request["pid"]))
+            self._kill(int(request["pid"]), bool(request.get("stack")))
         else:
             sys.stderr.write("paralleljob zygote: message not understood: %r\n" % (request,))
         for fd in fds:
@@ -118,8 +122,24 @@ class Zygote:
         finally:
             os._exit(slot.SETUP_FAILED)
 
-    def _kill(self, pid):
-        if pid in self._children:
+    def _kill(self, pid, with_stack):
+        if pid not in self._children:
+            return
+        if with_stack:
+            _signal_one(pid, system.STACK_SIGNAL)
+            self._dying[pid] = time.monotonic() + _STACK_SECONDS
+        else:
+            _kill_group(pid)
+
+    def _milliseconds_to_kill(self):
+        if not self._dying:
+            return None
+        return max(0.0, min(self._dying.values()) - time.monotonic()) * 1000
+
+    def _kill_dying(self):
+        now = time.monotonic()
+        for pid in [pid for pid, due in self._dying.items() if due <= now]:
+            del self._dying[pid]
             _kill_group(pid)
 
     def _reap(self):
@@ -137,6 +157,7 @@ class Zygote:
 
     def _bury(self, pid):
         known = pid in self._children
+        self._dying.pop(pid, None)
         if known:
             _kill_group(pid)
         _, status = os.waitpid(pid, 0)
@@ -190,8 +211,12 @@ def _kill_group(pid):
 
 
 def _kill_one(pid):
+    _signal_one(pid, signal.SIGKILL)
+
+
+def _signal_one(pid, number):
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         return
 

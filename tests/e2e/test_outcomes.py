@@ -129,6 +129,23 @@ def test_a_hanging_call_is_killed_and_named(cli):
     assert ended.json["miniBatches"]["failed"] == 1
     (row,) = [row for row in jobs.processed(ended.json) if row["Mini-batch Id"] == "3"]
     assert row["Status"] == "RUN_TIMEOUT"
+    (errors,) = pathlib.Path(ended.json["logs"], "user", "error").glob("*/*.txt")
+    assert 'File "entry.py", line 5 in run' in errors.read_text()
+
+
+def test_a_hanging_init_says_where(cli):
+    hangs = """
+        import threading
+        def init():
+            threading.Event().wait()
+        def run(mini_batch):
+            return mini_batch
+        """
+    ended = cli.run(cli.job(hangs, spec="initTimeoutSeconds: 1"))
+    assert ended.code == 1, ended
+    said = ended.json["message"]
+    assert "init() did not return within 1 s" in said, said
+    assert 'File "entry.py", line 4 in init' in said, said
 
 
 @pytest.mark.parametrize("how, word", [

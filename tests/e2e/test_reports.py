@@ -63,7 +63,7 @@ def test_a_killed_run_leaves_its_progress_and_its_errors(cli):
     assert "Running" in overview.read_text() and "of 10 mini-batches" in overview.read_text()
     assert "cannot read page 1" in (logs / "user" / "error.txt").read_text()
     (errors,) = logs.glob("user/error/*/*.txt")
-    assert "Traceback" in errors.read_text()
+    assert 'Traceback (most recent call last):\n  File "entry.py", line' in errors.read_text()
 
 
 def test_logs_are_copied_to_the_pipeline_only_when_asked(cli):
