@@ -17,11 +17,12 @@ INPUTS = {"hello": "names", "iris": "flowers", "sales": "sales", "digits": "imag
 KILLED = "iris"
 HALF_WAY = (0.3, 0.7)
 # The killed example's script with a pause in each mini-batch, so that there is a half-way.
-SLOWLY = """\
+PAUSE_SECONDS = 0.15
+SLOWLY = f"""\
 import time
 from score import init, run as score
 def run(mini_batch):
-    time.sleep(0.15)
+    time.sleep({PAUSE_SECONDS})
     return score(mini_batch)
 """
 
@@ -153,6 +154,7 @@ def demo(options):
         if name != KILLED:
             run(options, name)
             continue
+        say(f"   with a pause of {PAUSE_SECONDS} s in each mini-batch, so that there is a half-way")
         subprocess.run(["rm", "-rf", "--", str(options.output / name)], check=True)
         done, total = kill_half_way(options, name)
         say(f"\n   killed with SIGKILL when {done} of {total} mini-batches were saved;"
