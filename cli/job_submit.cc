@@ -33,7 +33,7 @@ std::set<std::string> MutableFields() {
 Result<nlohmann::json> SpecOf(const std::string& stored) {
   PJ_ASSIGN(const api::ParallelJob job, api::FromStoredJson(stored));
   PJ_ASSIGN(auto manifest,
-            ParseJsonAs<nlohmann::json>(api::ToManifestJson(job), "ParallelJob " + job.name));
+            ParseTree(api::ToManifestJson(job), "ParallelJob " + job.name));
   return std::move(manifest["spec"]);
 }
 

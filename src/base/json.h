@@ -2,8 +2,6 @@
 // dumping. Include it in .cc files only (it is heavy); headers use <nlohmann/json_fwd.hpp>.
 #pragma once
 
-#include <fmt/core.h>
-
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,33 +15,14 @@ namespace pj {
 
 using Json = nlohmann::ordered_json;
 
-// Parses one document into a tree type of nlohmann's; text nested deeper than limits::kJsonDepth,
-// or broken, is kInvalid.
-template <class Tree>
-Result<Tree> ParseJsonAs(std::string_view text, const std::string& where = {}) {
-  bool too_deep = false;
-  auto watch_depth = [&](int depth, auto event, Tree&) {
-    using Event = decltype(event);
-    const bool opens = event == Event::object_start || event == Event::array_start;
-    too_deep = too_deep || (opens && static_cast<size_t>(depth) >= limits::kJsonDepth);
-    return !too_deep;
-  };
-  Tree value = Tree::parse(text, watch_depth, /*allow_exceptions=*/false);
-  if (too_deep) {
-    return Fail(Code::kInvalid,
-                fmt::format("JSON is nested deeper than {} levels", limits::kJsonDepth), where);
-  }
-  if (value.is_discarded()) return Fail(Code::kInvalid, "not valid JSON", where);
-  return value;
-}
-inline Result<Json> ParseJson(std::string_view text, const std::string& where = {}) {
-  return ParseJsonAs<Json>(text, where);
-}
+// Parses one document; text nested deeper than limits::kJsonDepth, or broken, is kInvalid.
+// ParseTree: into nlohmann's tree with sorted keys.
+Result<Json> ParseJson(std::string_view text, const std::string& where = {});
+Result<nlohmann::json> ParseTree(std::string_view text, const std::string& where = {});
 
 // Never throws: bytes that are not UTF-8 become U+FFFD.
-inline std::string DumpJson(const Json& value, int indent = -1) {
-  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
+std::string DumpJson(const Json& value, int indent = -1);
+std::string DumpTree(const nlohmann::json& value);
 
 // The integer, or nothing for fractions, strings and numbers beyond int64 (get<int> would wrap).
 inline std::optional<int64_t> CheckedInt(const Json& value) {
@@ -57,3 +36,7 @@ inline std::optional<int64_t> CheckedInt(const Json& value) {
 }
 
 }  // namespace pj
+
+// Compiled once, in json.cc: in each file that includes this they would cost seconds.
+extern template class nlohmann::basic_json<>;
+extern template class nlohmann::basic_json<nlohmann::ordered_map>;

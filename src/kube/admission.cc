@@ -228,7 +228,7 @@ Decoded DecodeBody(const Request& request) {
     out.refusal = TooLarge(kRequestBytes);
     return out;
   }
-  auto parsed = ParseJsonAs<Tree>(request.body);
+  auto parsed = ParseTree(request.body);
   if (!parsed) {
     out.refusal = BadRequest("the object provided is unrecognized: " + parsed.error().message);
     return out;

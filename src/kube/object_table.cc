@@ -10,7 +10,7 @@ ObjectTable::ObjectTable(std::unique_ptr<Store> store, size_t history)
 Status ObjectTable::Load() {
   if (store_ == nullptr) return {};
   PJ_ASSIGN(const uint64_t highest, store_->Load([&](const StoreRow& row) -> Status {
-    PJ_ASSIGN(Tree tree, ParseJsonAs<Tree>(row.text, row.name));
+    PJ_ASSIGN(Tree tree, ParseTree(row.text, row.name));
     if (!tree.is_object() || !tree.contains("metadata") || !tree["metadata"].is_object()) {
       return Fail(Code::kCorrupt, "the stored object has no metadata", row.name);
     }

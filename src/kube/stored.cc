@@ -30,7 +30,7 @@ StoredPtr MakeStored(ObjectKey key, Tree tree, uint64_t version) {
   out->key = std::move(key);
   out->version = version;
   ReadMeta(tree["metadata"], *out);
-  out->text = tree.dump(-1, ' ', false, Tree::error_handler_t::replace);
+  out->text = DumpTree(tree);
   return out;
 }
 

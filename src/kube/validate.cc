@@ -68,7 +68,7 @@ class Checker {
   void Bad(const std::string& field, const Tree& value, const std::string& why) {
     Add("FieldValueInvalid", field,
         fmt::format("Invalid value: {}: {}",
-                    value.dump(-1, ' ', false, Tree::error_handler_t::replace), why));
+                    DumpTree(value), why));
   }
   void Forbidden(const std::string& field, const std::string& why) {
     Add("FieldValueForbidden", field, "Forbidden: " + why);
