@@ -5,6 +5,7 @@
 
 #include "ledger/plants.h"
 #include "operator/children.h"
+#include "operator/lost_workers.h"
 #include "operator/tick_budget.h"
 
 namespace pj::op {
@@ -16,7 +17,8 @@ constexpr size_t kHints = 8;
 
 // A worker that lives and holds no unfinished shard. A shard's holder is the worker's name, which
 // its Lease ends with.
-bool SomeoneIdles(const JobWorld& world) {
+bool SomeoneIdles(const Turn& turn) {
+  const JobWorld& world = turn.world;
   const job::JobObjects objects = world.job.objects();
   std::set<std::string> busy;  // names of Leases
   for (const ledger::ShardRecord& shard : world.shards) {
@@ -24,7 +26,8 @@ bool SomeoneIdles(const JobWorld& world) {
   }
   return std::any_of(world.leases.begin(), world.leases.end(), [&](const WorkerLeaseView& lease) {
     return !lease.holder.empty() && lease.state.environment_ready &&
-           lease.state.lost_reason.empty() && !busy.contains(lease.meta.name);
+           lease.state.lost_reason.empty() && !busy.contains(lease.meta.name) &&
+           !IsSilent(turn, lease);
   });
 }
 
@@ -56,6 +59,23 @@ void AddHints(const JobWorld& world, ledger::Control* control) {
   }
 }
 
+bool OnlyHintsDiffer(ledger::Control wanted, const ledger::Control& is) {
+  wanted.hints = is.hints;
+  wanted.retract = is.retract;
+  return wanted == is;
+}
+
+// Hints follow the shards, which change all the time, and each write wakes every agent: one a tick.
+bool MayHint(Turn* turn, Nanos tick) {
+  const Nanos due = turn->memory.hints_written.value_or(turn->now() - tick) + tick;
+  if (turn->now() < due) {
+    turn->WakeIn(due - turn->now());
+    return false;
+  }
+  turn->memory.hints_written = turn->now();
+  return true;
+}
+
 }  // namespace
 
 ledger::Control WantedControl(const Turn& turn, const Decision& decision) {
@@ -73,7 +93,7 @@ ledger::Control WantedControl(const Turn& turn, const Decision& decision) {
     control.mode = decision.suspended ? Mode::kDrain : Mode::kRun;
     control.reason = decision.suspended ? "suspended" : "";
   }
-  if (control.mode == Mode::kRun && SomeoneIdles(world)) AddHints(world, &control);
+  if (control.mode == Mode::kRun && SomeoneIdles(turn)) AddHints(world, &control);
   return control;
 }
 
@@ -85,11 +105,15 @@ Status EnsureControl(Turn* turn, const Decision& decision) {
   if (!draining) turn->memory.draining_since.reset();
   if (draining && !turn->memory.draining_since) turn->memory.draining_since = turn->now();
   if (!world.control) {
+    const std::string name = world.job.objects().Name("ctl");
+    const bool damaged = std::find(world.maps.begin(), world.maps.end(), name) != world.maps.end();
+    if (damaged) return {};
     const Child map = ControlMap(world.job, wanted);
     PJ_ASSIGN(turn->first, turn->writer.Create(map.type, world.job.meta.ns, map.body));
     return {};
   }
   if (wanted == *world.control) return {};
+  if (OnlyHintsDiffer(wanted, *world.control) && !MayHint(turn, wanted.tick)) return {};
   kube::ConfigMap map = job::EncodeControlMap(world.job.objects(), wanted);
   map.meta.resource_version = world.control_version;
   if (ledger::Planted(ledger::Plant::kControlUnconditional)) map.meta.resource_version.clear();

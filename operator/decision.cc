@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "job/rules.h"
+#include "operator/lost_workers.h"
 
 namespace pj::op {
 namespace {
@@ -52,17 +53,31 @@ policy::Verdict Judge(Turn* turn, const Decision& decision) {
   }
   policy::Verdict verdict = policy::JudgeCancel(turn->spec().cancel);
   if (verdict.state != JobState::kRunning) return verdict;
-  if (world.plan) verdict = Watch(turn, decision);
-  if (verdict.state == JobState::kRunning) verdict = policy::JudgeWorkers(Reports(world));
+  if (!decision.Stalled()) {
+    if (world.plan) verdict = Watch(turn, decision);
+    if (verdict.state == JobState::kRunning) verdict = policy::JudgeWorkers(Reports(world));
+  }
   if (verdict.state == JobState::kRunning && !decision.suspended) {
     verdict = policy::JudgeDeadline(Ran(*turn), Deadline(turn->spec()));
   }
   return verdict;
 }
 
+void LookForDamage(const Turn& turn, Decision* decision) {
+  constexpr char kReason[] = "LedgerCorrupt";
+  if (turn.world.result) return;
+  if (!turn.world.damage.empty()) {
+    decision->stalled_reason = kReason;
+    decision->stalled_message = turn.world.damage;
+  } else if (const job::WorkerState* worker = Troubled(turn, kReason)) {
+    decision->stalled_reason = kReason;
+    decision->stalled_message = worker->trouble_message;
+  }
+}
+
 // Timeouts come without any event: look again while one can.
 void Wake(Turn* turn, const Decision& decision) {
-  if (decision.Stalled() || decision.Decided() || decision.suspended) return;
+  if (decision.Decided() || decision.suspended) return;
   turn->WakeIn(Seconds(5));
   if (const std::optional<Nanos> deadline = Deadline(turn->spec())) {
     turn->WakeIn(*deadline - Ran(*turn) + Millis(1));
@@ -71,11 +86,11 @@ void Wake(Turn* turn, const Decision& decision) {
 
 }  // namespace
 
-const job::WorkerState* Troubled(const JobWorld& world, const std::string& reason) {
-  if (world.result) return nullptr;
-  for (const WorkerLeaseView& lease : world.leases) {
+const job::WorkerState* Troubled(const Turn& turn, const std::string& reason) {
+  if (turn.world.result) return nullptr;
+  for (const WorkerLeaseView& lease : turn.world.leases) {
     const std::string& its = lease.state.trouble_reason;
-    if (lease.holder.empty() || its.empty()) continue;
+    if (lease.holder.empty() || its.empty() || IsSilent(turn, lease)) continue;
     if (reason.empty() || reason == its) return &lease.state;
   }
   return nullptr;
@@ -96,20 +111,12 @@ Decision Decide(Turn* turn) {
   const JobWorld& world = turn->world;
   Decision decision;
   if (!world.job.problem.empty()) {
+    decision.invalid = true;
     decision.stalled_reason = "InvalidSpec";
     decision.stalled_message = world.job.problem;
     return decision;
   }
-  if (!world.damage.empty() && !world.result) {
-    decision.stalled_reason = "LedgerCorrupt";
-    decision.stalled_message = world.damage;
-    return decision;
-  }
-  if (const job::WorkerState* worker = Troubled(world, "LedgerCorrupt")) {
-    decision.stalled_reason = worker->trouble_reason;
-    decision.stalled_message = worker->trouble_message;
-    return decision;
-  }
+  LookForDamage(*turn, &decision);
   decision.sums = policy::Sum(world.shards, world.plan ? world.plan->mini_batches : 0);
   for (const WorkerLeaseView& lease : world.leases) {
     decision.environment_ready = decision.environment_ready || lease.state.environment_ready;

@@ -10,9 +10,11 @@
 namespace pj::op {
 
 struct Decision {
-  // Nothing can be done until a person acts; empty: not so.
+  // It does not get on until a person acts; empty: not so. Of a damaged ledger still hold: cancel,
+  // suspend, scale and deadline, and what becomes of lost pods.
   std::string stalled_reason;
   std::string stalled_message;
+  bool invalid = false;  // stalled, and its spec says nothing to act on
   // kRunning until the end is decided; then final.
   policy::Verdict verdict;
   policy::Sums sums;
@@ -24,13 +26,13 @@ struct Decision {
   bool Failed() const { return verdict.state == policy::JobState::kFailed; }
 };
 
-// The order: spec, ledger's health, result, an abort that was written before, cancel, thresholds,
-// completion, lost slots, deadline, timeouts.
+// The order: spec, result, an abort that was written before, cancel, thresholds, completion, lost
+// slots, deadline, timeouts. With a damaged ledger nothing follows from its counts.
 Decision Decide(Turn* turn);
 
 // The first living worker that says of itself that it does not get on (for `reason`, if given);
 // null when there is none.
-const job::WorkerState* Troubled(const JobWorld& world, const std::string& reason = {});
+const job::WorkerState* Troubled(const Turn& turn, const std::string& reason = {});
 
 // The outcome that `result` tells.
 policy::Verdict VerdictOf(const job::StoredResult& result);

@@ -59,7 +59,7 @@ void TellNear(Turn* turn, const char* setting, uint64_t count, int64_t threshold
 void Tell(Turn* turn, const EventText& event) {
   const ParallelJobView& job = turn->job();
   const std::string name = NameOf(job, event);
-  if (!turn->memory.told.insert(name).second) return;
+  if (turn->memory.told.contains(name)) return;
   const std::string now = FormatRfc3339Seconds(turn->clock.Wall());
   const Json body{{"apiVersion", "v1"},
                   {"kind", "Event"},
@@ -79,6 +79,8 @@ void Tell(Turn* turn, const EventText& event) {
                   {"count", 1}};
   const Result<bool> made = turn->writer.Create(Events(), job.meta.ns, DumpJson(body));
   if (!made) PJ_WARN("{}", made.error().ToString());
+  // A server that was away is asked again; a refusal would be the same in each turn.
+  if (made || made.error().code != Code::kUnavailable) turn->memory.told.insert(name);
 }
 
 void TellStanding(Turn* turn, const Decision& decision) {

@@ -94,14 +94,14 @@ Status ExpireChildren(Turn* turn) {
   PJ_TRY(DeleteAll(turn, Jobs(), world.jobs));
   PJ_TRY(DeleteAll(turn, kube::Leases(), world.leases));
   PJ_TRY(DeleteAll(turn, kube::Leases(), world.other_leases));
-  for (const std::string& name : world.maps) {
-    PJ_TRY(turn->writer.Delete(kube::ConfigMaps(), world.job.meta.ns, name, ""));
-  }
-  if (world.maps.empty()) return {};  // the rest went with them, in an earlier turn
+  if (world.maps.empty()) return {};  // they go last: all the rest is gone
   for (const auto& children : {Rights(world.job), Accounts(world.job)}) {
     for (const Child& child : children) {
       PJ_TRY(turn->writer.Delete(child.type, world.job.meta.ns, child.name, ""));
     }
+  }
+  for (const std::string& name : world.maps) {
+    PJ_TRY(turn->writer.Delete(kube::ConfigMaps(), world.job.meta.ns, name, ""));
   }
   return {};
 }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -26,18 +27,27 @@ Nanos LeaseTime(const Turn& turn) {
   return turn.world.control ? turn.world.control->tick * kLeaseTicks : Nanos(Seconds(15));
 }
 
-// No sign of life for the lease time. A pod without a Lease never gave one.
-bool Silent(const Turn& turn, const WorkerPodView& pod) {
+// A pod without a Lease never gave a sign of life.
+bool IsSilent(const Turn& turn, const WorkerPodView& pod) {
   for (const WorkerLeaseView& lease : turn.world.leases) {
-    if (!lease.holder.starts_with(pod.meta.uid + "/")) continue;
-    if (ledger::Planted(ledger::Plant::kWallClockExpiry)) {
-      const auto renewed = ParseRfc3339(lease.renew_time);
-      return renewed && turn.clock.Wall() - *renewed >= LeaseTime(turn);
-    }
-    const auto seen = turn.memory.leases.find(lease.meta.name);
-    return seen != turn.memory.leases.end() && turn.now() - seen->second.at >= LeaseTime(turn);
+    if (lease.holder.starts_with(pod.meta.uid + "/")) return IsSilent(turn, lease);
   }
   return true;
+}
+
+// By name of a Lease: what changes whenever its worker writes anything.
+std::map<std::string, std::string> SignsOfLife(const JobWorld& world) {
+  const job::JobObjects objects = world.job.objects();
+  std::map<std::string, std::string> signs;
+  for (const WorkerLeaseView& lease : world.leases) {
+    signs[lease.meta.name] = lease.meta.resource_version;
+  }
+  for (const ledger::ShardRecord& shard : world.shards) {
+    const auto found = signs.find(objects.Name(shard.holder));
+    if (shard.holder.empty() || found == signs.end()) continue;
+    found->second += fmt::format(" {}:{}", shard.write_id.incarnation, shard.write_id.counter);
+  }
+  return signs;
 }
 
 Status MarkFailed(Turn* turn, const WorkerPodView& pod) {
@@ -77,31 +87,34 @@ Result<Nanos> HurryUp(const WorkerPodView& pod, Writer* writer, const Clock& clo
 
 void WatchLeases(Turn* turn) {
   auto& seen = turn->memory.leases;
-  for (const WorkerLeaseView& lease : turn->world.leases) {
-    JobMemory::Seen& last = seen[lease.meta.name];
-    if (last.version == lease.meta.resource_version) continue;
-    last = {lease.meta.resource_version, turn->now()};
+  const std::map<std::string, std::string> signs = SignsOfLife(turn->world);
+  for (const auto& [name, sign] : signs) {
+    JobMemory::Seen& last = seen[name];
+    if (last.sign != sign) last = {sign, turn->now()};
   }
-  if (seen.size() <= turn->world.leases.size()) return;
-  std::erase_if(seen, [turn](const auto& entry) {
-    for (const WorkerLeaseView& lease : turn->world.leases) {
-      if (lease.meta.name == entry.first) return false;
-    }
-    return true;
-  });
+  std::erase_if(seen, [&signs](const auto& entry) { return !signs.contains(entry.first); });
+}
+
+bool IsSilent(const Turn& turn, const WorkerLeaseView& lease) {
+  if (ledger::Planted(ledger::Plant::kWallClockExpiry)) {
+    const auto renewed = ParseRfc3339(lease.renew_time);
+    return renewed && turn.clock.Wall() - *renewed >= LeaseTime(turn);
+  }
+  const auto seen = turn.memory.leases.find(lease.meta.name);
+  return seen != turn.memory.leases.end() && turn.now() - seen->second.at >= LeaseTime(turn);
 }
 
 bool AnyWorkerIsSilent(Turn* turn) {
   for (const WorkerPodView& pod : turn->world.pods) {
     if (pod.phase != "Running" || pod.deletion) continue;
     turn->WakeIn(LeaseTime(*turn));
-    if (Silent(*turn, pod)) return true;
+    if (IsSilent(*turn, pod)) return true;
   }
   return false;
 }
 
-Result<int> ReplaceLostWorkers(Turn* turn) {
-  int lost = 0;
+Result<std::vector<const WorkerPodView*>> ReplaceLostWorkers(Turn* turn) {
+  std::vector<const WorkerPodView*> lost;
   if (ledger::Planted(ledger::Plant::kLostPodsKept)) return lost;
   for (const WorkerPodView& pod : turn->world.pods) {
     if (pod.given_up && pod.deletion) {
@@ -113,14 +126,14 @@ Result<int> ReplaceLostWorkers(Turn* turn) {
     const Nanos left = *pod.deletion + kBeyondGrace - turn->clock.Wall();
     if (left > Nanos(0)) {
       turn->WakeIn(left + Millis(1));
-    } else if (!Silent(*turn, pod)) {
+    } else if (!IsSilent(*turn, pod)) {
       turn->WakeIn(Seconds(1));
     } else {
       const Status marked = MarkFailed(turn, pod);
       if (!marked && marked.error().code != Code::kNotFound) {
         return std::unexpected(marked.error());
       }
-      ++lost;
+      lost.push_back(&pod);
     }
   }
   return lost;

@@ -72,14 +72,14 @@ class Builder {
   Json Finaliser() {
     Json spec = Pod();
     spec["containers"] = Json::array({Agent(job::kFinaliseCommand)});
-    return Template("finaliser", std::move(spec));
+    return Template(kFinaliserComponent, std::move(spec));
   }
 
  private:
   Json Template(const char* component, Json spec) const {
     Json labels = pod_.contains("labels") ? pod_["labels"] : Json::object();
     for (const auto& [key, value] : ChildLabels(job_)) labels[key] = value;
-    labels["app.kubernetes.io/component"] = component;
+    labels[kComponentLabel] = component;
     Json meta{{"labels", std::move(labels)}};
     if (pod_.contains("annotations")) meta["annotations"] = pod_["annotations"];
     return {{"metadata", std::move(meta)}, {"spec", std::move(spec)}};

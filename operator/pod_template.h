@@ -10,6 +10,10 @@
 
 namespace pj::op {
 
+// On pods: "worker", or
+inline constexpr char kComponentLabel[] = "app.kubernetes.io/component";
+inline constexpr char kFinaliserComponent[] = "finaliser";
+
 // The labels of all children that the Job controller or we make for a job.
 std::map<std::string, std::string> ChildLabels(const ParallelJobView& job);
 // The service account of the job's pods: its own, or the one that podTemplate names.

@@ -1,5 +1,7 @@
 #include "operator/reconcile.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "base/json.h"
@@ -25,11 +27,13 @@ bool ManagedByOthers(const ParallelJobView& job) {
 }
 
 Status NoteLostWorkers(Turn* turn) {
-  PJ_ASSIGN(const int lost, ReplaceLostWorkers(turn));
-  if (lost > 0) {
+  PJ_ASSIGN(const std::vector<const WorkerPodView*> lost, ReplaceLostWorkers(turn));
+  for (const WorkerPodView* pod : lost) {
     Tell(turn, {.warning = true,
                 .reason = "WorkerLost",
-                .message = "a node is gone; its worker is replaced"});
+                .message = fmt::format("node {} is gone; pod {} is replaced", pod->node,
+                                       pod->meta.name),
+                .key = pod->meta.uid});
   }
   return {};
 }
@@ -100,7 +104,7 @@ Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer) {
     return turn.next;
   }
   const Decision decision = Decide(&turn);
-  if (!decision.Stalled()) {
+  if (!decision.invalid) {
     const Status acted = Act(&turn, decision);
     if (!acted && !IsRefusal(acted.error())) return std::unexpected(acted.error());
     if (!acted) turn.refused = acted.error();
@@ -154,7 +158,8 @@ int64_t Reconciler::CountPods(const JobWorld& world, JobMemory* memory) {
   return all_pods_;
 }
 
-// One write a job in status_interval, and a cap for all jobs together.
+// One write a job in status_interval, and a cap for all jobs together: whoever comes beyond it gets
+// a slot in the order of asking, and is not woken before.
 bool Reconciler::MayWriteStatus(Turn* turn) {
   const Nanos now = turn->now();
   if (turn->memory.status_written) {
@@ -169,11 +174,16 @@ bool Reconciler::MayWriteStatus(Turn* turn) {
   const double passed = std::chrono::duration<double>(now - tokens_at_).count();
   status_tokens_ = std::min(rate, status_tokens_ + passed * rate);
   tokens_at_ = now;
-  if (status_tokens_ < 1) {
-    turn->WakeIn(Millis(static_cast<int64_t>(1000 / rate) + 1));
+  if (!turn->memory.status_slot) {
+    status_tokens_ -= 1;
+    const double wait = std::max(0.0, -status_tokens_ / rate);
+    turn->memory.status_slot = now + Nanos(static_cast<int64_t>(wait * 1e9));
+  }
+  if (now < *turn->memory.status_slot) {
+    turn->WakeIn(*turn->memory.status_slot - now);
     return false;
   }
-  status_tokens_ -= 1;
+  turn->memory.status_slot.reset();
   return true;
 }
 

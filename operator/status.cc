@@ -8,6 +8,7 @@
 #include "ledger/plants.h"
 #include "operator/children.h"
 #include "operator/effective.h"
+#include "operator/pod_template.h"
 #include "operator/stuck.h"
 #include "operator/workers.h"
 
@@ -16,6 +17,10 @@ namespace {
 
 constexpr size_t kSamples = 20;
 constexpr size_t kConditionBytes = 4096;
+// What a status keeps while nothing can be told of it.
+constexpr const char* kKept[] = {"startTime", "progress", "miniBatches", "items",  "retries",
+                                 "infrastructureLosses", "workers", "selector", "errors",
+                                 "outputs"};
 // They change by themselves: alone they are no reason to write.
 constexpr const char* kPassing[] = {"rate", "eta", "duration"};
 
@@ -29,6 +34,11 @@ std::string Shortened(std::string text) {
 bool PodsGone(const JobWorld& world) {
   return std::all_of(world.pods.begin(), world.pods.end(),
                      [](const WorkerPodView& pod) { return pod.Ended(); });
+}
+
+bool IsWorker(const WorkerPodView& pod) {
+  const auto component = pod.meta.labels.find(kComponentLabel);
+  return component == pod.meta.labels.end() || component->second != kFinaliserComponent;
 }
 
 std::string HumanTime(Nanos time) {
@@ -75,8 +85,10 @@ class Builder {
     out_["run"] = world_.job.run;
     out_["state"] = StateOf(turn_, decision_);
     AddConditions();
-    AddTimes();
-    if (!decision_.Stalled()) {
+    if (decision_.invalid) {
+      Keep();
+    } else {
+      AddTimes();
       AddCounters();
       AddWorkers();
       AddErrors();
@@ -91,6 +103,12 @@ class Builder {
   }
 
  private:
+  void Keep() {
+    for (const char* key : kKept) {
+      if (const auto old = old_.find(key); old != old_.end()) out_[key] = *old;
+    }
+  }
+
   void AddConditions() {
     Json list = Json::array();
     for (const Condition& condition : ConditionsOf(turn_, decision_))
@@ -112,7 +130,7 @@ class Builder {
 
   // As a batch Job: the clock starts anew when a suspended job goes on.
   void AddTimes() {
-    if (decision_.Stalled() || decision_.suspended) return;
+    if (decision_.suspended) return;
     out_["startTime"] = old_.value("startTime", now_);
     const std::string state = out_.value("state", "");
     if (state == "Complete" || state == "Failed") {
@@ -156,6 +174,7 @@ class Builder {
     int64_t active = 0;
     int64_t ready = 0;
     for (const WorkerPodView& pod : world_.pods) {
+      if (!IsWorker(pod)) continue;
       active += pod.Ended() ? 0 : 1;
       ready += pod.ready && !pod.Ended() && !pod.deletion ? 1 : 0;
     }
@@ -215,7 +234,7 @@ class Builder {
     const Nanos ran = end.value_or(turn_.clock.Wall()) - *start;
     out_["duration"] = HumanTime(ran);
     const double seconds = std::chrono::duration<double>(ran).count();
-    if (end || decision_.sums.done == 0 || seconds <= 0) return;
+    if (end || !world_.plan || decision_.sums.done == 0 || seconds <= 0) return;
     const double rate = static_cast<double>(decision_.sums.done) / seconds;
     out_["rate"] = fmt::format("{:.3g}/s", rate);
     const auto left = static_cast<double>(decision_.sums.total - decision_.sums.done);
@@ -233,7 +252,7 @@ class Builder {
 Condition Progress(const Turn& turn, const Decision& decision) {
   const JobWorld& world = turn.world;
   if (turn.refused) return {"Reconciling", true, "Refused", turn.refused->ToString()};
-  if (const job::WorkerState* worker = Troubled(world)) {
+  if (const job::WorkerState* worker = Troubled(turn)) {
     return {"Reconciling", true, worker->trouble_reason, worker->trouble_message};
   }
   const PodTrouble trouble = TroubleOf(turn);
@@ -259,19 +278,18 @@ Condition Progress(const Turn& turn, const Decision& decision) {
 
 std::vector<Condition> ConditionsOf(const Turn& turn, const Decision& decision) {
   const JobWorld& world = turn.world;
-  if (decision.Stalled()) {
-    return {{"Reconciling", false, decision.stalled_reason, "nothing can be done"},
-            {"Stalled", true, decision.stalled_reason, decision.stalled_message}};
-  }
   const policy::Verdict& verdict = decision.verdict;
   const bool ended = decision.Decided() && world.result && PodsGone(world);
   std::vector<Condition> out;
-  out.push_back(ended ? Condition{"Reconciling", false, verdict.reason, "the job has ended"}
-                      : Progress(turn, decision));
-  if (ended && decision.Failed()) {
-    out.push_back({"Stalled", true, verdict.reason, verdict.message});
+  if (decision.Stalled()) {
+    out.push_back({"Reconciling", false, decision.stalled_reason, "nothing can be done"});
+    out.push_back({"Stalled", true, decision.stalled_reason, decision.stalled_message});
   } else {
-    out.push_back({"Stalled", false, "Fine", ""});
+    out.push_back(ended ? Condition{"Reconciling", false, verdict.reason, "the job has ended"}
+                        : Progress(turn, decision));
+    const bool failed = ended && decision.Failed();
+    out.push_back(failed ? Condition{"Stalled", true, verdict.reason, verdict.message}
+                         : Condition{"Stalled", false, "Fine", ""});
   }
   const bool stopped = decision.suspended && Drained(turn);
   out.push_back({"Suspended", stopped, stopped ? "Suspended" : "NotSuspended",

@@ -46,9 +46,10 @@ struct JobMemory {
   std::optional<Claims> claims;
   std::optional<Stuck> stuck;
   std::optional<policy::Watchdog> watchdog;
-  // By Lease name: its last change, seen on our monotonic clock (no other clock is trusted).
+  // By Lease name: its worker's last sign of life, seen on our monotonic clock (no other clock is
+  // trusted).
   struct Seen {
-    std::string version;
+    std::string sign;
     Nanos at{0};
   };
   std::map<std::string, Seen> leases;
@@ -56,6 +57,8 @@ struct JobMemory {
   std::optional<Nanos> decided_since;  // the verdict is known, `result` is not there yet
   std::optional<Nanos> result_since;
   std::optional<Nanos> status_written;
+  std::optional<Nanos> status_slot;    // when its next write is due, of those of all jobs
+  std::optional<Nanos> hints_written;  // into the control object
   std::set<std::string> told;  // events
   std::set<uint64_t> failures_told;
   int64_t pods_wanted = 0;  // counts against the cluster's budget

@@ -118,15 +118,18 @@ Status EnsureJob(Turn* turn, const Decision& decision) {
     if (job != nullptr) return AdjustScale(turn, *job, {job->parallelism, job->completions, false});
   }
   if (job == nullptr) {
-    // Nobody starts workers for a job whose end is decided: the finaliser does what is left.
-    if (decision.Decided()) return {};
+    // Nobody starts workers for a job whose end is decided: the finaliser does what is left; and
+    // none for one that they could not get on with.
+    if (decision.Decided() || decision.Stalled()) return {};
     if (ledger::Planted(ledger::Plant::kJobNotRestarted) && turn->world.plan) return {};
     return CreateGeneration(turn, 0, scale);
   }
-  if (job->terminal && !job->deleting && !decision.Decided()) {
+  if (job->terminal && !job->deleting && !decision.Decided() && !decision.Stalled()) {
     PJ_WARN("{} is over without a result ({}): starting it again", job->meta.name, job->failure);
     return CreateGeneration(turn, generation + 1, scale);
   }
+  // There is nothing left to start pods for.
+  if (decision.Decided() && (job->suspended || job->parallelism <= scale.parallelism)) return {};
   return AdjustScale(turn, *job, scale);
 }
 

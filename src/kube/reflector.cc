@@ -77,6 +77,7 @@ void Reflector::ListPage() {
   if (!answer) return BackOff(ReflectorState::kListing, answer.error().ToString());
   if (answer->ok()) return TakePage(answer->body);
   if (IsExpired(answer->code, answer->reason)) return Expire();
+  if (IsFromTheFuture(answer->code, answer->message)) return Expire();
   BackOff(ReflectorState::kListing,
           fmt::format("{} {}: {}", answer->code, answer->reason, answer->message),
           answer->retry_after.value_or(Seconds(0)));
@@ -155,12 +156,15 @@ void Reflector::Watching(Millis wait) {
   Note([](ReflectorStats& stats) { ++stats.silent; });
   PJ_WARN("{}: no event and no bookmark in {} s, taking the connection for dead", What(),
           options_.silence.count());
+  // Twice: a server whose store was set back may wait for a version that is far away.
+  if (++silences_ >= 2) return Expire();
   Enter(ReflectorState::kOpening);
 }
 
 void Reflector::TakeEvent(const WatchEvent& event) {
   if (event.type == WatchEvent::Type::kError) return Refused(event.object);
   heard_ = true;
+  silences_ = 0;
   just_expired_ = false;
   heard_at_ = clock_.Monotonic();
   if (event.type != WatchEvent::Type::kBookmark) return TakeObject(event);
@@ -193,6 +197,7 @@ void Reflector::Refused(const std::string& status) {
   EndWatch();
   const ServerStatus said = ReadStatus(status);
   if (IsExpired(said.code, said.reason)) return Expire();
+  if (IsFromTheFuture(said.code, said.message)) return Expire();
   BackOff(ReflectorState::kOpening, fmt::format("{} {}: {}", said.code, said.reason, said.message),
           said.retry_after.value_or(Seconds(0)));
 }
@@ -208,8 +213,8 @@ void Reflector::EndWatch() {
 
 // --- What goes wrong -----------------------------------------------------------------------------
 
-// Our version is older than what the server remembers: a list tells what we missed. It must be a
-// current one: "any version" could be older than ours.
+// Our version is older than what the server remembers, or newer than what it has: a list tells what
+// we missed. It must be a current one: "any version" could be older than ours.
 void Reflector::Expire() {
   continue_.clear();
   list_version_.clear();

@@ -115,6 +115,7 @@ class Reflector {
   Nanos heard_at_{0};
   bool heard_ = false;         // the watch has brought something
   bool just_expired_ = false;  // no event since the last 410
+  int silences_ = 0;           // in a row, without any event
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

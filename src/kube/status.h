@@ -28,4 +28,9 @@ inline bool IsExpired(int code, std::string_view reason) {
   return code == 410 || reason == "Expired" || reason == "Gone";
 }
 
+// The version asked for is newer than any that the server has: its store was set back.
+inline bool IsFromTheFuture(int code, std::string_view message) {
+  return code == 504 && message.find("Too large resource version") != std::string_view::npos;
+}
+
 }  // namespace pj::kube

@@ -276,6 +276,33 @@ TEST_F(ReflectorTest, ASilentWatchIsDead) {
   EXPECT_EQ(Names(), (Names_{"a", "b"}));
 }
 
+// A server whose store was set back knows nothing of our version, and may wait for it without a word.
+TEST_F(ReflectorTest, ASecondSilenceListsAgain) {
+  Make("a");
+  Expect({}, false);
+  Expect({}, false);
+  Step();
+  Step();
+  clock_.Advance(Seconds(150));
+  EXPECT_EQ(Step(), State::kOpening);
+  EXPECT_EQ(Step(), State::kWatching);
+  clock_.Advance(Seconds(150));
+  EXPECT_EQ(Step(), State::kListing);
+  Step();
+  EXPECT_EQ(scripted_.requests.back().resource_version, "") << "a current one, of any version";
+  EXPECT_EQ(reflector_->stats().lists, 2u);
+}
+
+TEST_F(ReflectorTest, AVersionFromTheFutureListsAgain) {
+  Make("a");
+  Expect({WatchEvent{Type::kError, R"({"kind":"Status","code":504,"reason":"Timeout",
+      "message":"Timeout: Too large resource version: 900, current: 3"})"}});
+  Step();
+  Step();
+  EXPECT_EQ(Step(), State::kListing);
+  EXPECT_EQ(reflector_->stats().expired, 1u);
+}
+
 TEST_F(ReflectorTest, BookmarksKeepAQuietWatchAliveAndFresh) {
   Settle();
   Must(*api_, {.verb = Verb::kCreate,

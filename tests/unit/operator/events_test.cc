@@ -45,6 +45,18 @@ class EventsTest : public OperatorTest {
   }
 };
 
+TEST_F(EventsTest, AnEventThatDidNotComeThroughIsToldAgain) {
+  Begin(10);
+  api_->SetFaultHook([](const kube::Request& request) {
+    return request.type == Events() ? kube::Fault::kServerError : kube::Fault::kNone;
+  });
+  Turn(Seconds(6));
+  api_->SetFaultHook({});
+  ASSERT_TRUE(EventReasons().empty());
+  Turn(Seconds(6));
+  EXPECT_THAT(EventReasons(), UnorderedElementsAre("Planned"));
+}
+
 TEST_F(EventsTest, AGoodLifeIsToldInThreeEventsThatOutliveARestart) {
   Begin(10);
   PutShard(Shard(10, 5));

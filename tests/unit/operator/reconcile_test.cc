@@ -273,19 +273,6 @@ TEST_F(ReconcileTest, AJobThatCannotRunIsStalledWithItsReason) {
   EXPECT_EQ(List(kube::ConfigMaps()).size(), 0u);
 }
 
-TEST_F(ReconcileTest, ADamagedLedgerStallsTheJob) {
-  Apply();
-  Settle();
-  Plan(10);
-  PutShard(Shard(10, 1));
-  Json map = Get(kube::ConfigMaps(), ledger::ShardName(kName, objects_.identity, 0));
-  map["binaryData"]["record"] = "AAAA";
-  Put(kube::ConfigMaps(), map);
-  Settle();
-  EXPECT_EQ(Condition("Stalled")["reason"], "LedgerCorrupt");
-  EXPECT_THAT(Condition("Stalled")["message"].get<std::string>(), HasSubstr("-s-0"));
-}
-
 TEST_F(ReconcileTest, APodThatFailsForGoodIsNamed) {
   Apply();
   Settle();
@@ -324,6 +311,33 @@ TEST_F(ReconcileTest, TheTimeToLiveRemovesChildrenButNotTheJob) {
   Turn(Seconds(100));
   EXPECT_EQ(api_->Writes(), before);
   EXPECT_EQ(ConditionIs("Complete"), "True");
+}
+
+TEST_F(ReconcileTest, ATimeToLiveThatIsCutShortLeavesNothingBehind) {
+  Json job = SmallJob();
+  job["spec"]["ttlSecondsAfterFinished"] = 100;
+  for (int n = 0;; ++n) {
+    int seen = 0;
+    Apply(job);
+    Settle();
+    PutResult(0, "Complete", "done");
+    Turn(Seconds(6));
+    clock_.Advance(Seconds(101));
+    api_->SetFaultHook([&](const kube::Request&) {
+      return seen++ == n ? kube::Fault::kServerError : kube::Fault::kNone;
+    });
+    static_cast<void>(reconciler_->Reconcile({kNs, kName}));
+    api_->SetFaultHook({});
+    Restart();
+    Turn();
+    for (const auto& type :
+         {kube::ConfigMaps(), Jobs(), ServiceAccounts(), Roles(), RoleBindings()}) {
+      EXPECT_EQ(List(type).size(), 0u) << type.plural << " after fault " << n;
+    }
+    Delete(kube::ParallelJobs(), kName);
+    Turn();
+    if (seen <= n) break;
+  }
 }
 
 TEST_F(ReconcileTest, EachSettingIsShownWithItsSource) {

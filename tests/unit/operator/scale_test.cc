@@ -71,6 +71,18 @@ TEST_F(ScaleTest, CancellingASuspendedJobEndsIt) {
   SetSpec("cancel", true);
   Turn(Seconds(6));
   EXPECT_EQ(Control().mode, Mode::kAbort);
+  EXPECT_EQ(Job()["spec"]["suspend"], true) << "no pods for a job that ends";
+}
+
+TEST_F(ScaleTest, ACancelledJobGetsNoMoreWorkers) {
+  SetSpec("cancel", true);
+  Turn(Seconds(6));
+  SetSpec("instanceCount", 5);
+  Turn(Seconds(6));
+  EXPECT_EQ(Job()["spec"]["parallelism"], 2);
+  SetSpec("instanceCount", 1);
+  Turn(Seconds(6));
+  EXPECT_EQ(Job()["spec"]["parallelism"], 1);
 }
 
 TEST_F(ScaleTest, ResumingRunsAgain) {
@@ -139,9 +151,26 @@ TEST_F(ScaleTest, IdleWorkersAreToldWhereWorkIs) {
   ledger::ShardRecord all_taken = Shard(100, 10);
   all_taken.horizon = 100;
   PutShard(all_taken);
-  Turn();
+  EXPECT_LE(Turn(), Control().tick);
+  EXPECT_FALSE(Control().hints.empty()) << "each write wakes every agent: one a tick";
+  PutLease(1, "u1", {.environment_ready = true});
+  Turn(Control().tick);
   EXPECT_TRUE(Control().hints.empty());
   EXPECT_EQ(Control().retract, std::vector<uint64_t>{0});
+}
+
+TEST_F(ScaleTest, AWorkerThatIsGoneIdlesNot) {
+  PutLease(1, "u1", {.environment_ready = true});
+  Turn();
+  ASSERT_EQ(Control().hints, std::vector<uint64_t>{0});
+  Turn(Control().tick * 3);
+  ledger::ShardRecord all_taken = Shard(100, 10);
+  all_taken.horizon = 100;
+  PutShard(all_taken);
+  const uint64_t before = api_->Writes();
+  Turn(Seconds(1));
+  EXPECT_TRUE(Control().retract.empty());
+  EXPECT_LE(api_->Writes(), before + 1) << "the status at most";
 }
 
 class LostTest : public ScaleTest {
@@ -167,6 +196,36 @@ TEST_F(LostTest, APodOfALostNodeIsGivenUpAfterItsGrace) {
   EXPECT_EQ(conditions.back()["type"], "DisruptionTarget");
   EXPECT_EQ(conditions.back()["status"], "True");
   EXPECT_THAT(EventReasons(), Contains("WorkerLost"));
+}
+
+TEST_F(LostTest, EachLossIsTold) {
+  Turn(Seconds(31));
+  const std::string uid = Get(Pods(), "p0")["metadata"]["uid"];
+  PutPod("p9", Running(), {{"finalizers", {"batch.kubernetes.io/job-tracking"}}});
+  Delete(Pods(), "p9");
+  Turn(Seconds(1));
+  Turn(Seconds(90));
+  std::vector<std::string> lost;
+  for (const Json& event : List(Events())) {
+    if (event["reason"] == "WorkerLost") lost.push_back(event["message"]);
+  }
+  EXPECT_THAT(lost, testing::UnorderedElementsAre(
+                        "node node-1 is gone; pod p0 is replaced",
+                        "node node-1 is gone; pod p9 is replaced"));
+}
+
+// Whoever commits does not renew its Lease.
+TEST_F(LostTest, ACommitIsASignOfLife) {
+  PutLease(0, Get(Pods(), "p0")["metadata"]["uid"], {.environment_ready = true});
+  for (uint64_t i = 1; i <= 6; ++i) {
+    ledger::ShardRecord shard = Shard(100, 10 + i);
+    shard.write_id = {"x", i};
+    PutShard(shard);
+    Turn(Seconds(10));
+    EXPECT_EQ(Phase(), "Running") << i;
+  }
+  Turn(Seconds(16));
+  EXPECT_EQ(Phase(), "Failed");
 }
 
 TEST_F(LostTest, ASignOfLifeKeepsIt) {
