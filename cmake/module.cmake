@@ -26,6 +26,8 @@ function(pj_test name dir)
     set(ARG_TIMEOUT 300)  # under a sanitizer, on a busy machine
   endif()
   add_executable(${name} ${sources})
+  # A quarter less to compile than at -O2, which the code under test has.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
   set(deps ${ARG_DEPS})
   list(TRANSFORM deps PREPEND pj_)
   target_link_libraries(${name} PRIVATE ${deps} GTest::gmock GTest::gtest GTest::gtest_main)
