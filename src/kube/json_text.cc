@@ -1,5 +1,7 @@
 #include "kube/json_text.h"
 
+#include <fmt/core.h>
+
 #include "base/json.h"
 
 namespace pj::kube {
