@@ -29,13 +29,17 @@ constexpr Field Row(std::string_view path, T type, std::string_view description,
 }
 constexpr bool kRequired = true;
 
-constexpr Field Integer(std::string_view path, std::string_view description, int64_t max) {
+constexpr Field Integer(std::string_view path, std::string_view description, int64_t max,
+                        int64_t min = 0) {
   Field row = Row(path, T::kInteger, description);
+  row.min = min;
   row.max = max;
   return row;
 }
 
 constexpr int64_t kFileMode = 511;  // 0777
+constexpr int64_t kShortestToken = 600;
+constexpr int64_t kLongestToken = int64_t{1} << 32;
 
 constexpr Field kVolume[] = {
     Row("persistentVolumeClaim", T::kObject, "a claim in the job's namespace"),
@@ -82,7 +86,15 @@ constexpr Field kVolume[] = {
     Row("projected.sources[].configMap", T::kFragment, "the keys of a ConfigMap"),
     Row("projected.sources[].secret", T::kFragment, "the keys of a Secret"),
     Row("projected.sources[].downwardAPI", T::kFragment, "fields of the pod"),
-    Row("projected.sources[].serviceAccountToken", T::kFragment, "a token for another audience"),
+    // Without an audience it would be the API server's, with the rights of the pods' account.
+    Row("projected.sources[].serviceAccountToken", T::kObject,
+        "a token of the pods' account for somebody else than the API server"),
+    Row("projected.sources[].serviceAccountToken.audience", T::kText, "who is to take it",
+        kRequired),
+    Integer("projected.sources[].serviceAccountToken.expirationSeconds",
+            "how long one token is good; a new one comes before", kLongestToken, kShortestToken),
+    Row("projected.sources[].serviceAccountToken.path", T::kText, "its file below the volume",
+        kRequired),
     Row("projected.sources[].clusterTrustBundle", T::kFragment, "certificates of the cluster"),
     Integer("projected.defaultMode", "permission bits of the files, in decimal", kFileMode),
 };

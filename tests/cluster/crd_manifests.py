@@ -209,6 +209,13 @@ def task_cases():
     ]
 
 
+def token(changes):
+    """A volume with a token for somebody else than the API server."""
+    made = {"audience": "vault", "path": "token"} | changes
+    kept = {key: value for key, value in made.items() if value is not GONE}
+    return {"projected": {"sources": [{"serviceAccountToken": kept}]}}
+
+
 def pod_cases():
     pod = "spec/podTemplate"
     good = [
@@ -241,6 +248,7 @@ def pod_cases():
         {"secret": {"secretName": "a", "defaultMode": 256}}, {"emptyDir": {}},
         {"ephemeral": {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"]}}}},
         {"projected": {"sources": [{"configMap": {"name": "a"}}, {"secret": {"name": "b"}}]}},
+        *[token(more) for more in ({}, {"expirationSeconds": 600})],
         {"persistentVolumeClaim": {"claimName": "a", "readOnly": True}}]
     volumes_bad = [
         {}, {"hostPath": {"path": "/"}}, CLAIM | {"emptyDir": {}}, {"persistentVolumeClaim": {}},
@@ -248,7 +256,9 @@ def pod_cases():
         {"persistentVolumeClaim": {"claim": "x"}}, {"nfs": {"server": "host"}},
         {"awsElasticBlockStore": {"volumeID": "x"}},
         {"configMap": {"name": "a", "defaultMode": 512}},
-        {"image": {"reference": "a", "pullPolicy": "Sometimes"}}, {"csi": {}}, "data"]
+        {"image": {"reference": "a", "pullPolicy": "Sometimes"}}, {"csi": {}}, "data",
+        *[token(more) for more in ({"audience": GONE}, {"audience": ""}, {"audience": 5},
+                                   {"expirationSeconds": 599}, {"path": GONE}, {"name": "x"})]]
     return [*each(pod, GOOD, *good), *each(pod, BAD, *bad, "x"), *each(pod, OURS, None),
             *each("spec/inputs/0/volume", GOOD, *volumes_good),
             *each("spec/inputs/0/volume", BAD, *volumes_bad),

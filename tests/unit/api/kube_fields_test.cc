@@ -62,5 +62,22 @@ TEST(KubeFields, NameThePlaceOfWhatDoesNotFit) {
       ElementsAre("priorityClassName: has 1025 characters, at most 1024"));
 }
 
+// The user container would have the rights of the worker's account with a token for the API server.
+TEST(KubeFields, ATokenNamesItsAudience) {
+  const auto with = [](const std::string& token) {
+    return Check("spec.podTemplate",
+                 R"({"volumes":[{"name":"t","projected":{"sources":[{"serviceAccountToken":)" +
+                     token + "}]}}]}");
+  };
+  const std::string at = "volumes[0].projected.sources[0].serviceAccountToken.";
+  EXPECT_THAT(with(R"({"audience":"vault","path":"token","expirationSeconds":600})"), IsEmpty());
+  EXPECT_THAT(with(R"({"path":"token"})"), ElementsAre(at + "audience: is required"));
+  EXPECT_THAT(with(R"({"path":"token","audience":""})"), ElementsAre(at + "audience: is empty"));
+  EXPECT_THAT(with(R"({"path":"token","audience":null})"),
+              ElementsAre(at + "audience: takes text"));
+  EXPECT_THAT(with(R"({"path":"token","audience":"vault","expirationSeconds":599})"),
+              ElementsAre(HasSubstr(at + "expirationSeconds: takes ")));
+}
+
 }  // namespace
 }  // namespace pj::api
