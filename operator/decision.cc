@@ -88,10 +88,12 @@ void Wake(Turn* turn, const Decision& decision) {
 
 const job::WorkerState* Troubled(const Turn& turn, const std::string& reason) {
   if (turn.world.result) return nullptr;
-  for (const WorkerLeaseView& lease : turn.world.leases) {
-    const std::string& its = lease.state.trouble_reason;
-    if (lease.holder.empty() || its.empty() || IsSilent(turn, lease)) continue;
-    if (reason.empty() || reason == its) return &lease.state;
+  for (const auto* leases : {&turn.world.leases, &turn.world.other_leases}) {
+    for (const WorkerLeaseView& lease : *leases) {
+      const std::string& its = lease.state.trouble_reason;
+      if (lease.holder.empty() || its.empty() || IsSilent(turn, lease)) continue;
+      if (reason.empty() || reason == its) return &lease.state;
+    }
   }
   return nullptr;
 }

@@ -30,8 +30,8 @@ struct Decision {
 // slots, deadline, timeouts. With a damaged ledger nothing follows from its counts.
 Decision Decide(Turn* turn);
 
-// The first living worker that says of itself that it does not get on (for `reason`, if given);
-// null when there is none.
+// The first living worker that says of itself that it does not get on (for `reason`, if given),
+// or whoever finalises; null when there is none.
 const job::WorkerState* Troubled(const Turn& turn, const std::string& reason = {});
 
 // The outcome that `result` tells.

@@ -15,6 +15,7 @@ namespace {
 
 constexpr Nanos kBeyondGrace = Seconds(30);
 constexpr int kLeaseTicks = 3;
+constexpr Nanos kFinaliserLease = Seconds(15);  // its pod knows no other tick than 5 s
 // A kubelet that lives has removed its pod by then.
 constexpr Nanos kAfterGrace = Seconds(5);
 constexpr Nanos kAgain = Seconds(5);
@@ -39,8 +40,10 @@ bool IsSilent(const Turn& turn, const WorkerPodView& pod) {
 std::map<std::string, std::string> SignsOfLife(const JobWorld& world) {
   const job::JobObjects objects = world.job.objects();
   std::map<std::string, std::string> signs;
-  for (const WorkerLeaseView& lease : world.leases) {
-    signs[lease.meta.name] = lease.meta.resource_version;
+  for (const auto* leases : {&world.leases, &world.other_leases}) {
+    for (const WorkerLeaseView& lease : *leases) {
+      signs[lease.meta.name] = lease.meta.resource_version;
+    }
   }
   for (const ledger::ShardRecord& shard : world.shards) {
     const auto found = signs.find(objects.Name(shard.holder));
@@ -101,7 +104,9 @@ bool IsSilent(const Turn& turn, const WorkerLeaseView& lease) {
     return renewed && turn.clock.Wall() - *renewed >= LeaseTime(turn);
   }
   const auto seen = turn.memory.leases.find(lease.meta.name);
-  return seen != turn.memory.leases.end() && turn.now() - seen->second.at >= LeaseTime(turn);
+  const bool worker = lease.meta.name.starts_with(turn.job().objects().Name("w-"));
+  const Nanos lasts = worker ? LeaseTime(turn) : std::max(LeaseTime(turn), kFinaliserLease);
+  return seen != turn.memory.leases.end() && turn.now() - seen->second.at >= lasts;
 }
 
 bool AnyWorkerIsSilent(Turn* turn) {

@@ -9,7 +9,7 @@
 namespace pj::op {
 
 // Notes each worker's signs of life by our own clock: changes of its Lease and, as whoever commits
-// does not renew that, of its shards.
+// does not renew that, of its shards. Of whoever finalises: of the Lease.
 void WatchLeases(Turn* turn);
 
 // The lease time (three ticks) has passed without a sign of life of the Lease's worker.

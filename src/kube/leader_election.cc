@@ -44,6 +44,11 @@ std::string LeaderElection::holder() const {
   return holder_;
 }
 
+void LeaderElection::SetNote(std::string note) {
+  std::lock_guard lock(mutex_);
+  note_ = std::move(note);
+}
+
 void LeaderElection::Stop() {
   std::lock_guard lock(mutex_);
   stopped_ = true;
@@ -57,6 +62,7 @@ bool LeaderElection::stopped() const {
 
 void LeaderElection::Release() {
   if (!IsLeader() || seen_.holder != options_.identity) return;
+  SetNote({});
   Lease free = seen_;
   free.holder.clear();
   free.duration_seconds = 1;
@@ -118,6 +124,7 @@ bool LeaderElection::Create() {
   lease.meta = options_.meta;
   lease.meta.name = options_.name;
   lease.meta.ns = options_.ns;
+  PutNote(&lease);
   auto answer =
       api_.Do({.verb = Verb::kCreate, .type = Leases(), .ns = options_.ns, .body = Encode(lease)});
   if (!answer || !answer->ok()) return false;
@@ -125,7 +132,18 @@ bool LeaderElection::Create() {
   return true;
 }
 
+void LeaderElection::PutNote(Lease* lease) const {
+  if (options_.note_key.empty()) return;
+  std::lock_guard lock(mutex_);
+  if (note_.empty()) {
+    lease->meta.annotations.erase(options_.note_key);
+  } else {
+    lease->meta.annotations[options_.note_key] = note_;
+  }
+}
+
 bool LeaderElection::Write(Lease lease) {
+  PutNote(&lease);
   auto answer = api_.Do({.verb = Verb::kUpdate,
                          .type = Leases(),
                          .ns = options_.ns,

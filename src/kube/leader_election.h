@@ -22,7 +22,8 @@ struct LeaderOptions {
   Seconds lease{15};  // others wait so long after the last change that they saw
   Seconds renew{10};  // we lead no longer than this without a renewal
   Seconds retry{2};
-  Meta meta = {};  // labels and owner of the Lease, should we be the one who makes it
+  Meta meta = {};             // labels and owner of the Lease, should we be the one who makes it
+  std::string note_key = {};  // the annotation of SetNote(); empty: annotations are not ours
 };
 
 enum class LeaderState { kWaiting, kLeading, kLost };
@@ -41,6 +42,9 @@ class LeaderElection {
   bool IsLeader() const { return state() == LeaderState::kLeading; }
   // Who leads as far as we know; empty: nobody.
   std::string holder() const;
+  // What the Lease says of its holder, from the next renewal on and for as long as we lead; empty:
+  // nothing. A former holder's note goes when we lead.
+  void SetNote(std::string note);
 
   // Ends a waiting Step; later ones do nothing.
   void Stop();
@@ -53,6 +57,7 @@ class LeaderElection {
   bool Read();
   bool Create();
   bool Write(Lease lease);
+  void PutNote(Lease* lease) const;
   void Observe(const Lease& lease);
   bool Free() const;
   void Lead(Nanos asked_at);
@@ -71,6 +76,7 @@ class LeaderElection {
   bool leads_ = false;
   Nanos leads_until_{0};
   std::string holder_;
+  std::string note_;
   bool stopped_ = false;
 };
 

@@ -28,12 +28,6 @@ const char* ModeName(ledger::Control::Mode mode) {
   return mode == Mode::kRun ? "run" : mode == Mode::kDrain ? "drain" : "end";
 }
 
-// A condition's reason.
-std::string TroubleOf(const Error& error) {
-  if (const std::string_view named = NamedReason(error); !named.empty()) return std::string(named);
-  return error.code == Code::kCorrupt ? "LedgerCorrupt" : std::string(CodeName(error.code));
-}
-
 // A Lease lasts three ticks and is written with each: two busy answers do not end it.
 Nanos PatienceFor(Nanos tick) { return tick / 2; }
 
@@ -181,7 +175,7 @@ Result<int> PodAgentImpl::Loop() {
     if (!control) {
       WaitForChange(PollInterval());
     } else if (Status done = Turn(*control); !done && done.error().code != Code::kCancelled) {
-      InTrouble(TroubleOf(done.error()), done.error());
+      InTrouble(TroubleReason(done.error()), done.error());
       WaitStopped(backoff_.Next());
     }
   }
@@ -231,7 +225,7 @@ void PodAgentImpl::EndTheJob() {
   turn.tick = Control().value_or(ledger::Control{.tick = Seconds(5)}).tick;
   turn.poll = PollInterval();
   turn.wait_stopped = [this](Nanos most) { return WaitStopped(most); };
-  turn.trouble = [this](const Error& error) { InTrouble(TroubleOf(error), error); };
+  turn.trouble = [this](const Error& error) { InTrouble(TroubleReason(error), error); };
   result_ = EndTogether(EndOptions(), turn);
 }
 

@@ -24,9 +24,6 @@ namespace pj::worker {
 class LiveErrors;
 class LiveOverview;
 
-// The reason that an error's message begins with: "EmptyInput" of "EmptyInput: no files …".
-std::string_view NamedReason(const Error& error);
-
 class PodAgentImpl : public PodAgent {
  public:
   explicit PodAgentImpl(PodAgentOptions options);

@@ -36,14 +36,6 @@ policy::Verdict FailureOf(const Error& error) {
 
 }  // namespace
 
-std::string_view NamedReason(const Error& error) {
-  const std::string_view message = error.message;
-  const size_t end =
-      message.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-  const bool named = end != std::string_view::npos && message.substr(end).starts_with(": ");
-  return named ? message.substr(0, end) : std::string_view();
-}
-
 // A volume that cannot be used may be mended while we wait.
 Status PodAgentImpl::Prepare() {
   if (prepared_) return {};

@@ -10,6 +10,7 @@
 #include "output/shared_volume.h"
 #include "worker/finish.h"
 #include "worker/pod/job.h"
+#include "worker/pod/volume_probe.h"
 
 namespace pj::worker {
 namespace {
@@ -39,7 +40,13 @@ kube::LeaderOptions Election(const PodEndOptions& options, Nanos tick) {
   made.renew = 2 * step;
   made.retry = step;
   made.meta = objects.Meta(made.name);
+  made.note_key = job::kWorkerStateNote;
   return made;
+}
+
+std::string TroubleNote(const Error& error) {
+  return job::EncodeWorkerState(
+      {.trouble_reason = TroubleReason(error), .trouble_message = error.ToString()});
 }
 
 // One lost request is no reason to seal, read and publish all of it again.
@@ -58,10 +65,13 @@ Result<job::StoredResult> EndJob(const PodEndOptions& options,
                                  const std::optional<ledger::Control>& control) {
   PJ_ASSIGN(const std::optional<job::PlanFacts> plan, options.store->LoadPlan());
   if (!plan) return FailJob(options, FailureFrom(control));
-  PJ_ASSIGN(const job::ResolvedJob resolved, ResolvePodJob(*options.job, *options.folders));
+  const Result<job::ResolvedJob> resolved = ResolvePodJob(*options.job, *options.folders);
+  if (!resolved) {
+    return std::unexpected(VolumeUnusable(resolved.error(), options.folders->outputs));
+  }
   FinishRequest request;
   request.store = options.store;
-  request.resolved = &resolved;
+  request.resolved = &*resolved;
   request.append_output = options.job->spec.task.append_row_to;
   request.segments_dir = options.folders->segments;
   request.logs_dir = options.folders->logs;
@@ -92,6 +102,19 @@ Result<job::StoredResult> FailJob(const PodEndOptions& options, const policy::Ve
       {.exit_code = 1, .summary_json = report::SummaryJson(summary)});
 }
 
+std::string_view NamedReason(const Error& error) {
+  const std::string_view message = error.message;
+  const size_t end =
+      message.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+  const bool named = end != std::string_view::npos && message.substr(end).starts_with(": ");
+  return named ? message.substr(0, end) : std::string_view();
+}
+
+std::string TroubleReason(const Error& error) {
+  if (const std::string_view named = NamedReason(error); !named.empty()) return std::string(named);
+  return error.code == Code::kCorrupt ? "LedgerCorrupt" : std::string(CodeName(error.code));
+}
+
 std::optional<job::StoredResult> EndTogether(PodEndOptions options, const EndTurn& turn) {
   output::SharedVolume volume(turn.wait_stopped);
   options.files = &volume;
@@ -108,6 +131,7 @@ std::optional<job::StoredResult> EndTogether(PodEndOptions options, const EndTur
       Result<job::StoredResult> ended = EndNow(options);
       if (ended) return std::move(*ended);
       if (ended.error().code == Code::kCancelled) return std::nullopt;
+      election.SetNote(TroubleNote(ended.error()));
       turn.trouble(ended.error());
       pause = std::max(pause, backoff.Next());
     }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "api/parallel_job.h"
 #include "job/run_store.h"
@@ -31,9 +32,14 @@ Result<job::StoredResult> EndJob(const PodEndOptions& options,
 // The result of a job that cannot run at all: its input is empty, or not there.
 Result<job::StoredResult> FailJob(const PodEndOptions& options, const policy::Verdict& verdict);
 
+// The reason that an error's message begins with: "EmptyInput" of "EmptyInput: no files …".
+std::string_view NamedReason(const Error& error);
+// What the status calls it: that, or the kind of error.
+std::string TroubleReason(const Error& error);
+
 // Of all that may end the job one does it, agreed on by the Lease `fin`. Returns when `result` is
 // there, or nothing when `stopped` says so (asked each `poll`). Errors of EndJob are told to
-// `trouble`, and it is tried again.
+// `trouble` and stand in the Lease, for the operator, and it is tried again.
 struct EndTurn {
   Nanos tick{Seconds(5)};
   Nanos poll{Millis(500)};

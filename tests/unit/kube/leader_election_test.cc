@@ -119,6 +119,37 @@ TEST_F(LeaderTest, ReleaseLetsTheNextOneLeadAtOnce) {
   EXPECT_TRUE(b_.IsLeader());
 }
 
+// What the Lease says is of who leads: it comes with a renewal, and goes with the lead.
+TEST_F(LeaderTest, ANoteIsOfWhoLeads) {
+  const auto with_note = [this](const std::string& identity, Api& api) {
+    return LeaderElection(api, {.ns = "ns",
+                                .name = "operator",
+                                .identity = identity,
+                                .clock = &clock_,
+                                .note_key = "example.org/note"});
+  };
+  const auto note = [this] {
+    const Meta meta = Stored().meta;
+    const auto found = meta.annotations.find("example.org/note");
+    return found == meta.annotations.end() ? std::string() : found->second;
+  };
+  LeaderElection a = with_note("a", a_api_);
+  LeaderElection b = with_note("b", b_api_);
+  a.Step(kNow);
+  EXPECT_EQ(note(), "");
+  a.SetNote("the disk is full");
+  Pass(Seconds(3), {&a});
+  EXPECT_EQ(note(), "the disk is full");
+  Pass(Seconds(30), {&b});
+  EXPECT_TRUE(b.IsLeader());
+  EXPECT_EQ(note(), "") << "of the dead one";
+  b.SetNote("damage");
+  Pass(Seconds(3), {&b});
+  EXPECT_EQ(note(), "damage");
+  b.Release();
+  EXPECT_EQ(note(), "");
+}
+
 TEST_F(LeaderTest, AStolenLeaseIsLost) {
   a_.Step(kNow);
   Lease lease = Stored();
