@@ -148,7 +148,33 @@ def held(space, user_image):
 
 
 @pytest.fixture(scope="session")
-def runs(space, user_image, held):
+def damaged(space, user_image, aside):
+    """A job that is cancelled when it has no workers, and of which a segment is damaged then; and
+    the future of what its status said before that was mended, and at its end."""
+    job = space.apply(space.small_job("damaged", SCRIPT, user_image("3.11")))
+
+    def state(wanted):
+        return enclosure.wait_until(f"damaged {wanted}", 120, lambda: (
+            status if (status := job.status()).get("state") == wanted else None))
+
+    def live():
+        job.wait_until_half_way()
+        job.patch(suspend=True)
+        state("Suspended")
+        segment = max((space.folder / "paralleljob").glob("damaged-*/segments/*.rows"),
+                      key=lambda file: file.stat().st_size)
+        good = segment.read_bytes()
+        segment.write_bytes(b"?" * len(good))
+        job.patch(cancel=True)
+        stalled = state("Stalled")
+        segment.write_bytes(good)
+        return segment.name, stalled, state("Failed")
+
+    return job, aside(live)
+
+
+@pytest.fixture(scope="session")
+def runs(space, user_image, held, damaged):
     """Misfortune → the job that met it, as a future of its end."""
     image = user_image("3.11")
 
@@ -170,6 +196,19 @@ def test_every_row_once_whole_and_in_order(runs, name):
     assert status["miniBatches"]["failed"] == 0
     if name in ("out-of-memory", "slot-killed"):
         assert status["retries"] + status["infrastructureLosses"] > 0
+
+
+def test_a_finaliser_that_meets_damage_says_so_until_it_is_mended(damaged):
+    job, future = damaged
+    segment, stalled, failed = future.result()
+    told = {each["type"]: each for each in stalled["conditions"]}
+    assert told["Stalled"]["status"] == "True"
+    assert told["Stalled"]["reason"] == "LedgerCorrupt" and segment in told["Stalled"]["message"]
+    told = {each["type"]: each for each in failed["conditions"]}
+    assert told["Stalled"]["reason"] == told["Failed"]["reason"] == "Cancelled"
+    kept = job.rows("rows.txt.partial").splitlines(keepends=True)
+    assert len(kept) == failed["miniBatches"]["succeeded"] > 0
+    assert kept == [line for line in EXPECTED.splitlines(keepends=True) if line in set(kept)]
 
 
 def test_deleting_leaves_nothing(runs):
