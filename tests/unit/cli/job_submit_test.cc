@@ -151,6 +151,91 @@ TEST_F(JobSubmit, GoesOnAfterALostAnswer) {
   EXPECT_EQ(Maps().size(), 2U);
 }
 
+// A garbage collector that comes late: the maps of the former job go when the new one is there.
+class LateCollector : public kube::Api {
+ public:
+  explicit LateCollector(kube::Api* api) : api_(api) {}
+  Result<kube::Response> Do(const kube::Request& request) override {
+    Result<kube::Response> done = api_->Do(request);
+    if (request.verb != kube::Verb::kCreate || request.type != kube::ParallelJobs()) return done;
+    for (const Json& map : *ListObjects(api_, kube::ConfigMaps(), "team")) {
+      EXPECT_TRUE(api_->Do({.verb = kube::Verb::kDelete,
+                            .type = kube::ConfigMaps(),
+                            .ns = "team",
+                            .name = map["metadata"]["name"]}));
+    }
+    return done;
+  }
+  Result<std::unique_ptr<kube::Watch>> OpenWatch(const kube::WatchRequest& request) override {
+    return api_->OpenWatch(request);
+  }
+
+ private:
+  kube::Api* const api_;
+};
+
+TEST_F(JobSubmit, MapsThatGoWithTheFormerJobAreMadeAnew) {
+  LateCollector collector(api_.get());
+  const auto done = Submit(&collector, Form());
+  ASSERT_TRUE(done) << done.error().ToString();
+  const std::vector<Json> maps = Maps();
+  ASSERT_EQ(maps.size(), 2U);
+  for (const Json& map : maps) {
+    EXPECT_EQ(map["metadata"]["ownerReferences"][0]["uid"], Job()["metadata"]["uid"]);
+  }
+}
+
+// The collector has not come yet: with our name added, it might take them all the same.
+TEST_F(JobSubmit, MapsThatAreToGoAreNotAdopted) {
+  ASSERT_TRUE(Send());
+  std::set<std::string> former;
+  for (Json map : Maps()) {
+    former.insert(map["metadata"]["uid"]);
+    map["metadata"]["ownerReferences"][0]["uid"] = "of-the-former-job";
+    ASSERT_TRUE(Ask(api_.get(), {.verb = kube::Verb::kUpdate,
+                                 .type = kube::ConfigMaps(),
+                                 .ns = "team",
+                                 .name = map["metadata"]["name"],
+                                 .body = DumpJson(map)}));
+  }
+  ASSERT_TRUE(Ask(
+      api_.get(),
+      {.verb = kube::Verb::kDelete, .type = kube::ParallelJobs(), .ns = "team", .name = "score"}));
+  ASSERT_EQ(Maps().size(), 2U);
+  const auto done = Send();
+  ASSERT_TRUE(done) << done.error().ToString();
+  for (const Json& map : Maps()) {
+    EXPECT_FALSE(former.contains(map["metadata"]["uid"]));
+    ASSERT_EQ(map["metadata"]["ownerReferences"].size(), 1U);
+    EXPECT_EQ(map["metadata"]["ownerReferences"][0]["uid"], Job()["metadata"]["uid"]);
+  }
+}
+
+TEST_F(JobSubmit, SaysThatTheJobIsBeingDeleted) {
+  ASSERT_TRUE(Send());
+  Json job = Job();
+  job["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z";
+  ClusterForm form = Form();
+  class Deleting : public kube::Api {
+   public:
+    explicit Deleting(std::string body) : body_(std::move(body)) {}
+    Result<kube::Response> Do(const kube::Request& request) override {
+      EXPECT_EQ(request.verb, kube::Verb::kGet) << "nothing is written";
+      return kube::Response{.code = 200, .body = body_};
+    }
+    Result<std::unique_ptr<kube::Watch>> OpenWatch(const kube::WatchRequest&) override {
+      return Fail(Code::kInternal, "no watch");
+    }
+
+   private:
+    const std::string body_;
+  } api(DumpJson(job));
+  const auto done = Submit(&api, form);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::kUnavailable);
+  EXPECT_THAT(done.error().ToString(), HasSubstr("is being deleted"));
+}
+
 TEST_F(JobSubmit, NamesWhatACLusterLacks) {
   Diagnostics findings;
   Form({"spec.task.environment.image=", "spec.outputs[rows].volume={emptyDir: {}}"}, &findings);
