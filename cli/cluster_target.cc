@@ -20,6 +20,7 @@ constexpr int kAttempts = 10;
 constexpr int kPage = 500;
 
 std::string WayOut(const Request& request, const Response& response, Code code) {
+  if (response.code == 401) return "log in again, or choose another --context";
   if (code == Code::kForbidden) {
     return "ask for this permission; `paralleljob doctor` lists what the command line needs";
   }
@@ -31,7 +32,7 @@ std::string WayOut(const Request& request, const Response& response, Code code) 
   if (code == Code::kNotFound && request.type == kube::ParallelJobs()) {
     return "`paralleljob status` lists the jobs of a namespace; -n names another one";
   }
-  return response.code == 401 ? "log in again, or choose another --context" : "";
+  return {};
 }
 
 const char* Singular(const Request& request) { return request.type.kind.c_str(); }

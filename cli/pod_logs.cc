@@ -3,25 +3,28 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <condition_variable>
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include "base/json.h"
 #include "cli/cluster_target.h"
+#include "cli/console.h"
 #include "cli/job_view.h"
 #include "job/pod_contract.h"
 
 namespace pj::cli {
 namespace {
 
-constexpr size_t kStreams = 64;   // threads and connections of one command
-constexpr Seconds kQuiet{20};     // then the connection is made anew: so none outlives its pod
-constexpr Millis kLook{1000};     // for new pods
-constexpr Seconds kLastWords{5};  // after the job's end
+constexpr size_t kStreams = 64;  // threads and connections of one command
+constexpr Seconds kQuiet{20};    // then the connection is made anew: so none outlives its pod
+constexpr int kRefusals = 3;     // a token may be renewed meanwhile
 
 WorkerPod DecodePod(const Json& object) {
   const Json& meta = PartAt(object, "metadata");
@@ -52,14 +55,22 @@ std::string LogPath(const LogRequest& request, const std::string& query) {
   return path + query;
 }
 
+Error LogErrorOf(const LogRequest& request, const kube::Response& answer) {
+  return ErrorOf(
+      {.verb = kube::Verb::kGet, .type = Pods(), .ns = request.ns, .name = request.pod + "/log"},
+      answer);
+}
+
 // One container's log, followed by a thread of its own until the container's last end.
 class Stream {
  public:
-  Stream(kube::HttpApi* api, LogRequest request, int64_t instance, LogOutput* out)
+  Stream(kube::HttpApi* api, LogRequest request, const WorkerPod& pod, Millis look, LogOutput* out)
       : api_(api),
         request_(std::move(request)),
-        source_{.instance = instance, .pod = request_.pod, .container = request_.container},
+        source_{.instance = pod.instance, .pod = request_.pod, .container = request_.container},
+        look_(look),
         out_(out),
+        pod_ended_(pod.Ended()),
         thread_([this] { Run(); }) {}
   ~Stream() {
     {
@@ -70,9 +81,17 @@ class Stream {
     thread_.join();
   }
 
+  // What it says from now on is its last.
+  void PodHasEnded() { pod_ended_ = true; }
+  bool EndsSoon() const { return pod_ended_; }
+  bool Finished() const { return finished_; }
+  // Once it has finished: why it had to.
+  std::optional<Error> Refusal() const { return finished_ ? refusal_ : std::nullopt; }
+
  private:
   void Run() {
     while (!Stopped()) {
+      const bool last = pod_ended_;
       // Each line comes behind its time: that is where the next connection goes on.
       std::string query = "&follow=true&timestamps=true";
       if (!last_time_.empty()) query += "&sinceTime=" + kube::PercentEncoded(last_time_);
@@ -83,12 +102,28 @@ class Stream {
                                          Take(piece);
                                          return !Stopped();
                                        });
-      // A container that has not started is refused; one that has ended gives an empty rest.
-      if (answer && answer->code == 404) return;
+      if (answer && IsOver(*answer, last)) break;
       request_.tail = -1;
       std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, kLook, [this] { return stopped_; });
+      wake_.wait_for(lock, look_, [this] { return stopped_; });
     }
+    finished_ = true;
+  }
+
+  // A container that has not started is refused with 400; one that has ended gives an empty rest.
+  bool IsOver(const kube::Response& answer, bool last) {
+    if (answer.code == 404) return true;
+    if (answer.code == 401 || answer.code == 403) {
+      if (++refusals_ < kRefusals) return false;
+      refusal_ = LogErrorOf(request_, answer);
+      return true;
+    }
+    refusals_ = 0;
+    if (answer.code >= 500 && answer.message != told_) {
+      told_ = answer.message;
+      PrintNote(fmt::format("{}: {}: trying again", source_.Heading(), told_));
+    }
+    return last && (answer.ok() || answer.code == 400);
   }
 
   bool Stopped() {
@@ -121,10 +156,16 @@ class Stream {
   kube::HttpApi* const api_;
   LogRequest request_;
   const LogSource source_;
+  const Millis look_;
   LogOutput* const out_;
   std::string last_time_;
   std::string printed_until_;  // of the connections before this one
   std::string unfinished_;
+  std::string told_;              // of the server's troubles
+  int refusals_ = 0;              // one after the other
+  std::optional<Error> refusal_;  // before finished_
+  std::atomic<bool> pod_ended_;
+  std::atomic<bool> finished_ = false;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopped_ = false;
@@ -139,42 +180,86 @@ class Follower {
   Status Run() {
     std::mutex mutex;
     std::condition_variable never;
+    Nanos reached = SystemClock().Monotonic();
+    std::optional<Nanos> until;  // the job has ended; its last words are waited for
     while (true) {
-      PJ_ASSIGN(const JobView job, GetJob(api_, options_.ns, options_.job));
-      PJ_TRY(StartNew());
-      const bool over = job.Ended();
+      const Result<bool> over = Look();
+      const Nanos now = SystemClock().Monotonic();
+      if (over) {
+        reached = now;
+      } else if (!over.error().Retryable() || now - reached > options_.patience) {
+        return std::unexpected(over.error());
+      }
+      PJ_ASSIGN(const bool some_finished, DropFinished());
+      const bool ended = until || over.value_or(false);
+      if (ended && (!until || some_finished)) until = now + options_.last_words;
+      if (ended && ((streams_.empty() && !waiting_) || now >= *until)) return {};
       std::unique_lock lock(mutex);
-      never.wait_for(lock, over ? Nanos(kLastWords) : Nanos(kLook));
-      if (over) return {};
+      never.wait_for(lock, options_.look);
     }
   }
 
  private:
-  Status StartNew() {
+  // True when the job has ended: no other pods come.
+  Result<bool> Look() {
+    PJ_ASSIGN(const JobView job, GetJob(api_, options_.ns, options_.job));
     PJ_ASSIGN(const std::vector<WorkerPod> pods, WorkerPods(api_, options_.ns, options_.job));
+    waiting_ = false;
     for (const WorkerPod& pod : pods) {
       if (options_.instance >= 0 && pod.instance != options_.instance) continue;
-      for (const std::string& container : options_.containers) {
-        auto& stream = streams_[pod.name + "/" + container];
-        if (stream != nullptr) continue;
-        if (streams_.size() > kStreams) {
-          return Fail(Code::kTooLarge, fmt::format("has more than {} containers", kStreams),
-                      "job " + options_.job, "choose: --instance N, --container NAME");
-        }
-        stream = std::make_unique<Stream>(
-            api_,
-            LogRequest{
-                .ns = options_.ns, .pod = pod.name, .container = container, .tail = options_.tail},
-            pod.instance, out_);
-      }
+      for (const std::string& container : options_.containers) PJ_TRY(Follow(pod, container));
     }
+    return job.Ended();
+  }
+
+  Status Follow(const WorkerPod& pod, const std::string& container) {
+    const std::string key = pod.name + "/" + container;
+    if (done_.contains(key)) return {};
+    if (const auto known = streams_.find(key); known != streams_.end()) {
+      if (pod.Ended()) known->second->PodHasEnded();
+      return {};
+    }
+    if (streams_.size() >= kStreams) {
+      const bool room_soon =
+          pod.Ended() || std::any_of(streams_.begin(), streams_.end(),
+                                     [](const auto& each) { return each.second->EndsSoon(); });
+      waiting_ = true;
+      if (room_soon) return {};
+      return Fail(Code::kTooLarge, fmt::format("has more than {} containers", kStreams),
+                  "job " + options_.job, "choose: --instance N, --container NAME");
+    }
+    streams_[key] = std::make_unique<Stream>(
+        api_,
+        LogRequest{
+            .ns = options_.ns, .pod = pod.name, .container = container, .tail = options_.tail},
+        pod, options_.look, out_);
     return {};
+  }
+
+  // They make room for others. True if there were some.
+  Result<bool> DropFinished() {
+    bool any = false;
+    for (auto at = streams_.begin(); at != streams_.end();) {
+      if (!at->second->Finished()) {
+        ++at;
+        continue;
+      }
+      if (std::optional<Error> refusal = at->second->Refusal()) {
+        return std::unexpected(std::move(*refusal));
+      }
+      done_.insert(at->first);
+      at = streams_.erase(at);
+      any = true;
+    }
+    return any;
   }
 
   kube::HttpApi* const api_;
   const FollowOptions& options_;
   LogOutput* const out_;
   std::map<std::string, std::unique_ptr<Stream>> streams_;
+  std::set<std::string> done_;  // followed to their end
+  bool waiting_ = false;        // some have not been begun yet
 };
 
 }  // namespace
@@ -202,9 +287,7 @@ Status PrintLog(kube::HttpApi* api, const LogRequest& request, LogOutput* out) {
   if (answer.code == 400 || answer.code == 404) {
     return Fail(Code::kNotFound, answer.message, request.pod + "/" + request.container);
   }
-  return std::unexpected(ErrorOf(
-      {.verb = kube::Verb::kGet, .type = Pods(), .ns = request.ns, .name = request.pod + "/log"},
-      answer));
+  return std::unexpected(LogErrorOf(request, answer));
 }
 
 Status FollowLogs(kube::HttpApi* api, const FollowOptions& options, LogOutput* out) {

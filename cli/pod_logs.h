@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "cli/log_output.h"
 #include "kube/http_api.h"
@@ -39,9 +40,13 @@ struct FollowOptions {
   std::vector<std::string> containers;
   int64_t instance = -1;  // -1: all
   int64_t tail = -1;
+  Millis look{1000};        // between two looks for new pods, and two connections of a container
+  Millis last_words{5000};  // after the job's end, or the end of the last container
+  Seconds patience{120};    // with an API server that cannot be reached
 };
 // Prints each line as it comes, of all the job's pods, new ones included, until the job has ended.
-// A connection that breaks is taken up without losing or repeating a line.
+// A connection that breaks is taken up without losing or repeating a line. Logs that may not be
+// read are kForbidden; more containers than one command follows at a time, kTooLarge.
 Status FollowLogs(kube::HttpApi* api, const FollowOptions& options, LogOutput* out);
 
 }  // namespace pj::cli
