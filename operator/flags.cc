@@ -17,7 +17,7 @@ void AddClusterFlags(CLI::App& app, Flags* flags) {
   app.add_option("--lease-namespace", m.lease_namespace, "where the Lease of the leader lies")
       ->capture_default_str();
   app.add_option("--health-address", m.health_address,
-                 "HOST:PORT of /healthz, /readyz and /metrics")
+                 "HOST:PORT of /healthz, /readyz and /metrics; :PORT: all addresses")
       ->capture_default_str();
   app.add_option("--workers", m.workers, "jobs that are reconciled at a time")
       ->check(CLI::Range(1, 64))

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <thread>
 
+#include "base/bind_http.h"
+
 namespace pj::op {
 namespace {
 
@@ -17,11 +19,6 @@ class Server : public HealthServer {
   explicit Server(HealthAnswers answers) : answers_(std::move(answers)) {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server_.set_keep_alive_max_count(1);
-    // Not SO_REUSEPORT, as the library has it: two processes would share one port without a word.
-    server_.set_socket_options([](socket_t socket) {
-      const int yes = 1;
-      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    });
     AddCheck("/healthz", answers_.healthy);
     AddCheck("/readyz", answers_.ready);
     server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
@@ -35,9 +32,8 @@ class Server : public HealthServer {
   }
 
   Status Listen(const std::string& host, int port) {
-    port_ = port == 0 ? server_.bind_to_any_port(host) : port;
-    const bool bound = port == 0 ? port_ > 0 : server_.bind_to_port(host, port);
-    if (!bound) {
+    port_ = BindHttp(server_, host, port);
+    if (port_ == 0) {
       return Fail(Code::kUnavailable, "cannot listen", fmt::format("{}:{}", host, port),
                   "is the port taken? Set --health-address");
     }
@@ -78,11 +74,17 @@ Result<std::unique_ptr<HealthServer>> HealthServer::Start(const std::string& add
     const auto [rest, error] = std::from_chars(address.data() + colon + 1, end, port);
     if (error != std::errc() || rest != end) port = -1;
   }
+  std::string host = colon == std::string::npos ? "" : address.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find_first_of("[]:") != std::string::npos) {
+    port = -1;  // of "::1:80" nobody knows where the port begins
+  }
   if (port < 0 || port > 65535) {
-    return Fail(Code::kInvalid, "is no address", address, "write HOST:PORT or :PORT");
+    return Fail(Code::kInvalid, "is no address", address,
+                "write HOST:PORT, [IPv6 ADDRESS]:PORT, or :PORT for all addresses");
   }
   auto server = std::make_unique<Server>(std::move(answers));
-  const std::string host = colon == 0 ? "0.0.0.0" : address.substr(0, colon);
   PJ_TRY(server->Listen(host, port));
   return server;
 }

@@ -19,7 +19,8 @@ struct HealthAnswers {
 // thread's workers.
 class HealthServer {
  public:
-  // `address`: "HOST:PORT" or ":PORT"; port 0: a free one.
+  // `address`: "HOST:PORT", "[IPv6 address]:PORT" or ":PORT", which is all addresses of both
+  // families; port 0: a free one.
   static Result<std::unique_ptr<HealthServer>> Start(const std::string& address,
                                                      HealthAnswers answers);
   virtual ~HealthServer() = default;

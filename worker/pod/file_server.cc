@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/bind_http.h"
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -57,17 +58,8 @@ class Server : public FileServer {
   }
 
   Status Listen() {
-    // Both families, where the kernel has both.
-    for (const char* host : {"::", "0.0.0.0"}) {
-      port_ = options_.port;
-      if (port_ == 0) {
-        port_ = server_.bind_to_any_port(host);
-      } else if (!server_.bind_to_port(host, port_)) {
-        port_ = -1;
-      }
-      if (port_ > 0) break;
-    }
-    if (port_ <= 0) {
+    port_ = BindHttp(server_, "", options_.port);
+    if (port_ == 0) {
       return Fail(Code::kUnavailable, "cannot listen", fmt::format("port {}", options_.port));
     }
     thread_ = std::thread([this] {

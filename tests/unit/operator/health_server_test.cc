@@ -36,9 +36,17 @@ TEST_F(HealthServerTest, TellsTheKubeletAndPrometheus) {
   EXPECT_THAT(HttpGet(server->port(), "/else"), StartsWith("HTTP/1.1 404"));
 }
 
+// A kubelet of an IPv6 cluster asks the pod's IPv6 address.
 TEST_F(HealthServerTest, WithoutAHostItListensEverywhere) {
   const auto server = Start(":0");
   EXPECT_THAT(HttpGet(server->port(), "/healthz"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(HttpGet(server->port(), "/healthz", AF_INET6), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HealthServerTest, AnIPv6AddressStandsInBrackets) {
+  const auto server = Start("[::1]:0");
+  EXPECT_THAT(HttpGet(server->port(), "/healthz", AF_INET6), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(HttpGet(server->port(), "/healthz"), "") << "nowhere else";
 }
 
 TEST_F(HealthServerTest, ItsPortIsFreeAgainAfterwards) {
@@ -49,7 +57,8 @@ TEST_F(HealthServerTest, ItsPortIsFreeAgainAfterwards) {
 }
 
 TEST_F(HealthServerTest, AWrongAddressSaysHowToWriteIt) {
-  for (const char* address : {"", "8080", "x:", "x:y", ":70000", ":-1", ":1x"}) {
+  for (const char* address :
+       {"", "8080", "x:", "x:y", ":70000", ":-1", ":1x", "::1:80", "[::1]", "[::1:80"}) {
     const auto server = HealthServer::Start(address, {});
     ASSERT_FALSE(server) << address;
     EXPECT_THAT(server.error().ToString(), HasSubstr("HOST:PORT")) << address;

@@ -7,20 +7,33 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 
 #include "base/fs.h"
 
 namespace pj::op {
 
+// A connection to 127.0.0.1, or to ::1; nothing when nobody listens on `port` there.
+inline UniqueFd ConnectHere(int port, int family) {
+  UniqueFd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(static_cast<uint16_t>(port));
+  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = v4.sin_port;
+  v6.sin6_addr = IN6ADDR_LOOPBACK_INIT;
+  const int done = family == AF_INET
+                       ? ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&v4), sizeof v4)
+                       : ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
+  return done == 0 ? std::move(socket) : UniqueFd();
+}
+
 // Status line, headers and body; empty when nobody listens on `port`.
-inline std::string HttpGet(int port, const std::string& path) {
-  const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const auto* to = reinterpret_cast<const sockaddr*>(&address);
-  if (::connect(socket.get(), to, sizeof address) != 0) return {};
+inline std::string HttpGet(int port, const std::string& path, int family = AF_INET) {
+  const UniqueFd socket = ConnectHere(port, family);
+  if (socket.get() < 0) return {};
   const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
   if (::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return {};
   std::string answer;
