@@ -12,16 +12,19 @@
 
 namespace pj::op {
 
-// Which claims one node at a time may mount, for all jobs together: many jobs name the same claim,
-// and Kubernetes lets nobody change a claim's access modes. Thread-safe.
+// How many may mount a claim to write at a time.
+enum class Sharing { kAnyNode, kOneNode, kOnePod };
+
+// What is known of claims, for all jobs together: many jobs name the same claim, and Kubernetes
+// lets nobody change a claim's access modes. Thread-safe.
 class ClaimModes {
  public:
-  std::optional<bool> Find(const std::string& ns, const std::string& name, Nanos now) const;
-  void Keep(const std::string& ns, const std::string& name, bool one_node, Nanos now);
+  std::optional<Sharing> Find(const std::string& ns, const std::string& name, Nanos now) const;
+  void Keep(const std::string& ns, const std::string& name, Sharing sharing, Nanos now);
 
  private:
   struct Known {
-    bool one_node = false;
+    Sharing sharing = Sharing::kAnyNode;
     Nanos asked{0};
   };
   mutable std::mutex mutex_;
@@ -32,6 +35,7 @@ class ClaimModes {
 std::vector<std::string> ClaimsOf(const ParallelJobView& job);
 
 // Asks for the job's claims, once, into turn->memory.claims; again as long as one is missing.
+// Whether they fit the number of instances, which may change, is judged each time.
 Status LookAtClaims(Turn* turn);
 
 }  // namespace pj::op

@@ -21,8 +21,9 @@ inline constexpr Nanos kNever = Nanos::max();
 
 // What is known of the claims that a job's pods mount; see claims.h.
 struct Claims {
-  bool one_node = false;  // one of them may be mounted by one node at a time
-  bool missing = false;   // one of them is not there yet: no pods before
+  bool one_node = false;     // one of them may be mounted by one node at a time
+  std::string one_pod = {};  // the name of one that one pod at a time may mount; empty: none
+  bool missing = false;      // one of them is not there yet: no pods before
   std::string reason = {};
   std::string message = {};  // for people; with `reason`, or both empty
   Nanos asked{0};

@@ -120,6 +120,23 @@ TEST_F(ClaimsTest, AClaimThatSeveralNodesMayWriteToo) {
   EXPECT_FALSE(PodSpec().contains("affinity"));
 }
 
+// ReadWriteOncePod: the other instances stay Pending, and somebody has to say why.
+TEST_F(ClaimsTest, AClaimForOnePodFitsOneInstance) {
+  PutClaim("disk", {"ReadWriteOncePod"});
+  ApplyOn("disk");
+  ClaimTurn();
+  EXPECT_EQ(ConditionIs("VolumesFit"), "False");
+  EXPECT_EQ(Condition("VolumesFit")["reason"], "ClaimForOnePod");
+  EXPECT_THAT(Condition("VolumesFit").value("message", ""), HasSubstr("disk is ReadWriteOncePod"));
+  EXPECT_THAT(Condition("VolumesFit").value("message", ""), HasSubstr("instanceCount to 1"));
+  Change([](Json& job) { job["spec"]["instanceCount"] = 1; });
+  ClaimTurn(Seconds(6));
+  EXPECT_EQ(ConditionIs("VolumesFit"), "");
+  Change([](Json& job) { job["spec"]["instanceCount"] = 3; });
+  ClaimTurn(Seconds(6));
+  EXPECT_THAT(Condition("VolumesFit").value("message", ""), HasSubstr("of 3 instances"));
+}
+
 TEST_F(ClaimsTest, AMissingClaimIsWaitedFor) {
   ApplyOn("late");
   EXPECT_LE(ClaimTurn(), Seconds(5));
