@@ -1,11 +1,12 @@
 // Effective: every setting of a job with the value that counts and where it came from, as
-// status.effective shows it.
+// status.effective shows it. What is no single value and has no default (code, podTemplate,
+// variables, the places of the data) stands in the spec alone.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "api/parallel_job.h"
+#include "operator/views.h"
 
 namespace pj::op {
 
@@ -15,6 +16,6 @@ struct EffectiveSetting {
   std::string source;  // "default", "manifest" or "flag" (of task.programArguments)
 };
 
-std::vector<EffectiveSetting> Effective(const api::ParallelJobSpec& spec);
+std::vector<EffectiveSetting> Effective(const ParallelJobView& job);
 
 }  // namespace pj::op

@@ -211,7 +211,7 @@ class Builder {
 
   void AddEffective() {
     Json list = Json::array();
-    for (const EffectiveSetting& setting : Effective(turn_.spec())) {
+    for (const EffectiveSetting& setting : Effective(turn_.job())) {
       list.push_back(
           {{"name", setting.name}, {"value", setting.value}, {"source", setting.source}});
     }

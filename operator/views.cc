@@ -62,6 +62,16 @@ std::string Problems(const Diagnostics& found) {
   return text;
 }
 
+// Of those whose type knows no "not set": a default may be written all the same.
+std::set<std::string> Written(const Json& spec) {
+  std::set<std::string> out;
+  for (const char* name : {"logs", "suspend", "cancel"}) {
+    if (!At(spec, name).is_null()) out.insert(name);
+  }
+  if (!At(spec, "task", "type").is_null()) out.insert("task.type");
+  return out;
+}
+
 std::string After(const std::string& text, std::string_view prefix) {
   return text.starts_with(prefix) ? text.substr(prefix.size()) : std::string();
 }
@@ -145,6 +155,7 @@ Result<ParallelJobView> DecodeParallelJob(std::string_view json) {
   Diagnostics found;
   view.job = api::LoadStoredJob(json, &found);
   view.problem = Problems(found);
+  view.written = Written(At(object, "spec"));
   const Json& status = At(object, "status");
   view.status_json = status.is_object() ? DumpJson(status) : "{}";
   view.run = static_cast<uint32_t>(std::clamp<int64_t>(Number(At(status, "run"), 1), 1, 1 << 30));

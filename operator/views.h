@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -22,6 +23,8 @@ struct ParallelJobView {
   bool deleting = false;
   api::ParallelJob job;
   std::string problem;
+  // Settings below spec that stand in the manifest where their value does not tell: effective.h.
+  std::set<std::string> written;
   std::string status_json;  // as stored: "{}" before the first write
   uint32_t run = 1;         // of the status
   // Finished for good: condition Complete or Failed. `completion` is when.

@@ -281,6 +281,7 @@ class FlagTaker {
                              fmt::format("spec.outputs[{}].header", output.name), use,
                              on ? "True" : "False");
       }
+      if (!output.header) spec_.from_flags.paths.emplace("spec.outputs[].header");
       output.header = on;
       return;
     }

@@ -340,27 +340,6 @@ TEST_F(ReconcileTest, ATimeToLiveThatIsCutShortLeavesNothingBehind) {
   }
 }
 
-TEST_F(ReconcileTest, EachSettingIsShownWithItsSource) {
-  Json job = SmallJob();
-  job["spec"]["task"]["programArguments"] =
-      "--error_threshold 7 --progress_update_timeout 70 --process_count_per_node 3 --x y";
-  Apply(job);
-  Settle();
-  std::map<std::string, std::pair<std::string, std::string>> shown;
-  const Json status = Status();
-  for (const Json& setting : status["effective"]) {
-    shown[setting["name"]] = {setting["value"], setting["source"]};
-  }
-  using Pair = std::pair<std::string, std::string>;
-  EXPECT_EQ(shown["errorThreshold"], Pair("7", "flag"));
-  EXPECT_EQ(shown["instanceCount"], Pair("2", "manifest"));
-  EXPECT_EQ(shown["retrySettings.maxRetries"], Pair("2", "default"));
-  EXPECT_EQ(shown["progressUpdateTimeoutSeconds"], Pair("70", "flag"));
-  EXPECT_EQ(shown["maxConcurrencyPerInstance"], Pair("3", "flag"));
-  EXPECT_EQ(shown["miniBatchSize"], Pair("5", "manifest"));
-  EXPECT_EQ(shown["loggingLevel"], Pair("INFO", "default"));
-}
-
 // Whatever single request fails or gets lost, a later turn makes it good, and once only.
 // Their own Leases are what silence is heard by: a Role that is gone takes their voice.
 TEST_F(ReconcileTest, ADeletedRightIsGivenAgainWhenWorkersFallSilent) {
