@@ -17,8 +17,9 @@ const std::vector<Permission>& NeededPermissions() {
       {"", "configmaps", "", {"get", "list", "watch", "create", "update", "delete"}},
       {"coordination.k8s.io", "leases", "", {"get", "list", "watch", "create", "update", "delete"}},
       {"", "serviceaccounts", "", {"create", "delete"}},
-      {"rbac.authorization.k8s.io", "roles", "", {"create", "delete"}},
-      {"rbac.authorization.k8s.io", "rolebindings", "", {"create", "delete"}},
+      // Those that are there are compared with what workers need.
+      {"rbac.authorization.k8s.io", "roles", "", {"get", "create", "delete"}},
+      {"rbac.authorization.k8s.io", "rolebindings", "", {"get", "create", "delete"}},
       // Why a Job gets no pods, and why a pod's volumes are not mounted, stands nowhere else.
       {"", "events", "", {"create", "list"}},
       // Whether the pods of a job may be on more than one node.

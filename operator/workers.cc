@@ -11,6 +11,7 @@
 #include "operator/claims.h"
 #include "operator/kinds.h"
 #include "operator/lost_workers.h"
+#include "operator/rights.h"
 
 namespace pj::op {
 namespace {
@@ -164,7 +165,7 @@ Status EnsureWorkers(Turn* turn, const Decision& decision) {
   PJ_TRY(EnsureJob(turn, decision));
   PJ_TRY(EnsureManifest(turn));
   if (!due) return {};
-  PJ_TRY(CreateAll(turn, Rights(turn->job())));
+  PJ_TRY(EnsureRights(turn));
   turn->memory.permissions_made = turn->now();
   return {};
 }
