@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 
+import chart_objects
 import enclosure
 import objects
 import pytest
@@ -18,6 +19,8 @@ EVERYTHING = ("--set=clusterScope=true,replicas=2,podDisruptionBudget.enabled=tr
               "networkPolicy.enabled=true,operator.imagePullPolicy=Never,"
               "imagePullSecrets[0].name=registry,imagePullSecrets[1].name=mirror,"
               "flowSchemas.enabled=true,grafanaDashboard.enabled=true")
+# Of kinds that the test clusters do not know.
+MONITORING = "--set=serviceMonitor.enabled=true,prometheusRule.enabled=true"
 PROGRAM = "operator/paralleljob-operator"
 
 
@@ -45,7 +48,8 @@ def test_lint(found_programs):
 
 def test_same_values_same_bytes(found_programs):
     def made():
-        return helm(found_programs, "template", "pj", CHART, "--namespace=chart", EVERYTHING).stdout
+        return helm(found_programs, "template", "pj", CHART, "--namespace=chart", EVERYTHING,
+                    MONITORING).stdout
 
     assert made() == made()
 
@@ -143,7 +147,8 @@ def schemas(control_plane, folder):
 
 def test_kubeconform_accepts_it_and_refuses_a_mistake(control_plane, tmp_path):
     location = schemas(control_plane, tmp_path)
-    made = helm(control_plane.programs, "template", "pj", CHART, EVERYTHING).stdout
+    chart_objects.write_monitoring_schemas(tmp_path)
+    made = helm(control_plane.programs, "template", "pj", CHART, EVERYTHING, MONITORING).stdout
 
     def conform(given):
         return control_plane.run("kubeconform", "-summary", f"-schema-location={location}", "-",
@@ -152,8 +157,14 @@ def test_kubeconform_accepts_it_and_refuses_a_mistake(control_plane, tmp_path):
     good = conform(made)
     assert good.returncode == 0, good.stdout
     assert "Invalid: 0, Errors: 0, Skipped: 0" in good.stdout
-    bad = conform(made.replace("replicas: 2", "replicas: two"))
-    assert bad.returncode == 1 and "Deployment pj-operator is invalid" in bad.stdout
+    for right, wrong, kind in (
+            ("replicas: 2", "replicas: two", "Deployment"),
+            ("{port: metrics}", "{prot: metrics}", "ServiceMonitor"),
+            ("labels: {severity: critical}", "label: {severity: critical}", "PrometheusRule"),
+            ("for: 5m", "for: 5 minutes", "PrometheusRule")):
+        assert right in made
+        bad = conform(made.replace(right, wrong))
+        assert bad.returncode == 1 and f"{kind} pj-operator is invalid" in bad.stdout, bad.stdout
 
 
 def test_install_upgrade_uninstall(control_plane, installed):
@@ -232,10 +243,27 @@ def test_check_tells_what_is_missing(control_plane, installed):
 
 
 def test_monitoring_is_made_for_the_prometheus_operator(found_programs):
-    made = helm(found_programs, "template", "pj", CHART, "--namespace=watched",
-                "--set=serviceMonitor.enabled=true,prometheusRule.enabled=true").stdout
-    assert "kind: ServiceMonitor" in made and "kind: PrometheusRule" in made
-    assert 'paralleljob_leader{namespace="watched",service="pj-operator-metrics"}' in made
+    made = chart_objects.parsed(found_programs, chart_objects.template(
+        found_programs, "--namespace=watched", MONITORING))
+    monitor = chart_objects.only(made, "ServiceMonitor", "pj-operator")
+    service = chart_objects.only(made, "Service", "pj-operator-metrics")
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"][
+        "labels"].items()
+    assert {each["port"] for each in monitor["spec"]["endpoints"]} == {
+        each["name"] for each in service["spec"]["ports"]}
+    assert {each["metadata"]["namespace"] for each in (monitor, service)} == {"watched"}
+    rules = chart_objects.only(made, "PrometheusRule", "pj-operator")
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len(alerts) >= 4 and len({rule["alert"] for rule in alerts}) == len(alerts)
+    for rule in alerts:
+        # Each series that is asked for is of this release; and PromQL's brackets are closed.
+        series = re.findall(r"paralleljob_[a-z_]+(\{[^}]*\})?", rule["expr"])
+        assert series and all('namespace="watched",service="pj-operator-metrics"' in each
+                              for each in series), rule["expr"]
+        for opening, closing in ("()", "{}", "[]"):
+            assert rule["expr"].count(opening) == rule["expr"].count(closing)
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"]["summary"]
 
 
 def test_a_worker_writes_only_objects_of_its_own_job(control_plane, installed):
