@@ -5,6 +5,7 @@ It is evidence from outside: nothing here asks our own programs.
 
 import collections
 
+import chart_objects
 import enclosure
 import ledger_replay
 import objects
@@ -138,6 +139,16 @@ def test_nothing_is_refused_and_each_right_is_used(counted):
     codes = {event["responseStatus"]["code"] for event in ours(log)}
     assert not codes & {401, 403}
     assert rights(role["rules"]) == used(log.by("-worker"))
+
+
+def test_the_workers_level_takes_all_that_they_may_ask(counted, found_programs):
+    """flowSchemas: what it leaves out would crowd out others, and be crowded out."""
+    _, _, _, role, _ = counted
+    made = chart_objects.template(found_programs, "--set=flowSchemas.enabled=true")
+    workers = chart_objects.only(chart_objects.parsed(found_programs, made), "FlowSchema",
+                                 "-workers")
+    (rule,) = workers["spec"]["rules"]
+    assert rights(role["rules"]) == rights(rule["resourceRules"])
 
 
 @pytest.fixture(scope="session")
