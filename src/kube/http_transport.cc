@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <mutex>
 
@@ -151,7 +152,8 @@ httplib::Request HttplibConnection::MakeRequest(const HttpCall& call) const {
   out.set_header("Accept", "application/json");
   // Compressed watches are held back until a block is full.
   out.set_header("Accept-Encoding", "identity");
-  out.set_header("User-Agent", "paralleljob");
+  // An audit log names nobody else where a token is not accepted.
+  out.set_header("User-Agent", ::program_invocation_short_name);
   if (!call.body.empty()) out.set_header("Content-Type", "application/json");
   if (!call.token.empty()) out.set_header("Authorization", "Bearer " + call.token);
   return out;
