@@ -10,8 +10,9 @@ import pytest
 
 pytestmark = pytest.mark.turn(11)
 CHART = pathlib.Path(__file__).resolve().parents[2] / "charts/paralleljob"
+NEXT = "0.1.1"  # the same images under the name of another version
 CHANGED = ("operator.logLevel=debug,operator.agentMemory=80Mi,operator.tolerationSeconds=20,"
-           "resources.requests.memory=48Mi")
+           f"resources.requests.memory=48Mi,image.tag={NEXT},workerImage.tag={NEXT}")
 DEFINITION = "customresourcedefinition.apiextensions.k8s.io/paralleljobs.paralleljob.dev"
 # What Kubernetes puts into each namespace, and the lead that was given up.
 LEFT_IN_THE_NAMESPACE = {"configmap/kube-root-ca.crt", "serviceaccount/default",
@@ -43,7 +44,7 @@ class Release:
                                 "--wait", "--timeout=120s", seconds=180)
 
     def operator(self):
-        """Id, arguments and resources of the operator's pod, once there is only one."""
+        """Id, arguments, resources and image of the operator's pod, once there is only one."""
         def only():
             pods = self.cluster.get(
                 "pods", f"--namespace={self.namespace}",
@@ -52,7 +53,8 @@ class Release:
 
         pod = enclosure.wait_until("one operator", 60, only)
         (container,) = pod["spec"]["containers"]
-        return pod["metadata"]["uid"], container["args"], container["resources"]
+        return (pod["metadata"]["uid"], container["args"], container["resources"],
+                container["image"])
 
     def revision(self):
         listed = self.cluster.run("helm", "history", "pj", f"--namespace={self.namespace}",
@@ -76,7 +78,19 @@ def workers(job):
         for status in pod["status"][kind]]) for pod in job.pods()}
 
 
-def test_a_running_job_outlives_upgrade_and_rollback(cluster, installed_chart, space, user_image):
+@pytest.fixture(scope="module")
+def next_version(cluster, installed_chart, operator_image, worker_image):
+    """The names that the images have under the next tag; all nodes know them."""
+    names = {}
+    for built in (operator_image, worker_image):
+        names[built.name] = f"{built.name.rpartition(':')[0]}:{NEXT}"
+        for node in cluster.nodes():
+            node.tag(built.name, names[built.name])
+    return names
+
+
+def test_a_running_job_outlives_upgrade_and_rollback(cluster, installed_chart, space, user_image,
+                                                     next_version, operator_image, worker_image):
     release = Release(cluster, installed_chart)
     job = space.apply(space.small_job("gated", SCRIPT, user_image("3.11"),
                                       retrySettings={"timeoutSeconds": 600}))
@@ -90,6 +104,8 @@ def test_a_running_job_outlives_upgrade_and_rollback(cluster, installed_chart, s
     second = release.operator()
     assert second[0] != first[0] and "--log-level=debug" in second[1]
     assert second[2]["requests"]["memory"] == "48Mi"
+    assert (first[3], second[3]) == (operator_image.name, next_version[operator_image.name])
+    assert f"--worker-image={next_version[worker_image.name]}" in second[1]
     assert workers(job) == pods
     release.helm("rollback", str(revision))
     third = release.operator()
