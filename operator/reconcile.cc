@@ -8,6 +8,7 @@
 #include "operator/control.h"
 #include "operator/events.h"
 #include "operator/finalising.h"
+#include "operator/kueue.h"
 #include "operator/lost_workers.h"
 #include "operator/status.h"
 #include "operator/stuck.h"
@@ -37,6 +38,7 @@ Status NoteLostWorkers(Turn* turn) {
 Status Act(Turn* turn, const Decision& decision) {
   PJ_TRY(EnsureControl(turn, decision));
   PJ_TRY(EnsureWorkers(turn, decision));
+  TellQueue(turn, decision);
   PJ_TRY(NoteLostWorkers(turn));
   PJ_TRY(EnsureResult(turn, decision));
   PJ_TRY(StopStragglers(turn));

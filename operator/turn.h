@@ -38,6 +38,17 @@ struct Stuck {
   std::string message;  // for people
 };
 
+// What Kueue is to know of a Job that one of its queues owns; see kueue.h.
+struct QueueWord {
+  std::string uid;      // of the Job
+  bool stop = false;    // no pods are wanted
+  bool known = false;   // the Workload says the same
+  Nanos ask_at{0};
+  Nanos pause{0};       // until it is asked again: ever longer
+  std::string reason;   // why the Workload says something else; empty: not known
+  std::string message;  // for people
+};
+
 // What the operator remembers of a job between two turns. All of it may be lost: a new process
 // starts the clocks again, which delays a timeout and decides nothing wrongly.
 struct JobMemory {
@@ -45,6 +56,7 @@ struct JobMemory {
   std::optional<Nanos> permissions_made;
   std::optional<Claims> claims;
   std::optional<Stuck> stuck;
+  std::optional<QueueWord> queue;
   std::optional<policy::Watchdog> watchdog;
   // By Lease name: its last change, seen on our monotonic clock (no other clock is trusted).
   struct Seen {
