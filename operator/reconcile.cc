@@ -88,6 +88,7 @@ Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer) {
             .memory = memory.job,
             .writer = *writer,
             .modes = modes_,
+            .event_lists = event_lists_,
             .options = options_.job,
             .clock = clock_,
             .all_pods = CountPods(*world, &memory.job),

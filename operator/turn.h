@@ -33,8 +33,9 @@ struct Claims {
 struct Stuck {
   std::string uid;  // of the Job without pods, or of the pod
   Nanos ask_at{0};
-  Nanos pause{0};       // until it is asked again: ever longer
-  std::string reason;   // of the Event; empty: none told
+  bool granted = false;  // that moment is of the pace of all jobs
+  Nanos pause{0};        // until it is asked again: ever longer
+  std::string reason;    // of the Event; empty: none told
   std::string message;  // for people
 };
 
@@ -74,12 +75,14 @@ struct JobMemory {
 };
 
 class ClaimModes;  // claims.h
+class Pace;        // pace.h
 
 struct Turn {
   const JobWorld& world;
   JobMemory& memory;
   Writer& writer;
   ClaimModes& modes;
+  Pace& event_lists;  // of all jobs together
   const OperatorOptions& options;
   const Clock& clock;
   bool first = false;    // this turn made the control object, which every other child comes after
