@@ -19,6 +19,8 @@ namespace {
 
 // Whatever a server asks for: a job is looked after once a minute.
 constexpr Seconds kLongestWait{60};
+// A status write that was granted may come so late: turns wait for others.
+constexpr Seconds kGrantLasts{5};
 
 bool ManagedByOthers(const ParallelJobView& job) {
   const std::string& manager = job.job.spec.managed_by;
@@ -58,8 +60,7 @@ bool IsRefusal(const Error& error) {
 Reconciler::Reconciler(ReconcilerOptions options)
     : options_(std::move(options)),
       clock_(options_.clock != nullptr ? *options_.clock : SystemClock()),
-      status_tokens_(options_.job.status_writes_per_second),
-      tokens_at_(clock_.Monotonic()) {}
+      status_writes_(options_.job.status_writes_per_second) {}
 
 Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
   Writer writer(options_.api, options_.wrote);
@@ -167,16 +168,14 @@ bool Reconciler::MayWriteStatus(Turn* turn) {
       return false;
     }
   }
-  const std::lock_guard lock(mutex_);
-  const double rate = turn->options.status_writes_per_second;
-  const double passed = std::chrono::duration<double>(now - tokens_at_).count();
-  status_tokens_ = std::min(rate, status_tokens_ + passed * rate);
-  tokens_at_ = now;
-  if (status_tokens_ < 1) {
-    turn->WakeIn(Millis(static_cast<int64_t>(1000 / rate) + 1));
+  std::optional<Nanos>& granted = turn->memory.status_granted;
+  // One of a write that was not needed any more, long ago, counts no longer.
+  if (!granted || now > *granted + kGrantLasts) granted = status_writes_.Reserve(now);
+  if (now < *granted) {
+    turn->WakeIn(*granted - now);
     return false;
   }
-  status_tokens_ -= 1;
+  granted.reset();
   return true;
 }
 

@@ -71,11 +71,10 @@ class Reconciler {
   const Clock& clock_;
   ClaimModes modes_;
   Pace event_lists_{kEventListsPerSecond};
+  Pace status_writes_;
   mutable std::mutex mutex_;         // guards what follows
   std::map<JobKey, Memory> memory_;  // entries stay where they are
   int64_t all_pods_ = 0;
-  double status_tokens_;
-  Nanos tokens_at_{0};
 };
 
 }  // namespace pj::op

@@ -36,14 +36,14 @@ struct Stuck {
   bool granted = false;  // that moment is of the pace of all jobs
   Nanos pause{0};        // until it is asked again: ever longer
   std::string reason;    // of the Event; empty: none told
-  std::string message;  // for people
+  std::string message;   // for people
 };
 
 // What Kueue is to know of a Job that one of its queues owns; see kueue.h.
 struct QueueWord {
-  std::string uid;      // of the Job
-  bool stop = false;    // no pods are wanted
-  bool known = false;   // the Workload says the same
+  std::string uid;     // of the Job
+  bool stop = false;   // no pods are wanted
+  bool known = false;  // the Workload says the same
   Nanos ask_at{0};
   Nanos pause{0};       // until it is asked again: ever longer
   std::string reason;   // why the Workload says something else; empty: not known
@@ -69,7 +69,8 @@ struct JobMemory {
   std::optional<Nanos> decided_since;  // the verdict is known, `result` is not there yet
   std::optional<Nanos> result_since;
   std::optional<Nanos> status_written;
-  std::set<std::string> told;  // events
+  std::optional<Nanos> status_granted;  // a moment of the pace of all jobs
+  std::set<std::string> told;           // events
   std::set<uint64_t> failures_told;
   int64_t pods_wanted = 0;  // counts against the cluster's budget
 };
