@@ -1,12 +1,15 @@
 // The running operator: threads, queue, caches, leadership, health, on the embedded API.
 #include "operator/manager.h"
 
+#include <fmt/core.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "base/fs.h"
 #include "tests/unit/operator/http_get.h"
@@ -165,6 +168,21 @@ TEST_F(ManagerTest, ATurnThatHangsIsNotHealthy) {
   hanging = false;
   EXPECT_TRUE(WaitFor([&] { return IsMade(); }));
   EXPECT_TRUE(WaitFor([&] { return manager.Ask("/healthz").starts_with("HTTP/1.1 200"); }));
+}
+
+TEST_F(ManagerTest, WithoutATurnThoughJobsWaitItIsNotHealthy) {
+  ManagerOptions options = Options("a", false);
+  options.workers = 0;  // as if all threads were gone
+  options.longest_turn = Millis(20);
+  pj::op::Running manager(api_.get(), options);
+  const auto healthy = [&] { return manager.Ask("/healthz").starts_with("HTTP/1.1 200"); };
+  ASSERT_TRUE(WaitFor([&] { return manager.Ask("/readyz").starts_with("HTTP/1.1 200"); }));
+  const Nanos ready = SystemClock().Monotonic();
+  while (SystemClock().Monotonic() - ready < 3 * options.longest_turn) {
+    ASSERT_TRUE(healthy()) << "there is nothing to do";
+  }
+  Apply();
+  EXPECT_TRUE(WaitFor([&] { return !healthy(); }));
 }
 
 // A process of its own, which ends at once: its turns may hang in requests.
