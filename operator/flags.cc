@@ -73,6 +73,9 @@ void AddPodFlags(CLI::App& app, Flags* flags) {
                  "how long a suspended job's workers may finish running calls")
       ->check(CLI::Range(1, 86400))
       ->capture_default_str();
+  app.add_flag("--kueue", job.kueue,
+               "while a job with the label kueue.x-k8s.io/queue-name is suspended, make its "
+               "Workload inactive, so that Kueue gives its quota to others");
 }
 
 }  // namespace

@@ -39,4 +39,12 @@ const ResourceType& RoleBindings() {
   return type;
 }
 
+const std::vector<ResourceType>& Workloads() {
+  static const std::vector<ResourceType> types = {
+      {"kueue.x-k8s.io", "v1beta2", "workloads", "Workload"},
+      {"kueue.x-k8s.io", "v1beta1", "workloads", "Workload"},
+  };
+  return types;
+}
+
 }  // namespace pj::op

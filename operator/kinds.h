@@ -1,5 +1,7 @@
-// The kinds of Kubernetes' own that the operator handles, beside those of kube/api.h.
+// The kinds of others that the operator handles, beside those of kube/api.h.
 #pragma once
+
+#include <vector>
 
 #include "kube/api.h"
 
@@ -12,5 +14,8 @@ const kube::ResourceType& VolumeClaims();
 const kube::ResourceType& ServiceAccounts();
 const kube::ResourceType& Roles();
 const kube::ResourceType& RoleBindings();
+
+// Kueue's Workloads, in each version that a Kueue may serve; the newest first.
+const std::vector<kube::ResourceType>& Workloads();
 
 }  // namespace pj::op

@@ -51,7 +51,8 @@ pj::Result<int> Check(pj::kube::Api* api, const pj::op::ManagerOptions& manager)
   PJ_ASSIGN(const std::vector<pj::op::Finding> findings,
             pj::op::SelfCheck(api, {.watch_namespace = manager.watch_namespace,
                                     .leader_elect = manager.leader_elect,
-                                    .lease_namespace = manager.lease_namespace}));
+                                    .lease_namespace = manager.lease_namespace,
+                                    .kueue = manager.job.kueue}));
   int code = EXIT_SUCCESS;
   for (const pj::op::Finding& finding : findings) {
     fmt::print("{}  {}{}{}\n", finding.good ? "ok  " : "FAIL", finding.what,
@@ -81,7 +82,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   if (!pj::op::ParseFlags(argc, argv, &flags, &exit_code)) return exit_code;
   if (flags.permissions) {
-    fmt::print("{}\n", pj::op::PermissionRules());
+    fmt::print("{}\n", pj::op::PermissionRules(flags.manager.job.kueue));
     return EXIT_SUCCESS;
   }
   pj::log::Init(LevelOf(flags.log_level), flags.manager.job.log_format == "json"

@@ -62,15 +62,15 @@ class Manager {
     std::vector<std::thread> workers;
     while (true) {
       pollfd stop{stop_fd, POLLIN, 0};
-      const bool started = !workers.empty();
-      if (::poll(&stop, 1, started ? 1000 : 50) > 0) break;
+      if (::poll(&stop, 1, working_ ? 1000 : 50) > 0) break;
       if (options_.leader_elect && election_.state() == kube::LeaderState::kLost) {
         // A turn may hang in a request: whoever leads now must not meet its late writes.
         PJ_ERROR("the lead is lost: ending at once");
         std::_Exit(kExitLost);
       }
-      if (!started && Leads() && reader_.Synced()) {
+      if (!working_ && Leads() && reader_.Synced()) {
         PJ_INFO("reconciling, {} turns at a time", options_.workers);
+        moved_ = SystemClock().Monotonic();
         working_ = true;
         for (std::atomic<Nanos>& since : turns_)
           workers.emplace_back([this, &since] { Work(since); });
@@ -88,7 +88,7 @@ class Manager {
 
   Result<std::unique_ptr<HealthServer>> StartHealth() {
     HealthAnswers answers;
-    answers.healthy = [this] { return !Hangs(); };
+    answers.healthy = [this] { return !Hangs() && !StandsStill(); };
     answers.ready = [this] { return reader_.Synced() && !stopping_; };
     answers.metrics = [this] {
       return metrics_.Render({.queued = queue_.Size(),
@@ -130,14 +130,23 @@ class Manager {
     });
   }
 
+  // Jobs wait, and no turn begins or ends: the threads are gone, or wait for something for ever.
+  bool StandsStill() {
+    if (!working_) return false;
+    const Nanos now = SystemClock().Monotonic();
+    if (!queue_.Waits()) moved_ = now;  // there is nothing to do
+    return now - moved_.load() > options_.longest_turn;
+  }
+
   // `since`: when the turn of this thread began; 0 between turns.
   void Work(std::atomic<Nanos>& since) {
     while (!stopping_) {
       const std::optional<std::string> key = queue_.Get(kTurnWait);
       if (!key) continue;
-      since = SystemClock().Monotonic();
+      since = moved_ = SystemClock().Monotonic();
       if (Leads()) Turn(*key);
       since = Nanos(0);
+      moved_ = SystemClock().Monotonic();
       queue_.Done(*key);
     }
   }
@@ -170,6 +179,7 @@ class Manager {
   CountingApi api_;
   std::vector<std::atomic<Nanos>> turns_;  // by thread; see Work()
   std::atomic<bool> working_{false};       // the threads have been started
+  std::atomic<Nanos> moved_{};             // when a turn last began or ended
   kube::WorkQueue queue_{{.pause = kPause}};
   std::mutex mutex_;
   std::unordered_map<std::string, Nanos> changed_;  // keys that wait, and since when

@@ -20,8 +20,10 @@ struct ManagerOptions {
   std::string identity = {};  // of this process, in the election
   std::string health_address = ":8080";
   std::function<void(int)> serving = {};  // told that address's port, before anything else starts
-  Nanos longest_turn = Seconds(900);      // one that takes longer hangs: /healthz says so
-  int workers = 8;                        // turns at a time: they mostly wait for the API server
+  // A turn that takes longer hangs, and when for so long none begins though jobs wait, nobody takes
+  // turns any more: /healthz says so.
+  Nanos longest_turn = Seconds(900);
+  int workers = 8;  // turns at a time: they mostly wait for the API server
 };
 
 // The name of the Lease of whoever leads.

@@ -30,6 +30,7 @@ struct OperatorOptions {
   double cluster_writes_per_second = 200;  // of all agents together: sets their tick
   Nanos tick{0};                           // unless this is set: then of every job
   Nanos drain_grace{Seconds(40)};  // after it a suspended job's pods are stopped, drained or not
+  bool kueue = false;              // Workloads of suspended jobs are set inactive
 };
 
 }  // namespace pj::op

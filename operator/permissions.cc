@@ -4,8 +4,8 @@
 
 namespace pj::op {
 
-const std::vector<Permission>& NeededPermissions() {
-  static const std::vector<Permission> needed = {
+std::vector<Permission> NeededPermissions(bool kueue) {
+  std::vector<Permission> needed = {
       {"paralleljob.dev", "paralleljobs", "", {"list", "watch"}},
       {"paralleljob.dev", "paralleljobs", "status", {"update"}},
       // Clusters that check owner references ask for this of whoever names an owner.
@@ -25,12 +25,13 @@ const std::vector<Permission>& NeededPermissions() {
       // Whether the pods of a job may be on more than one node.
       {"", "persistentvolumeclaims", "", {"get"}},
   };
+  if (kueue) needed.push_back({"kueue.x-k8s.io", "workloads", "", {"list", "update"}});
   return needed;
 }
 
-std::string PermissionRules() {
+std::string PermissionRules(bool kueue) {
   Json rules = Json::array();
-  for (const Permission& each : NeededPermissions()) {
+  for (const Permission& each : NeededPermissions(kueue)) {
     const std::string resource =
         each.subresource.empty() ? each.resource : each.resource + "/" + each.subresource;
     rules.push_back({{"apiGroups", Json::array({each.group})},

@@ -15,9 +15,10 @@ struct Permission {
   std::vector<std::string> verbs;
 };
 
-// In the namespaces that it watches; the Lease of the leader lies in one of them.
-const std::vector<Permission>& NeededPermissions();
+// In the namespaces that it watches; the Lease of the leader lies in one of them. `kueue`: as
+// OperatorOptions.
+std::vector<Permission> NeededPermissions(bool kueue = false);
 // The same as `rules` of a Role: a JSON list.
-std::string PermissionRules();
+std::string PermissionRules(bool kueue = false);
 
 }  // namespace pj::op

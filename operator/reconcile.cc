@@ -10,6 +10,7 @@
 #include "operator/control.h"
 #include "operator/events.h"
 #include "operator/finalising.h"
+#include "operator/kueue.h"
 #include "operator/lost_workers.h"
 #include "operator/status.h"
 #include "operator/stuck.h"
@@ -20,6 +21,8 @@ namespace {
 
 // Whatever a server asks for: a job is looked after once a minute.
 constexpr Seconds kLongestWait{60};
+// A status write that was granted may come so late: turns wait for others.
+constexpr Seconds kGrantLasts{5};
 
 bool ManagedByOthers(const ParallelJobView& job) {
   const std::string& manager = job.job.spec.managed_by;
@@ -41,6 +44,7 @@ Status NoteLostWorkers(Turn* turn) {
 Status Act(Turn* turn, const Decision& decision) {
   PJ_TRY(EnsureControl(turn, decision));
   PJ_TRY(EnsureWorkers(turn, decision));
+  TellQueue(turn, decision);
   PJ_TRY(NoteLostWorkers(turn));
   PJ_TRY(EnsureResult(turn, decision));
   PJ_TRY(StopStragglers(turn));
@@ -60,8 +64,7 @@ bool IsRefusal(const Error& error) {
 Reconciler::Reconciler(ReconcilerOptions options)
     : options_(std::move(options)),
       clock_(options_.clock != nullptr ? *options_.clock : SystemClock()),
-      status_tokens_(options_.job.status_writes_per_second),
-      tokens_at_(clock_.Monotonic()) {}
+      status_writes_(options_.job.status_writes_per_second) {}
 
 Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
   Writer writer(options_.api, options_.wrote);
@@ -90,6 +93,7 @@ Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer) {
             .memory = memory.job,
             .writer = *writer,
             .modes = modes_,
+            .event_lists = event_lists_,
             .options = options_.job,
             .clock = clock_,
             .all_pods = CountPods(*world, &memory.job),
@@ -169,21 +173,14 @@ bool Reconciler::MayWriteStatus(Turn* turn) {
       return false;
     }
   }
-  const std::lock_guard lock(mutex_);
-  const double rate = turn->options.status_writes_per_second;
-  const double passed = std::chrono::duration<double>(now - tokens_at_).count();
-  status_tokens_ = std::min(rate, status_tokens_ + passed * rate);
-  tokens_at_ = now;
-  if (!turn->memory.status_slot) {
-    status_tokens_ -= 1;
-    const double wait = std::max(0.0, -status_tokens_ / rate);
-    turn->memory.status_slot = now + Nanos(static_cast<int64_t>(wait * 1e9));
-  }
-  if (now < *turn->memory.status_slot) {
-    turn->WakeIn(*turn->memory.status_slot - now);
+  std::optional<Nanos>& granted = turn->memory.status_granted;
+  // One of a write that was not needed any more, long ago, counts no longer.
+  if (!granted || now > *granted + kGrantLasts) granted = status_writes_.Reserve(now);
+  if (now < *granted) {
+    turn->WakeIn(*granted - now);
     return false;
   }
-  turn->memory.status_slot.reset();
+  granted.reset();
   return true;
 }
 

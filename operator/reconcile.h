@@ -9,6 +9,7 @@
 
 #include "operator/claims.h"
 #include "operator/decision.h"
+#include "operator/pace.h"
 #include "operator/turn.h"
 #include "operator/world.h"
 
@@ -20,6 +21,10 @@ struct JobStanding {
   uint64_t mini_batches_done = 0;
   uint64_t mini_batches_failed = 0;
 };
+
+// Lists of Events, of all stuck jobs together: a thousand that wait for the same quota are told why
+// one after the other.
+inline constexpr double kEventListsPerSecond = 5;
 
 struct ReconcilerOptions {
   kube::Api* api = nullptr;
@@ -65,11 +70,11 @@ class Reconciler {
   const ReconcilerOptions options_;
   const Clock& clock_;
   ClaimModes modes_;
+  Pace event_lists_{kEventListsPerSecond};
+  Pace status_writes_;
   mutable std::mutex mutex_;         // guards what follows
   std::map<JobKey, Memory> memory_;  // entries stay where they are
   int64_t all_pods_ = 0;
-  double status_tokens_;
-  Nanos tokens_at_{0};
 };
 
 }  // namespace pj::op

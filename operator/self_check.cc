@@ -86,7 +86,7 @@ Result<std::vector<Finding>> SelfCheck(kube::Api* api, const SelfCheckOptions& o
   std::vector<Finding> findings;
   PJ_ASSIGN(Finding resource, CheckResource(api, options));
   findings.push_back(std::move(resource));
-  for (const Permission& permission : NeededPermissions()) {
+  for (const Permission& permission : NeededPermissions(options.kueue)) {
     for (const std::string& verb : permission.verbs) {
       PJ_ASSIGN(Finding finding, CheckVerb(api, options, permission, verb));
       findings.push_back(std::move(finding));

@@ -14,6 +14,7 @@ struct SelfCheckOptions {
   std::string watch_namespace = {};  // empty: all namespaces
   bool leader_elect = false;         // then somebody must lead
   std::string lease_namespace = "default";
+  bool kueue = false;  // as OperatorOptions
 };
 
 struct Finding {

@@ -249,6 +249,20 @@ class Builder {
   std::string now_;
 };
 
+// What keeps a job from its pods before there are any.
+std::optional<Condition> Waits(const Turn& turn) {
+  const std::optional<QueueWord>& queue = turn.memory.queue;
+  if (queue && !queue->reason.empty()) {
+    return Condition{"Reconciling", true, queue->reason, queue->message};
+  }
+  const std::optional<Claims>& claims = turn.memory.claims;
+  if (claims && claims->missing) {
+    return Condition{"Reconciling", true, claims->reason, claims->message};
+  }
+  if (!queue) return std::nullopt;
+  return Condition{"Reconciling", true, "Queued", "waiting for Kueue to admit its Job"};
+}
+
 Condition Progress(const Turn& turn, const Decision& decision) {
   const JobWorld& world = turn.world;
   if (turn.refused) return {"Reconciling", true, "Refused", turn.refused->ToString()};
@@ -264,14 +278,20 @@ Condition Progress(const Turn& turn, const Decision& decision) {
   }
   if (decision.suspended) return {"Reconciling", true, "Suspended", "spec.suspend is true"};
   if (!trouble.reason.empty()) return {"Reconciling", true, trouble.reason, trouble.message};
-  if (turn.memory.claims && turn.memory.claims->missing) {
-    return {"Reconciling", true, turn.memory.claims->reason, turn.memory.claims->message};
-  }
+  if (const std::optional<Condition> waits = Waits(turn)) return *waits;
   if (!world.plan) return {"Reconciling", true, "Starting", "waiting for the plan"};
   if (!AnyWorkerLives(world)) {
     return {"Reconciling", true, "WaitingForWorkers", "no worker runs at the moment"};
   }
   return {"Reconciling", true, "Running", "mini-batches are running"};
+}
+
+Condition Suspended(const Turn& turn, const Decision& decision) {
+  if (!decision.suspended) return {"Suspended", false, "NotSuspended", ""};
+  if (!Drained(turn)) {
+    return {"Suspended", false, "NotSuspended", "waiting for running calls to end"};
+  }
+  return {"Suspended", true, "Suspended", turn.memory.queue ? turn.memory.queue->message : ""};
 }
 
 }  // namespace
@@ -291,9 +311,7 @@ std::vector<Condition> ConditionsOf(const Turn& turn, const Decision& decision) 
     out.push_back(failed ? Condition{"Stalled", true, verdict.reason, verdict.message}
                          : Condition{"Stalled", false, "Fine", ""});
   }
-  const bool stopped = decision.suspended && Drained(turn);
-  out.push_back({"Suspended", stopped, stopped ? "Suspended" : "NotSuspended",
-                 decision.suspended && !stopped ? "waiting for running calls to end" : ""});
+  out.push_back(Suspended(turn, decision));
   if (const auto& claims = turn.memory.claims; claims && !claims->reason.empty() && !ended) {
     out.push_back({"VolumesFit", false, claims->reason, claims->message});
   }

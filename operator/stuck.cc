@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "operator/kinds.h"
+#include "operator/pace.h"
 
 namespace pj::op {
 namespace {
@@ -124,10 +125,15 @@ void LookForCauses(Turn* turn) {
   if (!stuck || stuck->uid != uid) {
     stuck = Stuck{.uid = uid, .ask_at = now + kPatience, .pause = kPatience};
   }
+  if (now >= stuck->ask_at && !stuck->granted) {
+    stuck->ask_at = turn->event_lists.Reserve(now);
+    stuck->granted = true;
+  }
   if (now >= stuck->ask_at) {
     Ask(turn, &*stuck);
     stuck->pause = std::min(stuck->pause * 2, kLongestPause);
     stuck->ask_at = now + stuck->pause;
+    stuck->granted = false;
   }
   turn->WakeIn(stuck->ask_at - now);
 }

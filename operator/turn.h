@@ -34,8 +34,20 @@ struct Claims {
 struct Stuck {
   std::string uid;  // of the Job without pods, or of the pod
   Nanos ask_at{0};
+  bool granted = false;  // that moment is of the pace of all jobs
+  Nanos pause{0};        // until it is asked again: ever longer
+  std::string reason;    // of the Event; empty: none told
+  std::string message;   // for people
+};
+
+// What Kueue is to know of a Job that one of its queues owns; see kueue.h.
+struct QueueWord {
+  std::string uid;     // of the Job
+  bool stop = false;   // no pods are wanted
+  bool known = false;  // the Workload says the same
+  Nanos ask_at{0};
   Nanos pause{0};       // until it is asked again: ever longer
-  std::string reason;   // of the Event; empty: none told
+  std::string reason;   // why the Workload says something else; empty: not known
   std::string message;  // for people
 };
 
@@ -46,6 +58,7 @@ struct JobMemory {
   std::optional<Nanos> permissions_made;
   std::optional<Claims> claims;
   std::optional<Stuck> stuck;
+  std::optional<QueueWord> queue;
   std::optional<policy::Watchdog> watchdog;
   // By Lease name: its worker's last sign of life, seen on our monotonic clock (no other clock is
   // trusted).
@@ -58,20 +71,22 @@ struct JobMemory {
   std::optional<Nanos> decided_since;  // the verdict is known, `result` is not there yet
   std::optional<Nanos> result_since;
   std::optional<Nanos> status_written;
-  std::optional<Nanos> status_slot;    // when its next write is due, of those of all jobs
-  std::optional<Nanos> hints_written;  // into the control object
-  std::set<std::string> told;  // events
+  std::optional<Nanos> status_granted;  // a moment of the pace of all jobs
+  std::optional<Nanos> hints_written;   // into the control object
+  std::set<std::string> told;           // events
   std::set<uint64_t> failures_told;
   int64_t pods_wanted = 0;  // counts against the cluster's budget
 };
 
 class ClaimModes;  // claims.h
+class Pace;        // pace.h
 
 struct Turn {
   const JobWorld& world;
   JobMemory& memory;
   Writer& writer;
   ClaimModes& modes;
+  Pace& event_lists;  // of all jobs together
   const OperatorOptions& options;
   const Clock& clock;
   bool first = false;    // this turn made the control object, which every other child comes after

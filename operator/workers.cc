@@ -19,18 +19,6 @@ namespace {
 constexpr Nanos kStragglers = Seconds(60);
 constexpr Nanos kPermissionsAgain = Seconds(15);
 
-// The workers' Job of the highest generation; null if there is none.
-const WorkerJobView* CurrentJob(const JobWorld& world, int* generation) {
-  const WorkerJobView* current = nullptr;
-  for (const WorkerJobView& job : world.jobs) {
-    const std::optional<int> number = GenerationOf(world.job, job.meta.name);
-    if (!number || (current != nullptr && *number < *generation)) continue;
-    current = &job;
-    *generation = *number;
-  }
-  return current;
-}
-
 Status Create(Turn* turn, const Child& child) {
   PJ_ASSIGN(const bool made, turn->writer.Create(child.type, turn->job().meta.ns, child.body));
   if (made) {
@@ -113,6 +101,9 @@ Status EnsureJob(Turn* turn, const Decision& decision) {
   int generation = 0;
   const WorkerJobView* job = CurrentJob(turn->world, &generation);
   const Scale scale = ScaleOf(turn->job(), decision.suspended && Drained(*turn));
+  // A queue would admit a new Job, suspended or not, and start its pods.
+  const bool none = job == nullptr || job->terminal;
+  if (none && decision.suspended && QueueOwnsJob(turn->job())) return {};
   if (decision.suspended && !scale.suspended) {
     turn->WakeIn(turn->options.drain_grace);
     // Running pods drain first; a Job that is not there yet starts suspended (it has no pods).
@@ -135,6 +126,17 @@ Status EnsureJob(Turn* turn, const Decision& decision) {
 }
 
 }  // namespace
+
+const WorkerJobView* CurrentJob(const JobWorld& world, int* generation) {
+  const WorkerJobView* current = nullptr;
+  for (const WorkerJobView& job : world.jobs) {
+    const std::optional<int> number = GenerationOf(world.job, job.meta.name);
+    if (!number || (current != nullptr && *number < *generation)) continue;
+    current = &job;
+    *generation = *number;
+  }
+  return current;
+}
 
 bool AnyWorkerLives(const JobWorld& world) {
   return std::any_of(world.pods.begin(), world.pods.end(), [](const WorkerPodView& pod) {

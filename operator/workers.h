@@ -12,6 +12,9 @@ namespace pj::op {
 // next generation; with a `result`, never.
 Status EnsureWorkers(Turn* turn, const Decision& decision);
 
+// The workers' Job of the highest generation, which is told as well; null if there is none.
+const WorkerJobView* CurrentJob(const JobWorld& world, int* generation);
+
 // Every agent has committed and released what it held, or had its time to.
 bool Drained(const Turn& turn);
 

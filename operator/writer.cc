@@ -19,9 +19,10 @@ Error ErrorOf(const Request& request, const Response& response) {
   if (response.code == 413) code = Code::kTooLarge;
   if (response.code == 429 || response.code >= 500) code = Code::kUnavailable;
   const std::string& said = response.message.empty() ? response.reason : response.message;
+  const char* unnamed = request.verb == Verb::kList ? "listing" : "creating one of";
   return {code, fmt::format("{} ({})", said, response.code),
           request.name.empty()
-              ? fmt::format("creating one of {} in {}", request.type.plural, request.ns)
+              ? fmt::format("{} {} in {}", unnamed, request.type.plural, request.ns)
               : fmt::format("{} {}/{}", request.type.plural, request.ns, request.name),
           code == Code::kForbidden ? "the operator's role lacks this permission, or a policy or "
                                      "quota of the namespace forbids it"
@@ -89,6 +90,15 @@ Status Writer::ShortenGrace(const kube::Meta& pod, Seconds grace) {
 Result<std::string> Writer::Get(const kube::ResourceType& type, const std::string& ns,
                                 const std::string& name) {
   const Request request{.verb = Verb::kGet, .type = type, .ns = ns, .name = name};
+  PJ_ASSIGN(Response response, Do(request));
+  if (!response.ok()) return std::unexpected(ErrorOf(request, response));
+  return std::move(response.body);
+}
+
+Result<std::string> Writer::ListLabelled(const kube::ResourceType& type, const std::string& ns,
+                                         const std::string& label_selector) {
+  Request request{.verb = Verb::kList, .type = type, .ns = ns};
+  request.label_selector = label_selector;
   PJ_ASSIGN(Response response, Do(request));
   if (!response.ok()) return std::unexpected(ErrorOf(request, response));
   return std::move(response.body);

@@ -40,6 +40,9 @@ class Writer {
 
   // When the server wants to be asked again, of the last answer that said so.
   std::optional<Seconds> retry_after() const { return retry_after_; }
+  // All of a kind that match a label selector, as a list.
+  Result<std::string> ListLabelled(const kube::ResourceType& type, const std::string& ns,
+                                   const std::string& label_selector);
   // The Events about the object of that UID, as a list; at most so many.
   Result<std::string> ListAbout(const std::string& ns, const std::string& uid, int limit);
 

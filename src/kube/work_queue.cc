@@ -104,6 +104,11 @@ size_t WorkQueue::Delayed() const {
   return delayed_.size();
 }
 
+bool WorkQueue::Waits() const {
+  std::lock_guard lock(mutex_);
+  return !order_.empty() || (!delayed_.empty() && delayed_.begin()->first <= clock_.Monotonic());
+}
+
 void WorkQueue::Enqueue(const std::string& key, int priority) {
   if (shut_down_) return;
   if (processing_.contains(key)) {

@@ -52,6 +52,8 @@ class WorkQueue {
   // Keys that wait for a worker now, delayed ones not among them.
   size_t Size() const;
   size_t Delayed() const;
+  // A key waits for a worker now, or its delay is over.
+  bool Waits() const;
 
  private:
   // Position in the order of turns: high priority (0) before low (1), then first come.

@@ -1,5 +1,6 @@
 """The operator as a process beside a control plane, and a ParallelJob to give it."""
 
+import json
 import os
 import pathlib
 import re
@@ -25,6 +26,23 @@ def job(name, instances=2, **spec):
             "task": {"code": {"configMap": {"name": "code"}}, "entryScript": "score.py",
                      "environment": {"image": "python:3.11"},
                      "appendRowTo": "${{outputs.rows}}"}} | spec}
+
+
+def permissions(*flags):
+    """The rules of the role that the operator says it needs."""
+    program = pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM
+    return json.loads(subprocess.run([program, "--permissions", *flags], capture_output=True,
+                                     text=True, check=True).stdout)
+
+
+def config_of(plane, account, namespace):
+    """A kubeconfig, for clients that are to be a service account."""
+    token = plane.kubectl("create", "token", account, f"--namespace={namespace}").stdout.strip()
+    config = plane.folder / f"{namespace}-{account}.kubeconfig"
+    admin = json.loads(plane.kubectl("config", "view", "--raw", "--output=json").stdout)
+    admin["users"] = [{"name": user["name"], "user": {"token": token}} for user in admin["users"]]
+    config.write_text(json.dumps(admin), encoding="utf-8")
+    return config
 
 
 class Operator:

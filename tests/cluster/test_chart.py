@@ -10,6 +10,7 @@ import subprocess
 import chart_objects
 import enclosure
 import objects
+import operator_process
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -18,7 +19,7 @@ NUMBERS = itertools.count(1)
 EVERYTHING = ("--set=clusterScope=true,replicas=2,podDisruptionBudget.enabled=true,"
               "networkPolicy.enabled=true,operator.imagePullPolicy=Never,"
               "imagePullSecrets[0].name=registry,imagePullSecrets[1].name=mirror,"
-              "flowSchemas.enabled=true,grafanaDashboard.enabled=true")
+              "flowSchemas.enabled=true,grafanaDashboard.enabled=true,kueue.enabled=true")
 # Of kinds that the test clusters do not know.
 MONITORING = "--set=serviceMonitor.enabled=true,prometheusRule.enabled=true"
 PROGRAM = "operator/paralleljob-operator"
@@ -212,20 +213,21 @@ def flat(rules):
 
 
 def test_the_role_is_what_the_operator_says_it_needs(control_plane, installed):
-    said = subprocess.run([pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM,
-                           "--permissions"], capture_output=True, text=True, check=True)
-    role = control_plane.get("role", "pj-operator", f"--namespace={installed}")
-    assert flat(role["rules"]) == flat(json.loads(said.stdout))
+    def check(*flags):
+        role = control_plane.get("role", "pj-operator", f"--namespace={installed}")
+        assert flat(role["rules"]) == flat(operator_process.permissions(*flags))
+        return flat(role["rules"])
+
+    before = check()
+    control_plane.run("helm", "upgrade", "pj", CHART, f"--namespace={installed}",
+                      "--set=kueue.enabled=true")
+    assert [rule for rule in check("--kueue") if rule not in before] == [
+        ("kueue.x-k8s.io", "workloads", "list"), ("kueue.x-k8s.io", "workloads", "update")]
 
 
 def test_check_tells_what_is_missing(control_plane, installed):
     """As `helm test` runs it, under the operator's account and with rights taken away."""
-    token = control_plane.kubectl("create", "token", "pj-operator",
-                                  f"--namespace={installed}").stdout.strip()
-    config = control_plane.folder / "check.kubeconfig"
-    admin = json.loads(control_plane.kubectl("config", "view", "--raw", "--output=json").stdout)
-    admin["users"] = [{"name": user["name"], "user": {"token": token}} for user in admin["users"]]
-    config.write_text(json.dumps(admin), encoding="utf-8")
+    config = operator_process.config_of(control_plane, "pj-operator", installed)
 
     def check():
         return control_plane.run(pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM,

@@ -53,20 +53,39 @@ def create(plane, space, job):
     wait("a status", lambda: status(plane, space, name).get("conditions"))
 
 
+# What the API server refuses to the Job controller: what of a pod, and the words that name it.
+EXPORT = {"server": "files.example.com", "path": "/export"}
+REFUSALS = {
+    "account": ({"serviceAccountName": "nobody"}, 'serviceaccount "nobody" not found'),
+    "priority": ({"priorityClassName": "urgent"}, "no PriorityClass with name urgent was found"),
+    "quota": ({}, "exceeded quota: tiny, requested: pods=1, used: pods=1, limited: pods=1"),
+    "security": ({"volumes": [{"name": "old", "nfs": EXPORT}]},
+                 'violates PodSecurity "restricted:latest": restricted volume types'),
+}
+
+
 @pytest.fixture(scope="module")
 def refused(plane, operator):
-    """A job for which the API server refuses all pods; others are tested meanwhile."""
-    name = "refused-pods"
-    plane.apply(objects.namespace(name))
-    plane.apply(objects.unbound_claim(), namespace=name)
-    plane.apply(operator_process.job("refused", podTemplate={"serviceAccountName": "nobody"}),
-                namespace=name)
-    yield name
-    plane.kubectl("delete", "namespace", name, "--wait=false")
+    """A namespace for each refusal, with a job `refused`; others are tested meanwhile."""
+    names = {case: f"refused-{case}" for case in REFUSALS}
+    for name in names.values():
+        plane.apply(objects.namespace(name))
+        plane.apply(objects.unbound_claim(), namespace=name)
+    plane.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "tiny"},
+                 "spec": {"hard": {"pods": "1"}}}, namespace=names["quota"])
+    # Admission counts only from the moment at which the quota's controller has seen it.
+    wait("a quota in force", lambda: plane.get(
+        "resourcequota", "tiny", "-n", names["quota"]).get("status", {}).get("hard"))
+    for case, (pod, _) in REFUSALS.items():
+        plane.apply(operator_process.job("refused", podTemplate=pod), namespace=names[case])
+    yield names
+    for name in names.values():
+        plane.kubectl("delete", "namespace", name, "--wait=false")
 
 
-def test_a_refused_job_begins(plane, refused):
-    wait("a Job", lambda: worker_job(plane, refused, "refused"))
+def test_refused_jobs_begin(plane, refused):
+    for name in refused.values():
+        wait("a Job", lambda name=name: worker_job(plane, name, "refused"))
 
 
 def test_rules_and_dashboard_know_the_metrics(operator, pytestconfig):
@@ -198,14 +217,15 @@ def test_fifty_at_once_get_their_jobs_soon(plane, operator, space):
         assert operator.metric(family) >= 50
 
 
-def test_what_the_job_controller_is_refused_is_told(plane, refused):
-    """There are no pods then: the cause stands only in an Event of the Job."""
+@pytest.mark.parametrize("case", REFUSALS)
+def test_what_the_job_controller_is_refused_is_told(plane, refused, case):
+    """There are no pods then, or too few: the cause stands only in an Event of the Job."""
     def told():
-        return next((each for each in status(plane, refused, "refused")["conditions"]
+        return next((each for each in status(plane, refused[case], "refused")["conditions"]
                      if each["type"] == "Reconciling" and each["reason"] == "FailedCreate"), None)
 
     enclosure.wait_until("the cause in the status", 60, told)
-    assert 'serviceaccount "nobody" not found' in told()["message"]
+    assert REFUSALS[case][1] in told()["message"]
 
 
 def test_two_of_them_lead_one_after_the_other(plane, operator, space):

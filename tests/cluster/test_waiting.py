@@ -68,10 +68,27 @@ def without_node(cluster, space, user_image, aside):
     cluster.kubectl("label", "node", "node-1", f"{LABEL}-")
 
 
+@pytest.fixture(scope="session")
+def without_room(space, user_image, aside):
+    """A job that no node can hold, and the future of what its condition said, and of how it ended
+    when somebody gave it up."""
+    job = space.apply(space.small_job(
+        "no-room", SCRIPT, user_image("3.11"),
+        podTemplate={"resources": {"requests": {"cpu": "1000"}}}))
+
+    def live():
+        told = wait_until_named(job, "Unschedulable")
+        job.patch(cancel=True)
+        return told, job.wait_for(
+            "Failed", lambda status: status if status.get("state") == "Failed" else None)
+
+    return job, aside(live)
+
+
 @pytest.mark.turn(2)
-def test_they_begin(without_image, without_node):
+def test_they_begin(without_image, without_node, without_room):
     """Others are tested while they run."""
-    for job, _ in (without_image, without_node):
+    for job, _ in (without_image, without_node, without_room):
         job.wait_for("an operator's word", lambda status: status.get("state"))
 
 
@@ -95,3 +112,12 @@ def test_a_missing_node_is_named_and_waited_for(without_node):
     assert "0/2 nodes are available" in future.result()
     check_end(job)
     assert {pod["spec"]["nodeName"] for pod in job.pods()} == {"node-1"}
+
+
+def test_too_large_a_request_is_named_and_the_job_can_be_given_up(without_room):
+    job, future = without_room
+    told, status = future.result()
+    assert "0/2 nodes are available" in told and "Insufficient cpu" in told
+    (failed,) = [each for each in status["conditions"] if each["type"] == "Failed"]
+    assert failed["reason"] == "Cancelled"
+    assert not [pod for pod in job.pods() if pod["status"]["phase"] == "Pending"]

@@ -42,6 +42,23 @@ TEST(WorkQueue, AKeyIsNeverWorkedOnTwiceAtATime) {
   EXPECT_EQ(Drain(queue), Keys{"a"});
 }
 
+TEST(WorkQueue, SomethingWaitsAlsoWhenNobodyHasLookedAtWhatIsDue) {
+  ManualClock clock;
+  WorkQueue queue({.clock = &clock});
+  EXPECT_FALSE(queue.Waits());
+  queue.AddAfter("a", Seconds(5));
+  EXPECT_FALSE(queue.Waits());
+  clock.Advance(Seconds(5));
+  EXPECT_TRUE(queue.Waits());
+  EXPECT_EQ(queue.Size(), 0u);
+  EXPECT_EQ(Drain(queue), Keys{"a"});
+  EXPECT_FALSE(queue.Waits());
+  queue.AddLow("b");
+  EXPECT_TRUE(queue.Waits());
+  ASSERT_EQ(queue.Get(kNow), "b");
+  EXPECT_FALSE(queue.Waits()) << "it is in a worker's hands";
+}
+
 TEST(WorkQueue, AKeyRestsAfterItsTurnWhileOthersGoOn) {
   ManualClock clock;
   WorkQueue queue({.clock = &clock, .pause = Millis(100)});

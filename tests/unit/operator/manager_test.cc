@@ -1,12 +1,15 @@
 // The running operator: threads, queue, caches, leadership, health, on the embedded API.
 #include "operator/manager.h"
 
+#include <fmt/core.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "base/fs.h"
 #include "tests/unit/operator/http_get.h"
@@ -98,6 +101,40 @@ TEST_F(ManagerTest, AJobThatWasThereBeforeIsFound) {
   EXPECT_TRUE(WaitFor([&] { return IsMade(); }));
 }
 
+// An operator that starts among a thousand jobs must not let a new one wait for all of them.
+TEST_F(ManagerTest, JobsThatWereThereBeforeWaitForNewOnes) {
+  const auto apply = [this](const std::string& name) {
+    Json job = SmallJob();
+    job["metadata"]["name"] = name;
+    Apply(job);
+  };
+  for (const char* name : {"old-1", "old-2", "old-3"}) apply(name);
+  std::atomic<bool> hanging{true};
+  std::mutex mutex;
+  std::vector<std::string> order;  // names, as they get their Jobs
+  api_->SetFaultHook([&](const kube::Request& request) {
+    if (request.verb != kube::Verb::kCreate || request.type != Jobs()) return kube::Fault::kNone;
+    EXPECT_TRUE(WaitFor([&] { return !hanging; }));
+    const std::lock_guard lock(mutex);
+    order.push_back(Json::parse(request.body)["metadata"]["labels"]["paralleljob.dev/job"]);
+    return kube::Fault::kNone;
+  });
+  ManagerOptions options = Options("a", false);
+  options.workers = 1;
+  pj::op::Running manager(api_.get(), options);
+  const auto waiting = [&](int jobs) {
+    return manager.Ask("/metrics").contains(fmt::format("paralleljob_workqueue_depth {}\n", jobs));
+  };
+  ASSERT_TRUE(WaitFor([&] { return waiting(2); })) << "one of three is in its turn";
+  apply("new");
+  ASSERT_TRUE(WaitFor([&] { return waiting(3); }));
+  hanging = false;
+  ASSERT_TRUE(WaitFor([&] { return Count(Jobs()) == 4; }));
+  EXPECT_TRUE(manager.Stop());
+  ASSERT_EQ(order.size(), 4u);
+  EXPECT_EQ(order[1], "new");
+}
+
 TEST_F(ManagerTest, SaysHowItIs) {
   Apply();
   pj::op::Running manager(api_.get(), Options("a", true));
@@ -165,6 +202,21 @@ TEST_F(ManagerTest, ATurnThatHangsIsNotHealthy) {
   hanging = false;
   EXPECT_TRUE(WaitFor([&] { return IsMade(); }));
   EXPECT_TRUE(WaitFor([&] { return manager.Ask("/healthz").starts_with("HTTP/1.1 200"); }));
+}
+
+TEST_F(ManagerTest, WithoutATurnThoughJobsWaitItIsNotHealthy) {
+  ManagerOptions options = Options("a", false);
+  options.workers = 0;  // as if all threads were gone
+  options.longest_turn = Millis(20);
+  pj::op::Running manager(api_.get(), options);
+  const auto healthy = [&] { return manager.Ask("/healthz").starts_with("HTTP/1.1 200"); };
+  ASSERT_TRUE(WaitFor([&] { return manager.Ask("/readyz").starts_with("HTTP/1.1 200"); }));
+  const Nanos ready = SystemClock().Monotonic();
+  while (SystemClock().Monotonic() - ready < 3 * options.longest_turn) {
+    ASSERT_TRUE(healthy()) << "there is nothing to do";
+  }
+  Apply();
+  EXPECT_TRUE(WaitFor([&] { return !healthy(); }));
 }
 
 // A process of its own, which ends at once: its turns may hang in requests.

@@ -56,6 +56,20 @@ TEST_F(StaleTest, AJobThatIsOverIsNotMadeAgainWhenTheServerHasAResult) {
   EXPECT_EQ(List(Jobs()).size(), 1u);
 }
 
+// The turn that makes the control object is not always a job's first: somebody has deleted it.
+TEST_F(StaleTest, ANewControlObjectDoesNotMeanThatNothingWasThere) {
+  Apply();
+  Settle();
+  Plan(10);
+  PutResult(0, "Complete", "all done");
+  EndTheJob();
+  Delete(kube::ConfigMaps(), objects_.Name("ctl"));
+  changed_.change = [](JobWorld* world) { world->result.reset(); };
+  EXPECT_TRUE(StaleTurn());
+  EXPECT_EQ(Control().mode, ledger::Control::Mode::kRun) << "made again in this turn";
+  EXPECT_EQ(List(Jobs()).size(), 1u);
+}
+
 TEST_F(StaleTest, AJobThatIsOverIsMadeAgainWithoutAResult) {
   Apply();
   Settle();

@@ -1,6 +1,10 @@
 // What keeps pods from being there, from starting, or fails them again and again is named.
 #include "operator/stuck.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
+
 #include "tests/unit/operator/operator_fixture.h"
 
 namespace pj::op {
@@ -119,6 +123,40 @@ TEST_F(StuckTest, ItIsAskedEverMoreSeldom) {
   for (int i = 0; i < 3600 / 5; ++i) Next(Seconds(5));
   EXPECT_GE(events_api_.asked, 10);
   EXPECT_LE(events_api_.asked, 16);
+}
+
+TEST_F(StuckTest, ManyStuckJobsAreAskedAboutOneAfterTheOther) {
+  constexpr int kJobs = 60;
+  struct Key {
+    JobKey key;
+    Nanos due{0};
+  };
+  std::vector<Key> keys;
+  for (int i = 0; i < kJobs; ++i) {
+    Json job = SmallJob();
+    job["metadata"]["name"] = fmt::format("score-{}", i);
+    Apply(job);
+    keys.push_back({.key = {kNs, job["metadata"]["name"]}});
+  }
+  // As the queue does: each job as soon as it wants to be looked at, and at once after its start.
+  int turns = 0;
+  int most = 0;  // in one second
+  for (int second = 0; second < 45; ++second) {
+    const int before = events_api_.asked;
+    for (int tick = 0; tick < 10; ++tick, clock_.Advance(Millis(100))) {
+      for (Key& each : keys) {
+        if (each.due > clock_.Monotonic()) continue;
+        const Result<Nanos> next = looking_.Reconcile(each.key);
+        ASSERT_TRUE(next) << next.error().ToString();
+        each.due = clock_.Monotonic() + std::min<Nanos>(*next, Seconds(5));
+        ++turns;
+      }
+    }
+    most = std::max(most, events_api_.asked - before);
+  }
+  EXPECT_GE(events_api_.asked, kJobs) << "each has its moment";
+  EXPECT_LE(most, 10) << "five a second, and five at once after a rest";
+  EXPECT_LE(turns, kJobs * 45) << "nobody tries again and again";
 }
 
 TEST_F(StuckTest, AVolumeThatIsNotMountedIsNamed) {
