@@ -120,20 +120,20 @@ class Queued:
         return [each for each in found if each["reason"] == reason]
 
 
-@pytest.mark.parametrize("version", ["v1beta2", "v1beta1"])
-def test_a_suspended_job_gives_its_quota_back(plane, space, operator, version):
+def check_suspend_and_resume(plane, space, version):
     with workloads(plane, version):
         queued = Queued(plane, space)
         queued.make_workload(version)
         assert queued.workload()["spec"]["active"] is True
         queued.suspend(True)
         queued.wait_for_active(False)
+        assert "paralleljob.dev/suspended" in queued.workload()["metadata"]["annotations"]
         assert queued.job()["spec"]["suspend"] is False  # that is Kueue's
         queued.admit(False)
         queued.wait("Suspended", lambda: queued.condition("Suspended").get("status") == "True")
         queued.suspend(False)
         queued.wait_for_active(True)
-        assert "annotations" not in queued.workload()["metadata"]
+        assert "paralleljob.dev/suspended" not in queued.workload()["metadata"]["annotations"]
         queued.wait("a word of the queue",
                     lambda: queued.condition("Reconciling").get("reason") == "Queued")
         version_then = queued.workload()["metadata"]["resourceVersion"]
@@ -142,6 +142,14 @@ def test_a_suspended_job_gives_its_quota_back(plane, space, operator, version):
                     lambda: queued.condition("Reconciling").get("reason") != "Queued")
         assert queued.workload()["metadata"]["resourceVersion"] == version_then
         assert queued.events("QueueNotTold") == []
+
+
+def test_a_suspended_job_gives_its_quota_back(plane, space, operator):
+    check_suspend_and_resume(plane, space, "v1beta2")
+
+
+def test_an_older_kueue_is_told_as_well(plane, space, operator):
+    check_suspend_and_resume(plane, space, "v1beta1")
 
 
 def test_a_cluster_without_kueue_is_told_of(plane, space, operator):
