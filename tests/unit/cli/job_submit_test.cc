@@ -158,7 +158,8 @@ class LateCollector : public kube::Api {
   Result<kube::Response> Do(const kube::Request& request) override {
     Result<kube::Response> done = api_->Do(request);
     if (request.verb != kube::Verb::kCreate || request.type != kube::ParallelJobs()) return done;
-    for (const Json& map : *ListObjects(api_, kube::ConfigMaps(), "team")) {
+    const auto maps = ListObjects(api_, kube::ConfigMaps(), "team");
+    for (const Json& map : *maps) {
       EXPECT_TRUE(api_->Do({.verb = kube::Verb::kDelete,
                             .type = kube::ConfigMaps(),
                             .ns = "team",
