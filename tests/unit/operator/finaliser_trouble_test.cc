@@ -24,13 +24,18 @@ class FinaliserTroubleTest : public OperatorTest {
       lease.meta.annotations[job::kWorkerStateNote] = job::EncodeWorkerState(
           {.trouble_reason = reason, .trouble_message = "s-0.rows is short"});
     }
-    const kube::Request get{
-        .verb = kube::Verb::kGet, .type = kube::Leases(), .ns = kNs, .name = lease.meta.name};
-    const Json body = Json::parse(kube::Encode(lease));
-    if (api_->Do(get)->code == 404) return Make(kube::Leases(), body);
-    Put(kube::Leases(), body);
+    Json body = Json::parse(kube::Encode(lease));
+    if (made_) {
+      body["metadata"]["resourceVersion"] =
+          Get(kube::Leases(), lease.meta.name)["metadata"]["resourceVersion"];
+      return Put(kube::Leases(), body);
+    }
+    made_ = true;
+    Make(kube::Leases(), body);
   }
   std::string Reason(const std::string& type) { return Condition(type).value("reason", ""); }
+
+  bool made_ = false;  // the Lease
 };
 
 TEST_F(FinaliserTroubleTest, ADamagedSegmentStallsTheJobUntilItIsMended) {
