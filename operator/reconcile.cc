@@ -32,11 +32,11 @@ bool ManagedByOthers(const ParallelJobView& job) {
 Status NoteLostWorkers(Turn* turn) {
   PJ_ASSIGN(const std::vector<const WorkerPodView*> lost, ReplaceLostWorkers(turn));
   for (const WorkerPodView* pod : lost) {
-    Tell(turn, {.warning = true,
-                .reason = "WorkerLost",
-                .message = fmt::format("node {} is gone; pod {} is replaced", pod->node,
-                                       pod->meta.name),
-                .key = pod->meta.uid});
+    Tell(turn,
+         {.warning = true,
+          .reason = "WorkerLost",
+          .message = fmt::format("node {} is gone; pod {} is replaced", pod->node, pod->meta.name),
+          .key = pod->meta.uid});
   }
   return {};
 }

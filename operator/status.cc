@@ -18,9 +18,9 @@ namespace {
 constexpr size_t kSamples = 20;
 constexpr size_t kConditionBytes = 4096;
 // What a status keeps while nothing can be told of it.
-constexpr const char* kKept[] = {"startTime", "progress", "miniBatches", "items",  "retries",
-                                 "infrastructureLosses", "workers", "selector", "errors",
-                                 "outputs"};
+constexpr const char* kKept[] = {
+    "startTime", "progress", "miniBatches", "items",  "retries", "infrastructureLosses",
+    "workers",   "selector", "errors",      "outputs"};
 // They change by themselves: alone they are no reason to write.
 constexpr const char* kPassing[] = {"rate", "eta", "duration"};
 

@@ -66,9 +66,7 @@ class Checker {
 
  private:
   void Bad(const std::string& field, const Tree& value, const std::string& why) {
-    Add("FieldValueInvalid", field,
-        fmt::format("Invalid value: {}: {}",
-                    DumpTree(value), why));
+    Add("FieldValueInvalid", field, fmt::format("Invalid value: {}: {}", DumpTree(value), why));
   }
   void Forbidden(const std::string& field, const std::string& why) {
     Add("FieldValueForbidden", field, "Forbidden: " + why);

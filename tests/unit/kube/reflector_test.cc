@@ -276,7 +276,7 @@ TEST_F(ReflectorTest, ASilentWatchIsDead) {
   EXPECT_EQ(Names(), (Names_{"a", "b"}));
 }
 
-// A server whose store was set back knows nothing of our version, and may wait for it without a word.
+// A server whose store was set back does not know our version, and may wait for it without a word.
 TEST_F(ReflectorTest, ASecondSilenceListsAgain) {
   Make("a");
   Expect({}, false);

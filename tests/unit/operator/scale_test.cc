@@ -209,9 +209,8 @@ TEST_F(LostTest, EachLossIsTold) {
   for (const Json& event : List(Events())) {
     if (event["reason"] == "WorkerLost") lost.push_back(event["message"]);
   }
-  EXPECT_THAT(lost, testing::UnorderedElementsAre(
-                        "node node-1 is gone; pod p0 is replaced",
-                        "node node-1 is gone; pod p9 is replaced"));
+  EXPECT_THAT(lost, testing::UnorderedElementsAre("node node-1 is gone; pod p0 is replaced",
+                                                  "node node-1 is gone; pod p9 is replaced"));
 }
 
 // Whoever commits does not renew its Lease.
