@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/fault_point.h"
 #include "base/json.h"
 #include "kube/objects.h"
 
@@ -67,6 +68,7 @@ Status SchemaGate::Decide(const std::string& columns) {
     PJ_ASSIGN(const bool there, Read());
     if (there) return {};
     const Result<kube::Response> response = api_->Do(create);
+    PJ_FAULT("after_schema");
     if (response && response->ok()) {
       fixed_ = columns;
       return {};

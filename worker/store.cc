@@ -52,11 +52,27 @@ Status ReadObject(const Call& call, const std::string& body, Reply* reply) {
   return {};
 }
 
-// Fault points around the writes: the request lost, or its response.
-void NoteStep([[maybe_unused]] const Call& call, [[maybe_unused]] const char* create,
-              [[maybe_unused]] const char* put) {
-  if (call.op == Call::Op::kCreate) PJ_FAULT(create);
-  if (call.op == Call::Op::kPut) PJ_FAULT(put);
+// Fault points around a write: the request lost, or its response.
+void NoteBefore(const Call& call) {
+  if (call.op == Call::Op::kCreate) PJ_FAULT("before_create");
+  if (call.op == Call::Op::kPut) PJ_FAULT("before_put");
+}
+
+void NoteAfter(const Call& call) {
+  if (call.op == Call::Op::kCreate) PJ_FAULT("after_create");
+  if (call.op == Call::Op::kPut) PJ_FAULT("after_put");
+  switch (call.step) {
+    case Call::Step::kSplit:
+      return PJ_FAULT("after_split");  // the ticket stands, its child does not
+    case Call::Step::kChild:
+      return PJ_FAULT("after_child");
+    case Call::Step::kTakeOver:
+      return PJ_FAULT("after_take_over");
+    case Call::Step::kRelease:
+      return PJ_FAULT("after_release");
+    case Call::Step::kOther:
+      break;
+  }
 }
 
 }  // namespace
@@ -94,9 +110,9 @@ std::string StoreClient::BodyFor(const Call& call) const {
 Result<Reply> StoreClient::Do(const Call& call) const {
   Reply reply;
   reply.id = call.id;
-  NoteStep(call, "before_create", "before_put");
+  NoteBefore(call);
   const Result<kube::Response> response = api_->Do(RequestFor(call));
-  NoteStep(call, "after_create", "after_put");
+  NoteAfter(call);
   if (!response && StoreFailed(response.error())) return std::unexpected(response.error());
   if (!response) {
     reply.outcome = Reply::Outcome::kUnknown;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/backoff.h"
+#include "base/fault_point.h"
 #include "base/hash.h"
 #include "base/json.h"
 
@@ -95,8 +96,10 @@ Result<std::optional<ledger::Control>> RunStore::LoadControl() const {
 Status RunStore::WriteControl(const ledger::Control& control) const {
   PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("ctl"));
   kube::ConfigMap wanted = EncodeControlMap(objects_, control);
+  PJ_FAULT("before_control");
   if (!map) {
     PJ_ASSIGN(const bool made, Create(wanted));
+    PJ_FAULT("after_control");
     if (made) return {};
     return Fail(Code::kConflict, "somebody else wrote the control object", wanted.meta.name);
   }
@@ -105,6 +108,7 @@ Status RunStore::WriteControl(const ledger::Control& control) const {
   request.name = wanted.meta.name;
   request.body = kube::Encode(wanted);
   PJ_ASSIGN(const kube::Response response, Send(request));
+  PJ_FAULT("after_control");
   if (!response.ok()) return std::unexpected(FromResponse(response, wanted.meta.name));
   return {};
 }

@@ -122,7 +122,8 @@ void AgentCore::Impl::SendPut(HeldShard* shard, bool leaving) {
   // Down before it is sent: a thief may act on it as soon as it lands.
   if (!Planted(Plant::kLowerAfterAck)) shard->limit = std::min(shard->limit, horizon);
   if (Planted(Plant::kRaiseBeforeAck)) shard->limit = std::max(shard->limit, horizon);
-  shard->call = Send(Call::Op::kPut, body.lo, shard->version, &body);
+  const Call::Step step = body.holder.empty() ? Call::Step::kRelease : Call::Step::kOther;
+  shard->call = Send(Call::Op::kPut, body.lo, shard->version, &body, step);
   shard->sent = std::move(body);
   shard->sent_at = now;
   shard->write = HeldShard::Write::kPut;

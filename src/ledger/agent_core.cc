@@ -250,12 +250,13 @@ void AgentCore::Impl::Stall(Error error) {
 }
 
 uint64_t AgentCore::Impl::Send(Call::Op op, uint64_t lo, const std::string& version,
-                               const ShardRecord* record) {
+                               const ShardRecord* record, Call::Step step) {
   Call call{.id = next_call++,
             .op = op,
             .name = ShardName(config.job, config.identity, lo),
             .version = version,
-            .record = {}};
+            .record = {},
+            .step = step};
   if (record != nullptr) {
     call.record = EncodeShard(*record);
     if (call.record.size() > limits::kShardRecordBytes) {

@@ -40,12 +40,15 @@ struct AgentConfig {
 struct Call {
   // The Lease ones outside a local run only: a Lease carries no record, its version is the message.
   enum class Op { kGet, kCreate, kPut, kGetLease, kCreateLease, kPutLease };
+  // Which step of the protocol a write is, where that is not plain from `op`: tests disturb it.
+  enum class Step : uint8_t { kOther, kSplit, kChild, kTakeOver, kRelease };
   uint64_t id = 0;  // echoes in Reply
   Op op = Op::kGet;
   std::string name;       // object name
   std::string version;    // kPut, kPutLease: compare-and-swap against this
   std::string record;     // kCreate, kPut: the encoded shard; kCreateLease, kPutLease: the holder
   std::string note = {};  // kCreateLease, kPutLease: the worker's state, put in by who sends it
+  Step step = Step::kOther;
 };
 
 struct Reply {

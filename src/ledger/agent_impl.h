@@ -104,7 +104,7 @@ struct AgentCore::Impl {
   bool TakeUnknownRoot(bool own_only);
   std::optional<uint64_t> BestKnown() const;
   void SearchGet(uint64_t lo, uint64_t hi);
-  void SearchCreate(uint64_t lo, uint64_t hi);
+  void SearchCreate(uint64_t lo, uint64_t hi, Call::Step step = Call::Step::kOther);
   void SearchWait();
   void OnSearchReply(const Reply& reply);
   void OnSearchRead(ShardRecord read, std::string version);
@@ -127,7 +127,8 @@ struct AgentCore::Impl {
   Nanos Patience() const;
 
   // shared
-  uint64_t Send(Call::Op op, uint64_t lo, const std::string& version, const ShardRecord* record);
+  uint64_t Send(Call::Op op, uint64_t lo, const std::string& version, const ShardRecord* record,
+                Call::Step step = Call::Step::kOther);
   WriteId FreshWriteId();
   HeldShard* Find(uint64_t lo);
   bool Mine(const ShardRecord& record) const {

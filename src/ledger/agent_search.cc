@@ -132,7 +132,7 @@ void AgentCore::Impl::SearchGet(uint64_t lo, uint64_t hi) {
   search.call = Send(Call::Op::kGet, lo, {}, nullptr);
 }
 
-void AgentCore::Impl::SearchCreate(uint64_t lo, uint64_t hi) {
+void AgentCore::Impl::SearchCreate(uint64_t lo, uint64_t hi, Call::Step step) {
   ShardRecord record;
   record.job = config.identity;
   record.lo = lo;
@@ -145,7 +145,7 @@ void AgentCore::Impl::SearchCreate(uint64_t lo, uint64_t hi) {
   search.step = Search::Step::kCreate;
   search.lo = lo;
   search.hi = hi;
-  search.call = Send(Call::Op::kCreate, lo, {}, &record);
+  search.call = Send(Call::Op::kCreate, lo, {}, &record, step);
   search.record = std::move(record);
 }
 
@@ -183,7 +183,7 @@ void AgentCore::Impl::TryTakeOver(ShardRecord read, std::string version) {
   read.horizon = careful ? read.horizon : std::min(read.hi, std::max(touched, fresh));
   search.step = Search::Step::kTakeOver;
   if (lost && Planted(Plant::kLeaseTrusted)) version.clear();
-  search.call = Send(Call::Op::kPut, read.lo, version, &read);
+  search.call = Send(Call::Op::kPut, read.lo, version, &read, Call::Step::kTakeOver);
   search.record = std::move(read);
 }
 
@@ -196,7 +196,7 @@ bool AgentCore::Impl::TrySteal(const ShardRecord& read, const std::string& versi
   body.horizon = std::min(body.horizon, mid);
   body.write_id = FreshWriteId();
   search.step = Search::Step::kSteal;
-  search.call = Send(Call::Op::kPut, read.lo, version, &body);
+  search.call = Send(Call::Op::kPut, read.lo, version, &body, Call::Step::kSplit);
   search.record = std::move(body);
   return true;
 }
@@ -246,7 +246,7 @@ void AgentCore::Impl::OnSearchReply(const Reply& reply) {
   // A split: the ticket stands, now the child.
   Learn(search.record);
   const uint64_t end = search.record.tickets.empty() ? search.hi : search.record.tickets.back().end;
-  if (!Stopping()) SearchCreate(search.record.hi, end);
+  if (!Stopping()) SearchCreate(search.record.hi, end, Call::Step::kChild);
 }
 
 void AgentCore::Impl::OnSearchRead(ShardRecord read, std::string version) {

@@ -13,17 +13,24 @@ SCRIPT = '''
 import os, select
 
 def init():
-    global trace, pause
+    global trace
     trace = os.open(os.environ["PJ_TRACE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    pause = float(os.environ["PJ_PAUSE"])
 
 def run(mini_batch, context):
-    os.write(trace, b"%d %d\\n" % (context.minibatch_index, context.attempt))
+    number = context.minibatch_index
+    os.write(trace, b"%d %d\\n" % (number, context.attempt))
+    slow = number < int(os.environ["PJ_SLOW"])
+    pause = float(os.environ["PJ_PAUSE"]) * (8 if slow else 1)
     if pause:
         select.select([], [], [], pause)
-    if context.minibatch_index % 17 == 5 and context.attempt == 1:
-        raise ValueError("first attempt of %d" % context.minibatch_index)
-    return ["%s of %d" % (os.path.basename(path), context.minibatch_index) for path in mini_batch]
+    if number == int(os.environ["PJ_BAD"]):
+        raise OSError("no way through %d" % number)
+    if number % 17 == 5 and context.attempt == 1:
+        raise ValueError("first attempt of %d" % number)
+    names = [os.path.basename(path) for path in mini_batch]
+    if os.environ["PJ_COLUMNS"]:
+        return [{"name": name, "batch": number} for name in names]
+    return ["%s of %d" % (name, number) for name in names]
 '''
 
 MANIFEST = '''
@@ -35,13 +42,14 @@ spec:
   inputs:
     - {{name: files, type: uri_folder, path: {data}}}
   outputs:
-    - {{name: rows, type: uri_file, path: rows.txt}}
+    - {{name: rows, type: uri_file, path: {rows}}}
   inputData: ${{{{inputs.files}}}}
   miniBatchSize: 2
   instanceCount: 2
   maxConcurrencyPerInstance: 1
   resourceMonitorIntervalSeconds: 0
   retrySettings: {{maxRetries: 6}}
+  miniBatchErrorThreshold: {threshold}
   task:
     code: {{local: {code}}}
     entryScript: score.py
@@ -50,11 +58,19 @@ spec:
 
 
 class Job:
-    """Files, script and manifest in `folder`; runs go to folders of their own."""
+    """Files, script and manifest in `folder`; runs go to folders of their own.
 
-    def __init__(self, program: str, folder: pathlib.Path, files: int, pause: float):
-        self.program, self.folder, self.pause = program, folder, pause
+    `slow`: the first half takes eight times as long, so that its owner is robbed. `columns`: rows
+    with named columns. `bad`: a mini-batch that fails for good, and the job with it.
+    """
+
+    def __init__(self, program: str, folder: pathlib.Path, files: int, pause: float, *,
+                 slow: bool = False, columns: bool = False, bad: int = -1):
+        self.program, self.folder = program, folder
         self.mini_batches = (files + 1) // 2
+        self.settings = {"PJ_PAUSE": str(pause), "PJ_SLOW": str(self.mini_batches // 2 * slow),
+                         "PJ_COLUMNS": "yes" * columns, "PJ_BAD": str(bad)}
+        self.rows = "rows.csv" if columns else "rows.txt"
         data, code = folder / "data", folder / "code"
         data.mkdir(parents=True)
         code.mkdir()
@@ -62,11 +78,14 @@ class Job:
             (data / f"{i:05d}.txt").write_text(f"{i}")
         (code / "score.py").write_text(SCRIPT)
         self.manifest = folder / "job.yaml"
-        self.manifest.write_text(MANIFEST.format(data=data, code=code))
-        self.expected = "".join(f"{i:05d}.txt of {i // 2}\n" for i in range(files))
+        self.manifest.write_text(MANIFEST.format(data=data, code=code, rows=self.rows,
+                                                 threshold=0 if bad >= 0 else -1))
+        line = "{name},{batch}\n" if columns else "{name} of {batch}\n"
+        self.expected = "name,batch\n" * columns + "".join(
+            line.format(name=f"{i:05d}.txt", batch=i // 2) for i in range(files))
 
     def start(self, out: pathlib.Path, fault: str = "", tick_ms: int = 10) -> subprocess.Popen:
-        env = dict(os.environ, PJ_TRACE=str(out) + ".trace", PJ_PAUSE=str(self.pause))
+        env = dict(os.environ, PJ_TRACE=str(out) + ".trace", **self.settings)
         env.pop("PARALLELJOB_FAULT", None)
         if fault:
             env["PARALLELJOB_FAULT"] = fault
@@ -94,17 +113,17 @@ class Job:
         return collections.Counter(int(line.split()[0]) for line in path.read_text().splitlines())
 
 
-def finish(process: subprocess.Popen, seconds: float = 60) -> dict:
-    """Waits for the end of a run that must succeed; its JSON."""
+def finish(process: subprocess.Popen, seconds: float = 60, end: int = 0) -> dict:
+    """Waits for a run that must end with this exit code; its JSON."""
     out, err = process.communicate(timeout=seconds)
-    assert process.returncode == 0, f"exit {process.returncode}: {err}\n{out}"
+    assert process.returncode == end, f"exit {process.returncode}: {err}\n{out}"
     return json.loads(out.splitlines()[-1])
 
 
-def wait_killed(process: subprocess.Popen, seconds: float = 60) -> bool:
+def wait_killed(process: subprocess.Popen, seconds: float = 60, ends: tuple = (0,)) -> bool:
     """True if the run ended by SIGKILL, false if it came to its end before its fault point."""
     _, err = process.communicate(timeout=seconds)
-    assert process.returncode in (0, -signal.SIGKILL), f"exit {process.returncode}: {err}"
+    assert process.returncode in (*ends, -signal.SIGKILL), f"exit {process.returncode}: {err}"
     return process.returncode == -signal.SIGKILL
 
 
@@ -113,14 +132,30 @@ def check_finished(job: Job, out: pathlib.Path, before: dict) -> None:
 
     `before` maps each mini-batch committed at a kill to the number of calls traced by then.
     """
-    assert (out / "outputs/rows/rows.txt").read_text() == job.expected
+    assert (out / "outputs/rows" / job.rows).read_text() == job.expected
+    calls = check_calls(job, out, before)
+    assert set(calls) == set(range(job.mini_batches)), "a mini-batch never ran"
+
+
+def check_failed(job: Job, out: pathlib.Path, summary: dict, before: dict) -> None:
+    """The same of a job that failed: what it has done stands in the partial output."""
+    assert summary["state"] == "Failed", summary
+    assert summary["reason"] == "MiniBatchErrorThresholdExceeded", summary
+    lines = (out / "outputs/rows" / f"{job.rows}.partial").read_text().splitlines(keepends=True)
+    done = set(lines)
+    assert lines == [line for line in job.expected.splitlines(keepends=True) if line in done]
+    assert len(lines) == summary["items"]["succeeded"], summary
+    check_calls(job, out, before)
+
+
+def check_calls(job: Job, out: pathlib.Path, before: dict) -> collections.Counter:
     verified = subprocess.run([job.program, "verify", str(out)], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stderr
     calls = job.trace(out)
-    assert set(calls) == set(range(job.mini_batches)), "a mini-batch never ran"
     again = {i: (n, calls[i]) for i, n in before.items() if calls[i] != n}
     assert not again, f"run() was called after the commit: {again}"
+    return calls
 
 
 def wait_committed(job: Job, process: subprocess.Popen, out: pathlib.Path, share: float,
