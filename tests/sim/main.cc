@@ -131,6 +131,13 @@ double Elapsed() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// What a person types to see this seed fail once more.
+std::string Again(const Arguments& a, uint64_t seed, std::string_view how) {
+  return fmt::format("run it again: ./dev sim{}{} --seed {}{} {}", a.cluster ? " --cluster" : "",
+                     a.kind.empty() ? "" : " --" + a.kind, seed,
+                     a.plant.empty() ? "" : " --plant " + a.plant, how);
+}
+
 int RunSeeds(const Arguments& a) {
   uint64_t requests = 0;
   uint64_t done = 0;
@@ -141,14 +148,13 @@ int RunSeeds(const Arguments& a) {
     const Outcome outcome = RunSeed(a, seed, a.verbose);
     requests += outcome.requests;
     if (!outcome.violation.empty()) {
-      const std::string plant = a.plant.empty() ? "" : " --plant " + a.plant;
-      fmt::print(stderr, "seed {} failed: {}\nrun it again: sim{}{} --seed {}{} --verbose\n", seed,
-                 outcome.violation, a.cluster ? " --cluster" : "",
-                 a.kind.empty() ? "" : " --" + a.kind, seed, plant);
+      fmt::print(stderr, "seed {} failed: {}\n{}\n", seed, outcome.violation,
+                 Again(a, seed, "--verbose"));
       return 1;
     }
     if (a.twice && RunSeed(a, seed, false).trace != outcome.trace) {
-      fmt::print(stderr, "I14: seed {} took another course the second time\n", seed);
+      fmt::print(stderr, "I14: seed {} took another course the second time\n{}\n", seed,
+                 Again(a, seed, "--twice"));
       return 1;
     }
   }
