@@ -55,6 +55,20 @@ _INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 # A program that plays a hanging one and is killed may name hundreds of seconds.
 _SLEEP = re.compile(r'\b(sle[e]p_for|sle[e]p_until|usle[e]p|nanosle[e]p|time\.sle[e]p|sle[e]p)\s*\('
                     r'|\bsle[e]p [0-9.]{1,2}(?![0-9])')
+# Waits for nothing but time. A short one between two looks at a state is right, and so is one that
+# plays the work of a mini-batch; a longer one hopes that something has happened by then.
+MAX_PAUSE = 0.1
+_PAUSES = [(re.compile(pattern), unit) for pattern, unit in (
+    (r'\bpoll\((?:nullptr|NULL|\{\}), 0, ([^()]*(?:\([^()]*\)[^()]*)*)\)', 0.001),
+    (r'\bselect\(\[\], \[\], \[\], ([\d._]+)\)', 1),
+    (r'\bEvent\(\)\.wait\((?:timeout=)?([\d._]+)\)', 1),
+    (r'\bselect\((?:0|1), nullptr, nullptr, nullptr, ([^)]+)\)', 1),
+)]
+# Shows only that something has not happened yet; what it waits for is that time passes.
+_NOT_YET = re.compile(
+    r'\b(?:EXPECT|ASSERT)_(?:EQ|TRUE)\([^;]*?\bwait_(?:for|until)\([^;]*?_status::time' 'out'
+    r'|\b(?:EXPECT|ASSERT)_FALSE\((?:\w+(?:::|\.))*WaitFor\('
+    r'|\braises\((?:subprocess\.)?Timeout(?:Expired|Error)\):')
 _LATER = re.compile(r'\b(TO' r'DO|FIX' r'ME|X' r'XX|HA' r'CK)\b')
 _MACHINE = re.compile(r'(?<![\w.])/(root|home/\w+|wor' r'k/(main|shared))(/|\b)|\.py' r'env\b')
 
@@ -142,6 +156,34 @@ def no_waiting_in_tests(path, text):
             yield f'{path}:{number}: {match.group(0)}: tests wait for a state with a deadline'
 
 
+def seconds(text, unit):
+    """A literal number of that unit; None for what has to be computed."""
+    try:
+        return float(text.replace("'", '').replace('_', '')) * unit
+    except ValueError:
+        return None
+
+
+def no_waiting_for_time_in_tests(path, text):
+    if not path.startswith('tests/') or path.startswith('tests/bench/'):
+        return
+    if not path.endswith(CPP + ('.py', '.sh')):
+        return
+    for pattern, unit in _PAUSES:
+        for match in pattern.finditer(text):
+            pause = seconds(match.group(1), unit)
+            if pause is None or pause > MAX_PAUSE:
+                yield (f'{path}:{line_of(text, match)}: {match.group(0)}: waits for nothing: '
+                       f'look for a state, with pauses of at most {MAX_PAUSE} s and a deadline')
+    for match in _NOT_YET.finditer(text):
+        yield (f'{path}:{line_of(text, match)}: waits for a time to pass: '
+               'make what happens instead visible and wait for that')
+
+
+def line_of(text, match):
+    return text.count('\n', 0, match.start()) + 1
+
+
 def columns(path, text):
     if not path.endswith(CPP + ('.py', '.sh', '.cmake', 'CMakeLists.txt')) and path != 'dev':
         return
@@ -165,7 +207,8 @@ def no_machine_paths(path, text):
 
 
 FILE_RULES = (file_length, function_length, module_includes, heavy_headers, purpose_sentence,
-              no_waiting_in_tests, columns, nothing_left_for_later, no_machine_paths)
+              no_waiting_in_tests, no_waiting_for_time_in_tests, columns, nothing_left_for_later,
+              no_machine_paths)
 
 
 def one_file_each(files):

@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <atomic>
+
 namespace pj::kube {
 namespace {
 
@@ -14,6 +16,7 @@ struct Faults {
   bool fired = false;
 };
 Faults g_faults;
+std::atomic<int> g_locks_refused = 0;
 
 int Tick() {
   if (g_faults.left == 0) return SQLITE_OK;
@@ -56,7 +59,11 @@ int Sync(sqlite3_file* f, int flags) {
 int FileSize(sqlite3_file* f, sqlite3_int64* size) {
   return Real(f).xFileSize(Of(f)->real(), size);
 }
-int Lock(sqlite3_file* f, int level) { return Real(f).xLock(Of(f)->real(), level); }
+int Lock(sqlite3_file* f, int level) {
+  const int code = Real(f).xLock(Of(f)->real(), level);
+  if (code == SQLITE_BUSY) ++g_locks_refused;
+  return code;
+}
 int Unlock(sqlite3_file* f, int level) { return Real(f).xUnlock(Of(f)->real(), level); }
 int CheckLock(sqlite3_file* f, int* out) { return Real(f).xCheckReservedLock(Of(f)->real(), out); }
 int Control(sqlite3_file* f, int op, void* arg) {
@@ -105,6 +112,7 @@ int Open(sqlite3_vfs*, const char* name, sqlite3_file* f, int flags, int* out_fl
 
 FaultVfs::FaultVfs() {
   g_faults = {};
+  g_locks_refused = 0;
   g_faults.real = sqlite3_vfs_find(nullptr);
   g_faults.vfs = *g_faults.real;
   g_faults.vfs.zName = "pj-faults";
@@ -124,5 +132,7 @@ void FaultVfs::FailFrom(int n, int sqlite_code) {
 void FaultVfs::Mend() { g_faults.left = 0; }
 
 bool FaultVfs::Fired() const { return g_faults.fired; }
+
+int FaultVfs::LocksRefused() const { return g_locks_refused; }
 
 }  // namespace pj::kube

@@ -3,8 +3,8 @@
 
 namespace pj::kube {
 
-// While it lives, SQLite's default VFS is the system's one with this fault. Not thread-safe, one at
-// a time; databases opened while it lives must be closed before it goes.
+// While it lives, SQLite's default VFS is the system's one with this fault. Not thread-safe but for
+// LocksRefused(), one at a time; databases opened while it lives must be closed before it goes.
 class FaultVfs {
  public:
   FaultVfs();
@@ -17,6 +17,8 @@ class FaultVfs {
   void Mend();
   // True if an operation has failed since FailFrom.
   bool Fired() const;
+  // How often a lock was not to be had because another connection holds one.
+  int LocksRefused() const;
 };
 
 }  // namespace pj::kube
