@@ -5,6 +5,7 @@ import glob
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 from harness import RUNTIME
@@ -31,12 +32,61 @@ def test_only_the_entry_point_is_visible(path):
     assert names == ["PyInit__paralleljob_native"]
 
 
-def test_sources_are_python_3_8():
-    sources = glob.glob(os.path.join(RUNTIME, "paralleljob", "*.py"))
-    assert len(sources) > 10
-    for path in sources + glob.glob(os.path.join(RUNTIME, "azureml_user", "*.py")):
-        with open(path, encoding="utf-8") as file:
-            ast.parse(file.read(), path, feature_version=(3, 8))
+SOURCES = [
+    path
+    for package in ("paralleljob", "azureml_user")
+    for path in glob.glob(os.path.join(RUNTIME, package, "**", "*.py"), recursive=True)
+]
+# Methods that came after 3.8, of objects whose type no reader of the text can know.
+NEWER_METHODS = {
+    "removeprefix", "removesuffix", "bit_count", "is_relative_to", "with_stem", "hardlink_to",
+    "add_note", "randbytes",
+}  # fmt: skip
+
+
+def newer_than_3_8(path):
+    """What of the file Python 3.8 does not have, a line each."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    try:
+        tree = ast.parse(text, path, feature_version=(3, 8))
+    except SyntaxError as error:
+        return ["%s:%d: %s" % (path, error.lineno, error.msg)]
+    found = [
+        "%s:%d: .%s()" % (path, node.lineno, node.func.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in NEWER_METHODS
+    ]
+    command = [sys.executable, "-c", "import sys, vermin; sys.exit(vermin.main())"]
+    command += ["--target=3.8-", "--violations", "--quiet", "-vvv", "--no-config-file"]
+    command += ["--no-tips", "--eval-annotations", "--no-parse-comments", "--processes=1"]
+    shown = subprocess.run([*command, path], capture_output=True, text=True, check=False)
+    assert shown.returncode in (0, 1) and not shown.stderr, shown
+    return found + shown.stdout.splitlines() if shown.returncode else found
+
+
+def test_sources_need_nothing_newer_than_python_3_8():
+    assert len(SOURCES) > 10
+    assert [line for path in SOURCES for line in newer_than_3_8(path)] == []
+
+
+@pytest.mark.parametrize("code", [
+    "match x:\n    case 1: pass",
+    "with (open('a') as a, open('b') as b): pass",
+    "x: list[int] = []",
+    "import os; os.waitstatus_to_exitcode(0)",
+    "import math; math.lcm(2, 3)",
+    "zip([1], [2], strict=True)",
+    "import zoneinfo",
+    "def f(x): return x.removeprefix('a')",
+    "print({'a': 1} | {'b': 2})",
+])
+def test_what_python_3_8_lacks_is_found(tmp_path, code):
+    path = tmp_path / "newer.py"
+    path.write_text(code + "\n")
+    assert newer_than_3_8(str(path))
 
 
 def test_the_runtime_needs_no_third_party_package():
