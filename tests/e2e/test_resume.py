@@ -47,6 +47,27 @@ def test_killed_half_way_and_resumed(cli):
     assert cli.verify().code == 0
 
 
+def test_a_mini_batch_that_waits_for_its_retry_is_no_finding(cli):
+    manifest = cli.job('''
+        import os, threading
+        def run(mini_batch, context):
+            if context.minibatch_index == 3:
+                if context.attempt == 1:
+                    raise ValueError("not the first time")
+                threading.Event().wait()
+            return [os.path.basename(path) for path in mini_batch]
+        ''')
+    process = cli.start("run", "-f", manifest, "--output", cli.out)
+    report = cli.out / "logs" / "sys" / "job_report" / "processed_mini-batches.csv"
+    jobs.wait_until(lambda: report.exists() and "3" in [
+        row["Mini-batch Id"] for row in jobs.processed({"logs": cli.out / "logs"})],
+        "the failure is committed")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    verified = cli.verify()
+    assert verified.code == 0 and "so far: 9 of 10" in verified.out, verified
+
+
 @pytest.mark.sanitized
 def test_interrupted_run_drains_and_says_how_to_go_on(cli):
     manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
