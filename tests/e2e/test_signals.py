@@ -7,8 +7,6 @@ import pytest
 import faults
 import jobs
 
-pytestmark = pytest.mark.sanitized
-
 HANGS = '''
     import os, signal, subprocess, threading
     def run(mini_batch, context):
