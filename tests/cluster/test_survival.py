@@ -92,7 +92,9 @@ def suspended(job):
     job.wait_until_half_way()
     job.patch(suspend=True)
     status = job.wait_for("Suspended", lambda now: now if now["state"] == "Suspended" else None)
-    assert not [pod for pod in job.pods() if pod["status"]["phase"] == "Running"]
+    # As with a Job's own Suspended, the last of the pods may still be on their way out.
+    job.wait_for("no running pod", lambda _: not [
+        pod for pod in job.pods() if pod["status"]["phase"] == "Running"])
     assert status["miniBatches"]["left"] > 0
     job.patch(suspend=False)
 
