@@ -9,28 +9,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Refuses to show claims.
-class ClosedApi : public kube::Api {
- public:
-  explicit ClosedApi(kube::Api* api) : api_(api) {}
-  Result<kube::Response> Do(const kube::Request& request) override {
-    asked += request.type == VolumeClaims() ? 1 : 0;
-    if (request.type == VolumeClaims() && closed) {
-      return kube::Response{.code = 403, .reason = "Forbidden", .message = "no"};
-    }
-    return api_->Do(request);
-  }
-  Result<std::unique_ptr<kube::Watch>> OpenWatch(const kube::WatchRequest& request) override {
-    return api_->OpenWatch(request);
-  }
-
-  int asked = 0;
-  bool closed = false;
-
- private:
-  kube::Api* api_;
-};
-
 class ClaimsTest : public OperatorTest {
  protected:
   // A job whose rows and work lie on `claim`.
@@ -47,7 +25,7 @@ class ClaimsTest : public OperatorTest {
   }
   Json PodSpec() { return Job()["spec"]["template"]["spec"]; }
 
-  ClosedApi closed_{api_.get()};
+  ClosingApi closed_{api_.get(), {&VolumeClaims()}};
   Reconciler looking_{{.api = &closed_, .reader = reader_.get(), .clock = &clock_}};
 };
 

@@ -5,8 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "job/job_objects.h"
@@ -37,6 +39,32 @@ inline Json SmallJob() {
       "task": {"code": {"configMap": {"name": "score-code"}}, "entryScript": "score.py",
                "environment": {"image": "python:3.11"}, "appendRowTo": "${{outputs.rows}}"}}})");
 }
+
+// Counts what is asked about some types and, once it is closed, shows none of their objects.
+class ClosingApi : public kube::Api {
+ public:
+  ClosingApi(kube::Api* api, std::vector<const kube::ResourceType*> types)
+      : api_(api), types_(std::move(types)) {}
+  Result<kube::Response> Do(const kube::Request& request) override {
+    const bool watched = std::any_of(types_.begin(), types_.end(),
+                                     [&](const auto* type) { return *type == request.type; });
+    asked += watched ? 1 : 0;
+    if (watched && closed && request.verb == kube::Verb::kGet) {
+      return kube::Response{.code = 403, .reason = "Forbidden", .message = "no"};
+    }
+    return api_->Do(request);
+  }
+  Result<std::unique_ptr<kube::Watch>> OpenWatch(const kube::WatchRequest& request) override {
+    return api_->OpenWatch(request);
+  }
+
+  int asked = 0;
+  bool closed = false;
+
+ private:
+  kube::Api* api_;
+  const std::vector<const kube::ResourceType*> types_;
+};
 
 class OperatorTest : public testing::Test {
  protected:

@@ -7,28 +7,6 @@
 namespace pj::op {
 namespace {
 
-// Counts what is asked about Roles and RoleBindings, and may refuse to show them.
-class RightsApi : public kube::Api {
- public:
-  explicit RightsApi(kube::Api* api) : api_(api) {}
-  Result<kube::Response> Do(const kube::Request& request) override {
-    const bool rights = request.type == Roles() || request.type == RoleBindings();
-    asked += rights ? 1 : 0;
-    if (rights && closed && request.verb == kube::Verb::kGet) {
-      return kube::Response{.code = 403, .reason = "Forbidden", .message = "no"};
-    }
-    return api_->Do(request);
-  }
-  Result<std::unique_ptr<kube::Watch>> OpenWatch(const kube::WatchRequest& request) override {
-    return api_->OpenWatch(request);
-  }
-  int asked = 0;
-  bool closed = false;
-
- private:
-  kube::Api* api_;
-};
-
 class RightsTest : public OperatorTest {
  protected:
   RightsTest() { RestartCounting(); }
@@ -64,7 +42,7 @@ class RightsTest : public OperatorTest {
     binding_ = Only(RoleBindings());
   }
 
-  RightsApi counting_{api_.get()};
+  ClosingApi counting_{api_.get(), {&Roles(), &RoleBindings()}};
   Json role_;
   Json binding_;
 };
