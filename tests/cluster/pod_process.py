@@ -77,10 +77,17 @@ class Pods:
 
     def start(self, job, ordinal, component="worker"):
         """A running agent (or finaliser) in that pod."""
-        pod = self.find(job, ordinal, component)
-        agent = Agent(self, pod).start()
-        self.agents.append(agent)
+        (agent,) = self.start_all(job, (ordinal,), component)
         return agent
+
+    def start_all(self, job, ordinals=(0, 1), component="worker"):
+        """A running agent in each of those pods. None starts before all have their files: the first
+        may end the job, and with it go the maps that the next would be laid out from."""
+        agents = [Agent(self, self.find(job, ordinal, component)) for ordinal in ordinals]
+        for agent in agents:
+            agent.start()
+            self.agents.append(agent)
+        return agents
 
     def work(self, job):
         """The run's folder on the work volume."""

@@ -135,7 +135,7 @@ def apply_hello(plane, space, pods, data, script=None, **spec):
 
 def test_hello_is_what_a_local_run_gives(plane, operator, space, pods, data, local_rows):
     apply_hello(plane, space, pods, data)
-    agents = [pods.start("hello", ordinal) for ordinal in (0, 1)]
+    agents = pods.start_all("hello")
     assert [agent.wait() for agent in agents] == [0, 0]
     wait_for(plane, space, "hello", "Complete")
     rows = (pods.claims["shared"] / "out/greetings.txt").read_bytes()
@@ -160,7 +160,7 @@ def test_iris_is_what_a_local_run_gives_though_an_agent_dies(plane, operator, sp
                        "appendRowTo": "${{outputs.scored}}"})
     iris["metadata"]["name"] = "iris"
     plane.apply(code_map(EXAMPLES / "iris/src/score.py"), iris, namespace=space)
-    agents = [pods.start("iris", ordinal) for ordinal in (0, 1)]
+    agents = pods.start_all("iris")
     enclosure.wait_until("slots at work", 60, lambda: list(
         pods.work("iris").glob("logs/user/stdout/instance-1/*")))
     agents[1].kill()
@@ -216,7 +216,7 @@ def test_a_job_ends_without_its_operator_and_with_an_agent_killed(plane, space, 
     with operator_process.Operator(plane, PORT) as operator:
         operator.wait_until_ready()
         out = apply_gated(plane, space, pods)
-        agents = [pods.start("hello", ordinal) for ordinal in (0, 1)]
+        agents = pods.start_all("hello")
         wait_for_file(out / "waiting")
     agents[0].kill()
     (out / "waiting").unlink()
@@ -231,7 +231,7 @@ def test_a_job_ends_without_its_operator_and_with_an_agent_killed(plane, space, 
 
 def test_a_dead_agents_work_is_done_by_another(plane, operator, space, pods):
     out = apply_gated(plane, space, pods)
-    first, second = (pods.start("hello", ordinal) for ordinal in (0, 1))
+    first, second = pods.start_all("hello")
     wait_for_file(out / "waiting")
     first.kill()
     (out / "gate").touch()
@@ -253,7 +253,7 @@ def test_another_plans_when_the_first_pod_never_comes(plane, operator, space, po
 def test_empty_input_fails_the_job_with_its_reason(plane, operator, space, pods):
     (pods.claims["shared"] / "names").mkdir()
     plane.apply(code_map(EXAMPLES / "hello/src/hello.py"), hello(), namespace=space)
-    agents = [pods.start("hello", ordinal) for ordinal in (0, 1)]
+    agents = pods.start_all("hello")
     assert [agent.wait() for agent in agents] == [0, 0]
     wait_for(plane, space, "hello", "Failed")
     assert condition(plane, space, "hello", "Failed")["reason"] == "EmptyInput"
@@ -263,7 +263,7 @@ def test_empty_input_fails_the_job_with_its_reason(plane, operator, space, pods)
 
 def test_a_script_that_cannot_start_fails_the_job_with_its_reason(plane, operator, space, pods):
     apply_gated(plane, space, pods, "import nothing_of_that_name\ndef run(mini_batch): pass\n")
-    agents = [pods.start("hello", ordinal) for ordinal in (0, 1)]
+    agents = pods.start_all("hello")
     assert [agent.wait() for agent in agents] == [0, 0]
     wait_for(plane, space, "hello", "Failed")
     failed = condition(plane, space, "hello", "Failed")
@@ -273,7 +273,7 @@ def test_a_script_that_cannot_start_fails_the_job_with_its_reason(plane, operato
 
 def test_suspend_drains_and_resume_goes_on(plane, operator, space, pods):
     out = apply_gated(plane, space, pods)
-    agents = [pods.start("hello", ordinal) for ordinal in (0, 1)]
+    agents = pods.start_all("hello")
     wait_for_file(out / "waiting")
     plane.kubectl("patch", "paralleljob", "hello", "-n", space, "--type=merge",
                   '--patch={"spec": {"suspend": true}}')
@@ -286,7 +286,7 @@ def test_suspend_drains_and_resume_goes_on(plane, operator, space, pods):
     assert 0 < done <= 8
     plane.kubectl("patch", "paralleljob", "hello", "-n", space, "--type=merge",
                   '--patch={"spec": {"suspend": false}}')
-    agents = [pods.start("hello", ordinal) for ordinal in (0, 1)]
+    agents = pods.start_all("hello")
     assert [agent.wait() for agent in agents] == [0, 0]
     wait_for(plane, space, "hello", "Complete")
     assert (out / "greetings.txt").read_bytes() == EXPECTED
@@ -294,7 +294,7 @@ def test_suspend_drains_and_resume_goes_on(plane, operator, space, pods):
 
 def test_the_finaliser_ends_a_job_without_agents(plane, operator, space, pods):
     out = apply_gated(plane, space, pods)
-    agents = [pods.start("hello", ordinal) for ordinal in (0, 1)]
+    agents = pods.start_all("hello")
     wait_for_file(out / "waiting")
     enclosure.wait_until("commits", 60, lambda: committed(plane, space) > 0)
     for agent in agents:
