@@ -31,6 +31,7 @@ RAISES_ONCE = '''
 RETRIES = "retrySettings: {maxRetries: 1, timeoutSeconds: 60}"
 
 
+@pytest.mark.sanitized
 def test_failed_mini_batches_are_tolerated_named_and_left_out(cli):
     ended = cli.run(cli.job(RAISES, spec=RETRIES))
     assert ended.code == 0, ended
@@ -60,6 +61,7 @@ def test_more_rows_than_items_are_allowed_and_told(cli):
     assert "2 mini-batches returned more rows than items" in result
 
 
+@pytest.mark.sanitized
 def test_a_threshold_fails_the_job_with_exit_code_1(cli):
     spec = RETRIES + "\nminiBatchErrorThreshold: 1"
     ended = cli.run(cli.job(RAISES, spec=spec))
@@ -84,6 +86,7 @@ def test_a_retry_recovers(cli):
     assert all(group["recovered"] for group in summary["errors"])
 
 
+@pytest.mark.sanitized
 @pytest.mark.parametrize("script, word", [
     ("import no_such_module_anywhere\ndef run(b):\n    return b\n",
      "or name its package in the job, task.environment: {pip: [PACKAGE]}, and run with --env venv"),
@@ -115,6 +118,7 @@ def test_what_a_kept_environment_lacks_is_named_in_the_job(cli):
     assert "task.environment: {pip: [pandas]}, and run with --env venv" in said, said
 
 
+@pytest.mark.sanitized
 def test_a_hanging_call_is_killed_and_named(cli):
     hangs = '''
         import os, threading
@@ -148,6 +152,7 @@ def test_a_hanging_init_says_where(cli):
     assert 'File "entry.py", line 4 in init' in said, said
 
 
+@pytest.mark.sanitized
 @pytest.mark.parametrize("how, word", [
     ("os._exit(9)", "9"), ("os.kill(os.getpid(), 11)", "SIGSEGV"),
     ("os.kill(os.getpid(), 9)", "SIGKILL")])
@@ -181,6 +186,7 @@ def test_fewer_rows_than_items_fail_the_mini_batch_but_are_published(cli):
     assert lines == [f"{n:05d}.txt" for n in range(20) if n != 9]
 
 
+@pytest.mark.sanitized
 def test_output_of_the_script_goes_to_its_logs(cli):
     prints = '''
         import logging, os, sys

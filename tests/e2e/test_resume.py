@@ -3,6 +3,8 @@
 import pathlib
 import signal
 
+import pytest
+
 import faults
 import jobs
 
@@ -27,6 +29,7 @@ def check_output(summary, files):
     assert lines == [f"{number:05d}.txt" for number in range(files)]
 
 
+@pytest.mark.sanitized
 def test_killed_half_way_and_resumed(cli):
     manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
     env = {"TRACE": str(trace)}
@@ -65,6 +68,7 @@ def test_a_mini_batch_that_waits_for_its_retry_is_no_finding(cli):
     assert verified.code == 0 and "so far: 9 of 10" in verified.out, verified
 
 
+@pytest.mark.sanitized
 def test_interrupted_run_drains_and_says_how_to_go_on(cli):
     manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
     env = {"TRACE": str(trace)}
@@ -97,6 +101,7 @@ def test_a_finished_run_changes_nothing(cli):
     assert len(calls(trace)) == 10
 
 
+@pytest.mark.sanitized
 def test_fresh_runs_again_and_removes_only_what_is_ours(cli):
     manifest, trace = cli.job(STEADY, files=20), cli.folder / "trace"
     env = {"TRACE": str(trace)}
@@ -171,6 +176,7 @@ def test_a_failed_run_is_not_the_answer_to_what_was_mended(cli):
     assert cli.run(manifest, "--fresh").code == 0
 
 
+@pytest.mark.sanitized
 def test_two_runs_over_one_folder(cli):
     manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
     env = {"TRACE": str(trace)}
@@ -183,6 +189,7 @@ def test_two_runs_over_one_folder(cli):
     first.communicate()
 
 
+@pytest.mark.sanitized
 def test_status_tells_a_running_run_from_a_stopped_one(cli):
     manifest, trace = cli.job(STEADY, files=200), cli.folder / "trace"
     process = cli.start("run", "-f", manifest, "--output", cli.out, env={"TRACE": str(trace)})

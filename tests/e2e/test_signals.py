@@ -7,6 +7,8 @@ import pytest
 import faults
 import jobs
 
+pytestmark = pytest.mark.sanitized
+
 HANGS = '''
     import os, signal, subprocess, threading
     def run(mini_batch, context):

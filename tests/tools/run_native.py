@@ -1,7 +1,8 @@
 """Runs the C++ tests of one build through ctest and leaves one JUnit file a program behind.
 
 With --only, single test cases are chosen: a regular expression over "program.Suite.Case". A program
-whose own name matches runs whole.
+whose own name matches runs whole. Each report of a sanitizer counts as a failed test, in whichever
+process it was made.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import pathlib
 import re
 import subprocess
 import sys
+from xml.sax.saxutils import escape
 
 
 def registered(build):
@@ -51,15 +53,33 @@ def run_ctest(options, arguments, extra_env):
     """Runs ctest with reports below the results folder; returns its exit code."""
     results = pathlib.Path(options.results)
     env = dict(os.environ, GTEST_OUTPUT=f"xml:{results}/cases/", **extra_env)
-    env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1")
-    env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
-    env.setdefault("TSAN_OPTIONS", "second_deadlock_stack=1")
+    logs = f":log_path={results}/reports/report"
+    env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1" + logs)
+    env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1" + logs)
+    env.setdefault("TSAN_OPTIONS", "second_deadlock_stack=1" + logs)
     number = len(list(results.glob("ctest-*.xml")))
     return subprocess.run(
         ["ctest", "--test-dir", options.build, "--output-on-failure", "--no-tests=error",
          "--output-junit", str(results / f"ctest-{number}.xml"), "-j", str(options.jobs),
          *arguments],
         env=env, check=False).returncode
+
+
+def tell_reports(results):
+    """Shows what the sanitizers wrote and adds it to ctest's reports; true if there was something.
+
+    A child's exit code reaches nobody, and a guardian's output goes to /dev/null.
+    """
+    found = sorted((results / "reports").glob("report.*"))
+    cases = ""
+    for path in found:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        print(f"--- {path.name}\n{text}")
+        cases += (f'<testcase classname="sanitizer" name="{path.name}" status="fail">'
+                  f"<failure>{escape(text)}</failure></testcase>")
+    if found:
+        (results / "ctest-reports.xml").write_text(f"<testsuite>{cases}</testsuite>", "utf-8")
+    return bool(found)
 
 
 def built_only(tests, names):
@@ -79,19 +99,23 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--skip", default="", help="tests that this build leaves to another one")
     options = parser.parse_args()
-    os.makedirs(os.path.join(options.results, "cases"), exist_ok=True)
+    results = pathlib.Path(options.results).resolve()
+    options.results = str(results)
+    for folder in ("cases", "reports"):
+        (results / folder).mkdir(parents=True, exist_ok=True)
     tests = registered(options.build)
     if options.only:
         codes = [run_ctest(options, ["-R", f"^{re.escape(name)}$"],
                            {"GTEST_FILTER": cases} if cases else {})
                  for name, cases in choose(tests, options.only)]
         if not codes:  # the choice is one of Python's tests: leave nothing to be counted
-            os.rmdir(os.path.join(options.results, "cases"))
-            os.rmdir(options.results)
-        return max(codes, default=0)
+            for folder in (results / "cases", results / "reports", results):
+                folder.rmdir()
+        return max([*codes, tell_reports(results)], default=0)
     wanted = [name for name in tests if not (options.skip and re.search(options.skip, name))]
     names = built_only(tests, wanted)
-    return run_ctest(options, ["-R", "^(" + "|".join(map(re.escape, names)) + ")$"], {})
+    code = run_ctest(options, ["-R", "^(" + "|".join(map(re.escape, names)) + ")$"], {})
+    return max(code, tell_reports(results))
 
 
 if __name__ == "__main__":
