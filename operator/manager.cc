@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <memory>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "base/hash.h"
@@ -17,6 +16,7 @@
 #include "kube/work_queue.h"
 #include "operator/cached_reader.h"
 #include "operator/health_server.h"
+#include "operator/lag.h"
 #include "operator/metrics.h"
 #include "operator/reconcile.h"
 
@@ -71,6 +71,7 @@ class Manager {
       if (!working_ && Leads() && reader_.Synced()) {
         PJ_INFO("reconciling, {} turns at a time", options_.workers);
         moved_ = SystemClock().Monotonic();
+        lag_.Begin(moved_);
         working_ = true;
         for (std::atomic<Nanos>& since : turns_)
           workers.emplace_back([this, &since] { Work(since); });
@@ -102,22 +103,9 @@ class Manager {
 
   void Changed(const JobKey& key) {
     const std::string text = key.ToString();
-    {
-      const std::lock_guard lock(mutex_);
-      changed_.try_emplace(text, SystemClock().Monotonic());
-    }
+    lag_.Changed(text, SystemClock().Monotonic());
     // What was there before the first turn is looked at when nothing newer waits.
     working_ ? queue_.Add(text) : queue_.AddLow(text);
-  }
-
-  // From the first change to now; nothing for a turn that only the clock asked for.
-  Nanos Waited(const std::string& key) {
-    const std::lock_guard lock(mutex_);
-    const auto found = changed_.find(key);
-    if (found == changed_.end()) return Nanos(0);
-    const Nanos waited = SystemClock().Monotonic() - found->second;
-    changed_.erase(found);
-    return waited;
   }
 
   // A turn that takes for ever: each of its requests has a timeout, so an API server that is away
@@ -153,8 +141,8 @@ class Manager {
 
   void Turn(const std::string& key) {
     if (!reader_.ShowsOwnWrites(ParseKey(key))) return queue_.AddAfter(key, kOwnWrites);
-    const Nanos waited = Waited(key);
     const Nanos start = SystemClock().Monotonic();
+    const Nanos waited = lag_.Ended(key, start);
     const Result<Nanos> next = reconciler_.Reconcile(ParseKey(key));
     metrics_.Turned(waited, SystemClock().Monotonic() - start, next.has_value());
     if (next) {
@@ -181,8 +169,7 @@ class Manager {
   std::atomic<bool> working_{false};       // the threads have been started
   std::atomic<Nanos> moved_{};             // when a turn last began or ended
   kube::WorkQueue queue_{{.pause = kPause}};
-  std::mutex mutex_;
-  std::unordered_map<std::string, Nanos> changed_;  // keys that wait, and since when
+  Lag lag_;
   std::atomic<bool> stopping_{false};
   CachedReader reader_;
   Reconciler reconciler_;

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/way_out.h"
+
 namespace pj::output {
 
 int FileOps::Open(const std::string& path, int flags, unsigned mode) {
@@ -92,8 +94,7 @@ Result<uint64_t> FileSize(int fd, const std::string& path) {
 }
 
 std::unexpected<Error> Corrupt(const std::string& message, const std::string& where) {
-  return Fail(Code::kCorrupt, "LedgerCorrupt: " + message, where,
-              "restore the file from a copy, or start anew with --fresh");
+  return Fail(Code::kCorrupt, "LedgerCorrupt: " + message, where, kStartAnew);
 }
 
 }  // namespace pj::output

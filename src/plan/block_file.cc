@@ -6,6 +6,7 @@
 
 #include "base/byte_io.h"
 #include "base/hash.h"
+#include "base/way_out.h"
 
 namespace pj::plan {
 namespace {
@@ -23,8 +24,7 @@ Result<std::shared_ptr<const std::string>> BlockFile::LoadBlock(uint64_t block) 
   const uint64_t count = std::min(kBlockBytes, size_ - begin);
   PJ_ASSIGN(std::string bytes, ReadAt(fd_.get(), begin, count, path_));
   if (block >= crcs_.size() || Crc32c(bytes) != crcs_[block]) {
-    return Fail(Code::kCorrupt, "checksum of the plan file is wrong", path_,
-                "restore the file, or plan again with --fresh");
+    return Fail(Code::kCorrupt, "checksum of the plan file is wrong", path_, kStartAnew);
   }
   return std::make_shared<const std::string>(std::move(bytes));
 }

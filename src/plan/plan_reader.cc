@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "base/byte_io.h"
+#include "base/way_out.h"
 #include "plan/block_file.h"
 #include "plan/plan_file.h"
 
@@ -83,7 +84,7 @@ class FilePlan : public Plan {
   };
 
   std::unexpected<Error> Corrupt(const char* what) const {
-    return Fail(Code::kCorrupt, what, file_.path(), "restore the file, or plan again with --fresh");
+    return Fail(Code::kCorrupt, what, file_.path(), kStartAnew);
   }
 
   Result<Slice> Body(uint64_t index) const {

@@ -254,6 +254,7 @@ TEST(PublishTest, EveryDamageIsRefusedByPublishAndListedByTheAudit) {
     ASSERT_FALSE(published) << damage.name;
     EXPECT_EQ(published.error().code, Code::kCorrupt) << damage.name;
     EXPECT_THAT(published.error().message, StartsWith("LedgerCorrupt: ")) << damage.name;
+    EXPECT_THAT(published.error().hint, HasSubstr("delete the ParallelJob"));
     EXPECT_THAT(published.error().message, HasSubstr(damage.says)) << damage.name;
     EXPECT_THAT(Names(dir / "out"), IsEmpty()) << damage.name;
     const auto audit = AuditSegments(request);
