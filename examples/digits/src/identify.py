@@ -7,7 +7,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
-VOTES = 100
+VOTES = 200
 BLUR = 2.0  # grey levels, of 16, by which a scan may be off
 
 known = {}
