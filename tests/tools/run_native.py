@@ -53,7 +53,8 @@ def run_ctest(options, arguments, extra_env):
     """Runs ctest with reports below the results folder; returns its exit code."""
     results = pathlib.Path(options.results)
     env = dict(os.environ, GTEST_OUTPUT=f"xml:{results}/cases/", **extra_env)
-    logs = f":log_path={results}/reports/report"
+    # The full depth of where each block was allocated takes a sixth of the time.
+    logs = f":malloc_context_size=8:log_path={results}/reports/report"
     env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1" + logs)
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1" + logs)
     env.setdefault("TSAN_OPTIONS", "second_deadlock_stack=1" + logs)
