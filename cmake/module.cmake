@@ -29,6 +29,10 @@ function(pj_test name dir)
   add_executable(${name} ${sources})
   # A quarter less to compile than at -O2, which the code under test has.
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
+  # It watches the code under test. Tests themselves take nearly twice as long to compile with it.
+  if(PJ_SANITIZE MATCHES undefined)
+    set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -fno-sanitize=undefined)
+  endif()
   set(deps ${ARG_DEPS})
   list(TRANSFORM deps PREPEND pj_)
   target_link_libraries(${name} PRIVATE ${deps} GTest::gmock GTest::gtest GTest::gtest_main)
