@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 
@@ -184,6 +185,30 @@ def test_fewer_rows_than_items_fail_the_mini_batch_but_are_published(cli):
     assert ended.json["miniBatches"]["failed"] == 1
     lines = pathlib.Path(ended.json["outputs"]["rows"]).read_text().splitlines()
     assert lines == [f"{n:05d}.txt" for n in range(20) if n != 9]
+
+
+LONG_ERRORS = '''
+    def run(mini_batch, context):
+        word = "".join(chr(ord("a") + int(digit)) for digit in str(context.minibatch_index))
+        raise ValueError(word + '"\\\\' * 1940)
+    '''
+
+
+def test_many_long_errors_fit_into_the_result(cli):
+    manifest = cli.job(LONG_ERRORS, files=300, size=1, append="",
+                       spec="retrySettings: {maxRetries: 0}\nminiBatchErrorThreshold: 299")
+    ended = cli.run(manifest)
+    assert ended.code == 1, ended
+    assert ended.json["miniBatches"]["failed"] == 300
+    groups = ended.json["errors"]
+    assert len(groups) == 256 and sum(group["count"] for group in groups) == 300
+    assert cli.verify().code == 0, cli.verify()
+    # As it was left by a program that had made a result too large to be stored.
+    with sqlite3.connect(cli.out / "state.db") as db:
+        assert db.execute("DELETE FROM objects WHERE name LIKE '%result'").rowcount == 1
+    db.close()
+    again = cli.run(manifest)
+    assert again.code == 1 and again.json["errors"] == groups, again
 
 
 @pytest.mark.sanitized
