@@ -211,6 +211,46 @@ def test_many_long_errors_fit_into_the_result(cli):
     assert again.code == 1 and again.json["errors"] == groups, again
 
 
+def test_more_columns_than_can_be_kept_fail_their_mini_batches(cli):
+    manifest = cli.job('''
+        def run(mini_batch):
+            return [dict.fromkeys(f"column{n:06d}" for n in range(90_000))] * len(mini_batch)
+        ''', files=4, append="rows.csv", spec=RETRIES)
+    ended = cli.run(manifest)
+    assert ended.code == 1 and ended.json["reason"] == "NoItemSucceeded", ended
+    assert ended.json["retries"] == 2, "each is charged"
+    assert "SchemaTooLarge: the names of 90000 columns" in ended.json["errors"][0]["message"], ended
+
+
+SHORT_WITH_OTHER_COLUMNS = '''
+    import os
+    def run(mini_batch, context):
+        if context.minibatch_index == 0 and context.attempt <= int(os.environ["SHORT"]):
+            return [{"short": 1}]
+        return [{"name": os.path.basename(path)} for path in mini_batch]
+    '''
+
+
+def run_short(cli, files, attempts):
+    manifest = cli.job(SHORT_WITH_OTHER_COLUMNS, files=files, append="rows.csv", spec=RETRIES)
+    ended = cli.run(manifest, "--set", "spec.instanceCount=1", env={"SHORT": str(attempts)})
+    assert ended.code == 0, ended
+    return ended.json, pathlib.Path(ended.json["outputs"]["rows"]).read_text()
+
+
+def test_a_short_attempt_that_is_repeated_fixes_no_columns(cli):
+    summary, rows = run_short(cli, files=20, attempts=1)
+    assert rows == "name\n" + "".join(f"{number:05d}.txt\n" for number in range(20))
+    assert summary["miniBatches"]["failed"] == 0 and summary["retries"] == 1
+    assert [group["recovered"] for group in summary["errors"]] == [True]
+
+
+def test_the_last_short_attempt_is_published_with_its_columns(cli):
+    summary, rows = run_short(cli, files=2, attempts=2)
+    assert rows == "short\n1\n"
+    assert summary["items"] == {"total": 2, "succeeded": 1, "failed": 1}
+
+
 @pytest.mark.sanitized
 def test_output_of_the_script_goes_to_its_logs(cli):
     prints = '''
