@@ -117,6 +117,12 @@ def test_what_a_kept_environment_lacks_is_named_in_the_job(cli):
         "transformations:\n  - read_delimited: {header: no_header}\n")
     said = cli.run(manifest, "--fresh", env=env).json["message"]
     assert "task.environment: {pip: [pandas]}, and run with --env venv" in said, said
+    old = cli.folder / "old" / "pandas"
+    old.mkdir(parents=True)
+    (old / "__init__.py").write_text("__version__ = '1.1.5'\n")
+    said = cli.run(manifest, "--fresh", env={**env, "PYTHONPATH": str(old.parent)}).json["message"]
+    assert "pandas 1.1.5" in said and "too old, 1.5 is needed" in said, said
+    assert "task.environment: {pip: ['pandas>=1.5']}, and run with --env venv" in said, said
 
 
 @pytest.mark.sanitized
