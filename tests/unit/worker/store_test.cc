@@ -8,7 +8,9 @@
 #include <filesystem>
 
 #include "base/fs.h"
+#include "job/run_store.h"
 #include "kube/memory_api.h"
+#include "report/report.h"
 #include "unit/temp_dir.h"
 #include "worker/code_copy.h"
 #include "worker/process_tree.h"
@@ -122,6 +124,19 @@ TEST_F(StoreTest, MoreColumnsThanAnObjectHoldsAreAnErrorOfTheMiniBatch) {
   EXPECT_EQ(creates, 0) << "known before asking";
   EXPECT_EQ(Said(gate.Check(Columns(30'000))), "") << "nothing was fixed";
   EXPECT_THAT(Said(gate.Check(Columns(90'000))), StartsWith("SchemaMismatch: "));
+}
+
+TEST_F(StoreTest, TheLongestColumnsAndTheLongestSummaryAreOneResult) {
+  std::string columns = "[\"" + std::string(kColumnsBytes - 4, '"') + "\"]";
+  job::StoredResult result{.summary_json = std::string(report::kSummaryBytes, '{'),
+                           .published_path = std::string(4096, '/'),
+                           .header = std::move(columns)};
+  const job::RunStore store(api_.get(), {"default", "job", {"uid", 1}});
+  const auto settled = store.SettleResult(std::move(result));
+  ASSERT_TRUE(settled) << settled.error().ToString();
+  const auto read = store.LoadResult();
+  ASSERT_TRUE(read && *read);
+  EXPECT_EQ((*read)->header.size(), kColumnsBytes);
 }
 
 // What an API server of its own mind answers to each create.
