@@ -33,7 +33,8 @@ double SecondsSinceStart(const RunState& state) {
 
 std::string FinalJson(const api::LoadedJob& job, const report::JobSummary& summary) {
   if (job.step.empty()) return report::SummaryJson(summary);
-  Result<Json> step = ParseJson(report::SummaryJson(summary));
+  // The object holds it twice: as the pipeline's and as its step's.
+  Result<Json> step = ParseJson(report::SummaryJson(summary, report::kSummaryBytes / 2));
   Json whole = *step;
   (*step)["name"] = job.step;
   std::map<std::string, std::string> outputs;

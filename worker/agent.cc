@@ -82,7 +82,7 @@ class AgentLoop : public Agent, private WorkSink {
   void OnFinished(const ledger::Finished& finished);
   void OnUndecided(Error error);
   void Finish(const EndedAttempt& attempt);
-  bool FitsSchema(const EndedAttempt& attempt, std::string* difference, bool* undecided);
+  Result<std::optional<Misfit>> CheckSchema(const EndedAttempt& attempt);
   void Stop(AgentEnd end, const std::string& reason, std::optional<Error> error);
   void StopForStorage(Error error);
   void EndProcesses();
@@ -357,27 +357,19 @@ void AgentLoop::Fatal(AgentEnd end, const std::string& reason, Error error) {
   Step(ledger::ControlChanged{drain});
 }
 
-bool AgentLoop::FitsSchema(const EndedAttempt& attempt, std::string* difference, bool* undecided) {
+// What is wrong with the rows' columns; nothing: they may be committed.
+Result<std::optional<Misfit>> AgentLoop::CheckSchema(const EndedAttempt& attempt) {
   const std::string& format = options_.job.append_format;
-  if (attempt.rows == 0) return true;
-  if (format == "text" && options_.job.header && attempt.has_columns) {
-    // Text is not checked; the first DataFrame's names become the header line.
-    if (Result<std::string> noted = gate_.Check(attempt.columns); !noted) {
-      *undecided = true;
-      OnUndecided(std::move(noted).error());
-    }
-    return !*undecided;
-  }
-  if (format != "csv") return true;
-  Result<std::string> checked =
-      gate_.Check(attempt.has_columns ? attempt.columns : std::string_view());
-  if (!checked) {
-    *undecided = true;
-    OnUndecided(std::move(checked).error());
-    return false;
-  }
-  *difference = std::move(*checked);
-  return difference->empty();
+  const bool header = format == "text" && options_.job.header && attempt.has_columns;
+  // Only rows that will be committed fix the columns: of a short attempt those of the last one.
+  const bool repeated =
+      attempt.status == ledger::AttemptStatus::kRunShort && !attempt.assignment->last_attempt;
+  if (attempt.rows == 0 || repeated || (format != "csv" && !header)) return std::nullopt;
+  PJ_ASSIGN(std::optional<Misfit> misfit,
+            gate_.Check(attempt.has_columns ? attempt.columns : std::string_view()));
+  // Text is not compared; the first DataFrame's names become the header line.
+  if (header && misfit && misfit->category == "SchemaMismatch") return std::nullopt;
+  return misfit;
 }
 
 // The attempt is given back and runs again, unless the store failed for good.
@@ -388,17 +380,19 @@ void AgentLoop::OnUndecided(Error error) {
 
 void AgentLoop::Ended(const EndedAttempt& attempt) {
   if (over_) return;
-  std::string difference;
-  bool undecided = false;
-  if (FitsSchema(attempt, &difference, &undecided)) return Finish(attempt);
-  if (undecided) return GiveBack(*attempt.assignment);
-  EndedAttempt misfit = attempt;
-  misfit.status = ledger::AttemptStatus::kRunException;
-  misfit.category = "SchemaMismatch";
-  misfit.message = difference;
-  misfit.rows = 0;
-  misfit.row_bytes = {};
-  Finish(misfit);
+  Result<std::optional<Misfit>> misfit = CheckSchema(attempt);
+  if (!misfit) {
+    OnUndecided(std::move(misfit).error());
+    return GiveBack(*attempt.assignment);
+  }
+  if (!*misfit) return Finish(attempt);
+  EndedAttempt failed = attempt;
+  failed.status = ledger::AttemptStatus::kRunException;
+  failed.category = (*misfit)->category;
+  failed.message = (*misfit)->message;
+  failed.rows = 0;
+  failed.row_bytes = {};
+  Finish(failed);
 }
 
 void AgentLoop::Finish(const EndedAttempt& attempt) {

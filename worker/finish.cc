@@ -6,16 +6,22 @@
 #include "base/clock.h"
 #include "base/fault_point.h"
 #include "base/fs.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/rename_onto.h"
 #include "output/publish.h"
 #include "output/segment.h"
+#include "worker/schema_gate.h"
 #include "worker/seal.h"
 
 namespace pj::worker {
 namespace {
 
 namespace fs = std::filesystem;
+
+// What `result` holds: the summary, the header (no longer than the columns as a JSON list), a path
+// and a few numbers.
+static_assert(report::kSummaryBytes + kColumnsBytes + (16 << 10) <= limits::kConfigMapBytes);
 
 // As pandas' to_csv quotes a name: only where separator, quote or line end stand in it.
 std::string CsvField(const std::string& text, char separator) {

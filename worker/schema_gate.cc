@@ -2,7 +2,8 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
+#include <unordered_set>
+#include <utility>
 
 #include "base/fault_point.h"
 #include "base/json.h"
@@ -30,11 +31,25 @@ std::string Quoted(const std::vector<std::string>& names) {
 
 std::vector<std::string> Missing(const std::vector<std::string>& from,
                                  const std::vector<std::string>& in) {
+  const std::unordered_set<std::string_view> known(in.begin(), in.end());
   std::vector<std::string> out;
   for (const std::string& name : from) {
-    if (std::find(in.begin(), in.end(), name) == in.end()) out.push_back(name);
+    if (!known.contains(name)) out.push_back(name);
   }
   return out;
+}
+
+Misfit TooLarge(const std::string& columns) {
+  return {
+      "SchemaTooLarge",
+      fmt::format("the names of {} columns need {} bytes, at most {} can be kept for the output: "
+                  "return fewer columns or shorter names, rows as tuples, or let format be jsonl",
+                  Names(columns).size(), columns.size(), kColumnsBytes)};
+}
+
+// An answer that will be the same however often one asks.
+bool Definite(const kube::Response& response) {
+  return response.code == 400 || response.code == 413 || response.code == 422;
 }
 
 }  // namespace
@@ -44,17 +59,21 @@ SchemaGate::SchemaGate(kube::Api* api, JobObjects objects)
       objects_(std::move(objects)),
       name_(ledger::ChildName(objects_.job, objects_.identity, "schema")) {}
 
-Result<std::string> SchemaGate::Check(std::string_view columns) {
-  if (fixed_ && columns == last_good_) return std::string();
+Result<std::optional<Misfit>> SchemaGate::Check(std::string_view columns) {
+  if (fixed_ && columns == last_good_) return std::nullopt;
   const std::string wanted = columns.empty() ? "[]" : std::string(columns);
-  if (!fixed_) PJ_TRY(Decide(wanted));
+  if (!fixed_) {
+    PJ_ASSIGN(std::optional<Misfit> refused, Decide(wanted));
+    if (refused) return refused;
+  }
   std::string difference = Difference(wanted);
-  if (difference.empty()) last_good_ = columns;
-  return difference;
+  if (!difference.empty()) return Misfit{"SchemaMismatch", std::move(difference)};
+  last_good_ = columns;
+  return std::nullopt;
 }
 
 // Create, and who comes second reads. An unknown outcome is settled by reading too.
-Status SchemaGate::Decide(const std::string& columns) {
+Result<std::optional<Misfit>> SchemaGate::Decide(const std::string& columns) {
   kube::ConfigMap map;
   map.meta = objects_.Meta(name_);
   map.data[kColumnsKey] = columns;
@@ -66,12 +85,18 @@ Status SchemaGate::Decide(const std::string& columns) {
   create.body = kube::Encode(map);
   for (int i = 0; i < kTries; ++i) {
     PJ_ASSIGN(const bool there, Read());
-    if (there) return {};
+    if (there) return std::nullopt;
+    if (columns.size() > kColumnsBytes) return TooLarge(columns);
     const Result<kube::Response> response = api_->Do(create);
     PJ_FAULT("after_schema");
     if (response && response->ok()) {
       fixed_ = columns;
-      return {};
+      return std::nullopt;
+    }
+    if (response && Definite(*response)) {
+      return Misfit{"SchemaRefused",
+                    fmt::format("the columns of the output cannot be stored in {}: {}", name_,
+                                response->message)};
     }
     if (!response && StoreFailed(response.error())) return std::unexpected(response.error());
   }

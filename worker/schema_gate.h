@@ -1,5 +1,6 @@
 // SchemaGate: the first csv rows to be committed fix the column names for the whole job; rows with
-// others are an error of their mini-batch. The names lie in the immutable ConfigMap `schema`.
+// others, or with more names than one object can hold, are an error of their mini-batch. The names
+// lie in the immutable ConfigMap `schema`.
 #pragma once
 
 #include <optional>
@@ -13,17 +14,27 @@
 
 namespace pj::worker {
 
+// Bytes of the names as a JSON list. The `result` object holds the header that is made of them
+// beside the summary (report::kSummaryBytes).
+inline constexpr size_t kColumnsBytes = 512 << 10;
+
+// Why rows cannot be committed.
+struct Misfit {
+  std::string category;  // "SchemaMismatch", "SchemaTooLarge", "SchemaRefused"
+  std::string message;
+};
+
 // Not thread-safe; belongs to the agent's thread. Talks to the API only until the schema is known.
 class SchemaGate {
  public:
   SchemaGate(kube::Api* api, JobObjects objects);
 
-  // `columns`: JSON list of names, or empty for rows without names. Ok(""): they fit. Ok(text):
-  // what differs. An error: the API did not answer, nothing is decided.
-  Result<std::string> Check(std::string_view columns);
+  // `columns`: JSON list of names, or empty for rows without names. Nothing: they fit. An error:
+  // the API did not answer, nothing is decided.
+  Result<std::optional<Misfit>> Check(std::string_view columns);
 
  private:
-  Status Decide(const std::string& columns);
+  Result<std::optional<Misfit>> Decide(const std::string& columns);
   Result<bool> Read();
   std::string Difference(const std::string& columns) const;
 

@@ -8,6 +8,7 @@ import sys
 
 import _csv  # the C part alone: csv itself costs some milliseconds
 
+from . import pandas_version
 from .transport import native_module
 from .wire import ROWS_BYTES
 
@@ -23,6 +24,7 @@ _QUOTES_RETURN = _quotes_return()
 # pandas' own arrays whose values are plain objects or missing.
 _AS_OBJECTS = ("str", "string")
 _AGREED = {}
+_NOTHING = object()
 
 
 def is_dataframe(result):
@@ -98,6 +100,7 @@ def frame_lines(frame, separator):
             data = native.format_columns(columns, len(frame), separator, _QUOTES_RETURN)
             if data is not None:
                 return data
+    pandas_version.check(sys.modules["pandas"])
     text = frame.to_csv(sep=separator, header=False, index=False, lineterminator="\n")
     return text.encode("utf-8", "backslashreplace")
 
@@ -173,7 +176,7 @@ def _csv(result):
 def _row_kind(item):
     if isinstance(item, dict):
         return "dicts"
-    if isinstance(item, (tuple, list)) or _is_array(item):
+    if isinstance(item, (tuple, list)) or (_is_array(item) and item.ndim == 1):
         return "tuples"
     return "single values"
 
@@ -181,7 +184,7 @@ def _row_kind(item):
 def _is_array(item):
     numpy = sys.modules.get("numpy")
     array = getattr(numpy, "ndarray", None)
-    return array is not None and isinstance(item, array) and item.ndim == 1
+    return array is not None and isinstance(item, array)
 
 
 def _by_name(item, names):
@@ -203,12 +206,32 @@ def _csv_line(cells):
 
 def _csv_cell(cell):
     if type(cell) is not str:
-        if cell is None or cell != cell:
+        if _is_array(cell):
+            cell = cell.tolist()  # str() of an array leaves out the middle of a long one
+        if _is_missing(cell):
             return ""
         cell = str(cell)
     if any(char in cell for char in ',"\n\r'):
         return '"' + cell.replace('"', '""') + '"'
     return cell
+
+
+def _is_missing(cell):
+    """None, NaN, NaT, pandas.NA. Nothing else is compared: arrays answer with an array."""
+    if cell is None:
+        return True
+    if isinstance(cell, (float, complex)):
+        return cell != cell
+    if isinstance(cell, (int, list, tuple, dict)):
+        return False
+    pandas = sys.modules.get("pandas")
+    if cell is getattr(pandas, "NA", _NOTHING) or cell is getattr(pandas, "NaT", _NOTHING):
+        return True
+    scalar = getattr(sys.modules.get("numpy"), "generic", None)
+    if scalar is not None and isinstance(cell, scalar):
+        return cell.dtype.kind in "fcmM" and bool(cell != cell)
+    decimal = getattr(sys.modules.get("decimal"), "Decimal", None)
+    return decimal is not None and isinstance(cell, decimal) and cell.is_nan()
 
 
 # --- jsonl ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import select
 import sys
 import traceback
 
-from . import errors, script, streams, system, transport, wire
+from . import errors, pandas_version, script, streams, system, transport, wire
 from .channel import Channel, Closed
 from .entry import EntryScript
 from .program import Program, flush_output
@@ -116,13 +116,8 @@ class Slot:
         """Imports the script and calls init(); None after an error that the agent was told."""
         category = "EntryScriptFailed"
         try:
-            if self._job.import_pandas and "pandas" not in sys.modules:
-                raise errors.ScriptError(
-                    "table input needs pandas, which %s does not have: name it in the job, "
-                    "task.environment: {pip: [pandas]}, and run with --env venv; "
-                    "on a cluster: use an image that has it"
-                    % sys.executable
-                )
+            if self._job.import_pandas:
+                pandas_version.check_table_input()
             user = script.load(self._job.entry_script, os.getcwd())
             self._stay_parent()
             category = "InitFailed"

@@ -12,6 +12,7 @@ import warnings
 
 import pandas
 
+from . import pandas_version
 from .errors import LoadError
 
 _ENCODINGS = {
@@ -27,7 +28,7 @@ _ENCODINGS = {
 _TRUE = ["True", "TRUE", "true"]
 _FALSE = ["False", "FALSE", "false"]
 _EXACT = 2**53  # integers up to here survive as float64
-_VERSION = tuple(int(part) for part in re.findall(r"\d+", pandas.__version__)[:2])
+_VERSION = pandas_version.parse(pandas.__version__)
 _FIRST_NS = pandas.Timestamp.min
 _LAST_NS = pandas.Timestamp.max
 _DTYPES = {"integer": "int64", "float": "float64", "boolean": bool, "string": str, "datetime": str}

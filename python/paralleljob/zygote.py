@@ -15,7 +15,7 @@ import warnings
 
 import _socket
 
-from . import channel, job, slot, system, transport
+from . import channel, job, pandas_version, slot, system, transport
 
 _CONTROL_FD = 3
 _DESCRIPTION_FD = 4
@@ -225,9 +225,11 @@ def _import_runtime(description):
     """Everything that a slot may need later, before any user code can be in its way."""
     if description.import_pandas:
         try:
-            import pandas  # noqa: F401
+            import pandas
         except ImportError:
             return  # the slots say so, as an error of the script's environment
+        if pandas_version.problem(pandas):
+            return  # likewise; our reader may not even be importable with it
         from . import table  # noqa: F401
 
 

@@ -25,6 +25,12 @@ struct Base {
   bool folder = false;
 };
 
+// A folder covers what lies in it; a file only itself: `part1` says nothing about `part10`.
+bool Covers(const Base& walked, const Base& other) {
+  return walked.folder ? other.sort_key.starts_with(walked.sort_key)
+                       : other.sort_key == walked.sort_key;
+}
+
 const char* KindName(uint32_t mode) {
   if (S_ISFIFO(mode)) return "a FIFO";
   if (S_ISSOCK(mode)) return "a socket";
@@ -62,11 +68,11 @@ class Walker {
     }
     std::sort(bases_.begin(), bases_.end(),
               [](const Base& a, const Base& b) { return a.sort_key < b.sort_key; });
-    std::string covered;  // the last folder walked: what lies in it is done
+    const Base* walked = nullptr;
     for (const Base& base : bases_) {
-      if (!covered.empty() && base.sort_key.starts_with(covered)) continue;
+      if (walked != nullptr && Covers(*walked, base)) continue;
       PJ_TRY(WalkBase(base));
-      covered = base.sort_key;
+      walked = &base;
     }
     return {};
   }

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "ledger/record.h"
 #include "output/segment.h"
+#include "report/error_text.h"
 #include "report/proc_sample.h"
 
 namespace pj::report {
@@ -62,8 +63,10 @@ using AttemptSource =
 Status WriteReports(const std::string& logs_dir, JobSummary* summary,
                     const AttemptSource& attempts);
 
-// The object that `run -o json` ends with (contract §9).
-std::string SummaryJson(const JobSummary& summary);
+// The object that `run -o json` ends with (contract §9). As a text within JSON it takes at most
+// `most_bytes`: longer error texts are cut in their middle, and when that is not enough the rarest
+// groups become "other errors"; no count is lost.
+std::string SummaryJson(const JobSummary& summary, size_t most_bytes = kSummaryBytes);
 
 // Error groups with full detail from committed attempts: hash → group, recovered or not.
 struct GroupedErrors {

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 
@@ -116,6 +117,12 @@ def test_what_a_kept_environment_lacks_is_named_in_the_job(cli):
         "transformations:\n  - read_delimited: {header: no_header}\n")
     said = cli.run(manifest, "--fresh", env=env).json["message"]
     assert "task.environment: {pip: [pandas]}, and run with --env venv" in said, said
+    old = cli.folder / "old" / "pandas"
+    old.mkdir(parents=True)
+    (old / "__init__.py").write_text("__version__ = '1.1.5'\n")
+    said = cli.run(manifest, "--fresh", env={**env, "PYTHONPATH": str(old.parent)}).json["message"]
+    assert "pandas 1.1.5" in said and "too old, 1.5 is needed" in said, said
+    assert "task.environment: {pip: ['pandas>=1.5']}, and run with --env venv" in said, said
 
 
 @pytest.mark.sanitized
@@ -184,6 +191,70 @@ def test_fewer_rows_than_items_fail_the_mini_batch_but_are_published(cli):
     assert ended.json["miniBatches"]["failed"] == 1
     lines = pathlib.Path(ended.json["outputs"]["rows"]).read_text().splitlines()
     assert lines == [f"{n:05d}.txt" for n in range(20) if n != 9]
+
+
+LONG_ERRORS = '''
+    def run(mini_batch, context):
+        word = "".join(chr(ord("a") + int(digit)) for digit in str(context.minibatch_index))
+        raise ValueError(word + '"\\\\' * 1940)
+    '''
+
+
+def test_many_long_errors_fit_into_the_result(cli):
+    manifest = cli.job(LONG_ERRORS, files=300, size=1, append="",
+                       spec="retrySettings: {maxRetries: 0}\nminiBatchErrorThreshold: 299")
+    ended = cli.run(manifest)
+    assert ended.code == 1, ended
+    assert ended.json["miniBatches"]["failed"] == 300
+    groups = ended.json["errors"]
+    assert len(groups) == 256 and sum(group["count"] for group in groups) == 300
+    assert cli.verify().code == 0, cli.verify()
+    # As it was left by a program that had made a result too large to be stored.
+    with sqlite3.connect(cli.out / "state.db") as db:
+        assert db.execute("DELETE FROM objects WHERE name LIKE '%result'").rowcount == 1
+    db.close()
+    again = cli.run(manifest)
+    assert again.code == 1 and again.json["errors"] == groups, again
+
+
+def test_more_columns_than_can_be_kept_fail_their_mini_batches(cli):
+    manifest = cli.job('''
+        def run(mini_batch):
+            return [dict.fromkeys(f"column{n:06d}" for n in range(90_000))] * len(mini_batch)
+        ''', files=4, append="rows.csv", spec=RETRIES)
+    ended = cli.run(manifest)
+    assert ended.code == 1 and ended.json["reason"] == "NoItemSucceeded", ended
+    assert ended.json["retries"] == 2, "each is charged"
+    assert "SchemaTooLarge: the names of 90000 columns" in ended.json["errors"][0]["message"], ended
+
+
+SHORT_WITH_OTHER_COLUMNS = '''
+    import os
+    def run(mini_batch, context):
+        if context.minibatch_index == 0 and context.attempt <= int(os.environ["SHORT"]):
+            return [{"short": 1}]
+        return [{"name": os.path.basename(path)} for path in mini_batch]
+    '''
+
+
+def run_short(cli, files, attempts):
+    manifest = cli.job(SHORT_WITH_OTHER_COLUMNS, files=files, append="rows.csv", spec=RETRIES)
+    ended = cli.run(manifest, "--set", "spec.instanceCount=1", env={"SHORT": str(attempts)})
+    assert ended.code == 0, ended
+    return ended.json, pathlib.Path(ended.json["outputs"]["rows"]).read_text()
+
+
+def test_a_short_attempt_that_is_repeated_fixes_no_columns(cli):
+    summary, rows = run_short(cli, files=20, attempts=1)
+    assert rows == "name\n" + "".join(f"{number:05d}.txt\n" for number in range(20))
+    assert summary["miniBatches"]["failed"] == 0 and summary["retries"] == 1
+    assert [group["recovered"] for group in summary["errors"]] == [True]
+
+
+def test_the_last_short_attempt_is_published_with_its_columns(cli):
+    summary, rows = run_short(cli, files=2, attempts=2)
+    assert rows == "short\n1\n"
+    assert summary["items"] == {"total": 2, "succeeded": 1, "failed": 1}
 
 
 @pytest.mark.sanitized

@@ -47,6 +47,48 @@ def test_killed_half_way_and_resumed(cli):
     assert cli.verify().code == 0
 
 
+# As STEADY; and no call ends before as many instances as there are have begun one.
+MEETING = '''
+    import os, threading, time
+    end = time.monotonic() + 60
+
+    def run(mini_batch, context):
+        with open(os.environ["TRACE"], "a") as trace:
+            trace.write(f"{context.minibatch_index}\\n")
+        open(os.path.join(os.environ["MEET"], os.environ["PARALLELJOB_NODE"]), "a").close()
+        while len(os.listdir(os.environ["MEET"])) < int(os.environ["INSTANCES"]):
+            assert time.monotonic() < end, "the others begin nothing"
+            threading.Event().wait(0.01)
+        threading.Event().wait(0.05)
+        return [os.path.basename(path) for path in mini_batch]
+    '''
+
+
+def instances_at_work(cli, count):
+    meet = cli.folder / f"meet{count}"
+    meet.mkdir()
+    return meet, {"TRACE": str(cli.folder / "trace"), "MEET": str(meet), "INSTANCES": str(count)}
+
+
+@pytest.mark.parametrize("instances", [1, 3])
+def test_killed_half_way_and_resumed_with_another_number_of_instances(cli, instances):
+    manifest, trace = cli.job(MEETING, files=200), cli.folder / "trace"
+    _, env = instances_at_work(cli, 2)
+    process = cli.start("run", "-f", manifest, "--output", cli.out, env=env)
+    done, total = jobs.kill_between(cli, process, 0.3, 0.7)
+    before = len(calls(trace))
+    met, env = instances_at_work(cli, instances)
+    ended = cli.run(manifest, "--set", f"spec.instanceCount={instances}", env=env)
+    assert ended.code == 0, ended
+    assert f"resumed at {done} of {total}" in ended.err, ended
+    jobs.check_summary(ended.json, total=100, items=200)
+    check_output(ended.json, 200)
+    assert len(calls(trace)) - before == total - done, "what was committed must not run again"
+    assert sorted(path.name for path in met.iterdir()) == [
+        f"instance-{number}" for number in range(instances)]
+    assert cli.verify().code == 0, cli.verify()
+
+
 def test_a_mini_batch_that_waits_for_its_retry_is_no_finding(cli):
     manifest = cli.job('''
         import os, threading

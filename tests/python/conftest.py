@@ -10,9 +10,9 @@ os.environ.setdefault("PJ_PYTHON_RUNTIME", os.path.abspath(_SOURCE))
 sys.path.insert(0, os.environ["PJ_PYTHON_RUNTIME"])
 sys.path.insert(0, os.path.dirname(__file__))
 
-from paralleljob import transport as _transport  # noqa: E402
+import harness  # noqa: E402
 
-_TRANSPORTS = ["pure"] if _transport.native_module() is None else ["native", "pure"]
+_TRANSPORTS = harness.transports()
 
 
 @pytest.fixture(params=_TRANSPORTS)
@@ -23,8 +23,6 @@ def transport(request):
 @pytest.fixture
 def zygote(tmp_path, transport):
     """A function: job fields → a Zygote, closed at the test's end."""
-    import harness
-
     made = []
 
     def make(**job):

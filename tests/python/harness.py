@@ -1,6 +1,7 @@
 """Plays the agent over socket pairs: starts a zygote, asks for slots, sends frames."""
 
 import array
+import importlib.machinery
 import json
 import mmap
 import os
@@ -11,11 +12,22 @@ import subprocess
 import sys
 import time
 
-from paralleljob import wire
+from paralleljob import transport, wire
 from paralleljob.channel import _read_memfd
 
 DEADLINE = 60
 RUNTIME = os.environ["PJ_PYTHON_RUNTIME"]
+
+
+def transports():
+    """"pure", and "native" where a module was built for this Python: that one must load."""
+    if transport.native_module() is not None:
+        return ["native", "pure"]
+    for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+        built = os.path.join(RUNTIME, "_paralleljob_native" + suffix)
+        if os.path.exists(built):
+            raise RuntimeError("%s cannot be imported: %s" % (built, transport.why_pure()))
+    return ["pure"]
 
 
 def wait_readable(sock, deadline=DEADLINE):

@@ -2,8 +2,10 @@
 
 import ast
 import glob
+import importlib.machinery
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -22,6 +24,25 @@ def test_no_symbol_is_newer_than_the_oldest_glibc(path):
     newest = max(tuple(int(part) for part in version.split(".")) for version in versions)
     assert newest <= OLDEST_GLIBC
     assert "GLIBCXX" not in shown.stdout and "CXXABI" not in shown.stdout
+
+
+def test_a_module_that_cannot_be_imported_is_no_reason_to_test_less(tmp_path):
+    shutil.copytree(os.path.join(RUNTIME, "paralleljob"), str(tmp_path / "paralleljob"))
+
+    def collect():
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only",
+             os.path.join(os.path.dirname(__file__), "test_slot.py")],
+            capture_output=True, text=True, env={**os.environ, "PJ_PYTHON_RUNTIME": str(tmp_path)},
+        )  # fmt: skip
+
+    none_built = collect()
+    assert none_built.returncode == 0 and "[native" not in none_built.stdout, none_built
+    broken = tmp_path / ("_paralleljob_native" + importlib.machinery.EXTENSION_SUFFIXES[0])
+    broken.write_bytes(b"no module")
+    collected = collect()
+    assert collected.returncode != 0, collected
+    assert "%s cannot be imported" % broken in collected.stdout + collected.stderr, collected
 
 
 @pytest.mark.parametrize("path", MODULES, ids=os.path.basename)

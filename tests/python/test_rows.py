@@ -10,7 +10,7 @@ import struct
 
 import pytest
 
-from paralleljob import rows, transport
+from paralleljob import pandas_version, rows, transport
 
 NO_NOTE = {}.setdefault
 
@@ -229,6 +229,62 @@ def test_strided_sliced_and_duplicate_columns():
     for view in (frame, frame[::-1], frame.iloc[::3, ::2], frame.T, frame.iloc[:, [0, 0]]):
         check(view)
     check(pandas.DataFrame(numpy.asfortranarray(block)))
+
+
+def test_csv_cells_that_are_missing_or_arrays():
+    import decimal
+
+    missing = [pandas.NA, pandas.NaT, numpy.float32("nan"), numpy.datetime64("NaT"), float("nan"),
+               decimal.Decimal("nan"), numpy.array(numpy.nan), None]  # fmt: skip
+    assert write("csv", [{"a": 1, "b": cell} for cell in missing])[0] == b"1,\n" * len(missing)
+    assert write("csv", [pandas.NA])[0] == b'""\n'
+    cells = (numpy.arange(3), numpy.array(["x"]), numpy.float32(1.5), numpy.int64(2), [1.0], b"x")
+    assert write("csv", [cells])[0] == b"\"[0, 1, 2]\",['x'],1.5,2,[1.0],b'x'\n"
+    assert write("csv", [(numpy.arange(2000),)])[0] == b'"%s"\n' % str([*range(2000)]).encode()
+    assert write("csv", [(numpy.eye(2), decimal.Decimal("1.50"))])[0] == (
+        b'"[[1.0, 0.0], [0.0, 1.0]]",1.50\n'
+    )
+
+
+def test_csv_cells_of_objects_that_cannot_be_compared():
+    class Odd:
+        def __ne__(self, other):
+            raise TypeError("no")
+
+        def __str__(self):
+            return "odd"
+
+    assert write("csv", [(1, Odd())])[0] == b"1,odd\n"
+
+
+def test_rows_of_both_transports_hold_missing_values_and_arrays(zygote, files):
+    from harness import files_payload
+
+    z = zygote(append_format="csv").script(
+        "import numpy, pandas\n"
+        "def run(b): return [{'a': 1, 'b': pandas.NA}, {'a': numpy.arange(2), 'b': 2}]\n"
+    ).start()  # fmt: skip
+    slot = z.ready()
+    slot.run([(1, 1, files_payload(files(1)))])
+    (result,) = slot.results(1)
+    assert result.rows == b'1,\n"[0, 1]",2\n'
+
+
+def test_an_old_pandas_is_named_where_it_is_needed(monkeypatch):
+    monkeypatch.setattr(pandas, "__version__", "1.4.4")
+    with pytest.raises(Exception, match="pandas 1.4.4 of .* is too old, 1.5 is needed"):
+        write("csv", pandas.DataFrame({"a": pandas.Categorical(["x"])}))
+
+
+def test_versions_of_pandas():
+    class Module:
+        pass
+
+    for version, fits in {"1.5.0": True, "3.0.0rc1": True, "2.2": True, "10.1": True,
+                          "1.4.4": False, "0.25.3": False, "unknown": False}.items():  # fmt: skip
+        Module.__version__ = version
+        assert (pandas_version.problem(Module) is None) == fits, version
+    assert "of no version" in pandas_version.problem(object())
 
 
 def test_a_frame_without_columns():

@@ -82,7 +82,7 @@ TEST_F(RunStateTest, DeletingTheJobRemovesAllOfIt) {
   ASSERT_TRUE(state.store().WriteControl({}));  // an update must not lose the owner either
   ASSERT_TRUE(state.store().CreateResult({}));
   const job::JobObjects objects{kNamespace, "small", state.identity()};
-  ASSERT_EQ(worker::SchemaGate(api_.get(), objects).Check("[\"a\"]").value(), "");
+  ASSERT_FALSE(worker::SchemaGate(api_.get(), objects).Check("[\"a\"]").value());
   const worker::StoreClient store(api_.get(), objects);
   using Op = ledger::Call::Op;
   const std::string name = ledger::ShardName("small", state.identity(), 0);

@@ -81,6 +81,19 @@ TEST_F(WalkTest, PatternsFilesAndFoldersOverlapWithoutDoubles) {
   EXPECT_THAT(Walk({{Kind::kPattern, "u"}}), ElementsAre("u/c"));
 }
 
+TEST_F(WalkTest, AFileDoesNotCoverWhatBeginsWithItsName) {
+  for (const char* name : {"a", "a.d/x", "a.d/y", "ab", "b/c", "b/cd"}) Put(name, "");
+  EXPECT_THAT(Walk({{Kind::kFile, "./a"}, {Kind::kFile, "./ab"}}), ElementsAre("a", "ab"));
+  EXPECT_THAT(Walk({{Kind::kFile, "a"}, {Kind::kFolder, "a.d"}}),
+              ElementsAre("a", "a.d/x", "a.d/y"));
+  EXPECT_THAT(Walk({{Kind::kFile, "a"}, {Kind::kPattern, "a.d/*"}}),
+              ElementsAre("a", "a.d/x", "a.d/y"));
+  EXPECT_THAT(Walk({{Kind::kFile, "ab"}, {Kind::kFile, "a"}, {Kind::kFile, "./a"}}),
+              ElementsAre("a", "ab"));
+  EXPECT_THAT(Walk({{Kind::kFolder, "b"}, {Kind::kFile, "b/c"}, {Kind::kFile, "b/cd"}}),
+              ElementsAre("b/c", "b/cd"));
+}
+
 TEST_F(WalkTest, NamesWithGlobCharactersAreFoundLiterally) {
   Put("a[1].csv", "");
   Put("a1.csv", "");

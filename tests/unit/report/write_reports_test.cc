@@ -4,6 +4,7 @@
 #include <regex>
 
 #include "base/json.h"
+#include "ledger/error_groups.h"
 #include "report/error_files.h"
 #include "report_fixture.h"
 
@@ -178,6 +179,74 @@ TEST(SummaryJsonTest, EmptyListsAreListsAndBrokenTextIsEscaped) {
   EXPECT_THAT(text, HasSubstr("\"errors\":[]"));
   EXPECT_THAT(text, HasSubstr("\"outputs\":{}"));
   EXPECT_THAT(text, HasSubstr("\"message\":\"line\\nbroken \\\\udcff\""));
+}
+
+// 256 groups, each with the longest message that an attempt may have, of characters that become
+// longer with every encoding.
+JobSummary Worst() {
+  JobSummary summary = Summary();
+  summary.errors.clear();
+  summary.recovered.clear();
+  const char* bad[] = {"\"", "\\", "\x01", "\xff", "\xc3\xa4", "\xe2\x80\xae", "\xf0\x9f\x98\x80"};
+  for (uint64_t i = 0; i < kMostGroups; ++i) {
+    ledger::ErrorGroup group{.hash = i + 1, .count = 1000 - i, .first_ids = {5 * i, 5 * i + 1}};
+    group.text = "ValueError " + std::to_string(i) + ": ";
+    while (group.text.size() < limits::kMessageBytes) group.text += bad[i % std::size(bad)];
+    group.log = "user/error/" + std::string(63, 'n') + "/process001.txt";
+    summary.errors.push_back(std::move(group));
+    summary.recovered.push_back(i % 2 == 0);
+  }
+  summary.message = std::string(100'000, '"');
+  return summary;
+}
+
+size_t AsText(const std::string& json) { return DumpJson(Json(json)).size() - 2; }
+
+uint64_t SumOfCounts(const Json& json) {
+  uint64_t sum = 0;
+  for (const Json& group : json["errors"]) sum += group["count"].get<uint64_t>();
+  return sum;
+}
+
+TEST(SummaryJsonTest, TheLongestErrorsFitIntoTheObjectAndNoCountIsLost) {
+  const JobSummary summary = Worst();
+  const std::string text = SummaryJson(summary);
+  EXPECT_LE(AsText(text), kSummaryBytes);
+  EXPECT_GE(AsText(text), kSummaryBytes / 4) << "no more is cut than must be";
+  const auto json = ParseJson(text);
+  ASSERT_TRUE(json);
+  const Json& errors = (*json)["errors"];
+  ASSERT_EQ(errors.size(), kMostGroups);
+  for (size_t i = 0; i < errors.size(); ++i) {
+    EXPECT_EQ(errors[i]["count"], summary.errors[i].count);
+    EXPECT_EQ(errors[i]["recovered"], static_cast<bool>(summary.recovered[i]));
+    const auto message = errors[i]["message"].get<std::string>();
+    EXPECT_THAT(message, StartsWith("ValueError " + std::to_string(i)));
+    EXPECT_THAT(message, HasSubstr(" [...] "));
+    EXPECT_THAT(message, Not(HasSubstr("\xef\xbf\xbd"))) << "cut within a character";
+  }
+  EXPECT_EQ((*json)["miniBatches"]["failed"], 3);
+}
+
+TEST(SummaryJsonTest, WhereShortTextsDoNotFitTheRarestGroupsAreMerged) {
+  JobSummary summary = Worst();
+  summary.errors[100].hash = ledger::kOtherErrors;
+  summary.errors[100].text = "other errors";
+  const std::string text = SummaryJson(summary, 16 << 10);
+  EXPECT_LE(AsText(text), size_t{16} << 10);
+  const auto json = ParseJson(text);
+  ASSERT_TRUE(json);
+  uint64_t sum = 0;
+  for (const auto& group : summary.errors) sum += group.count;
+  EXPECT_EQ(SumOfCounts(*json), sum);
+  const Json& errors = (*json)["errors"];
+  EXPECT_EQ(errors[0]["message"], "other errors") << "the most frequent of all now";
+  EXPECT_EQ(errors[0]["recovered"], false);
+  EXPECT_EQ(errors[0]["miniBatches"].size(), limits::kErrorGroupIds);
+  EXPECT_THAT(errors[1]["message"].get<std::string>(), StartsWith("ValueError 0: "));
+  EXPECT_EQ(errors[1]["count"], 1000);
+  EXPECT_EQ(errors[1]["recovered"], true);
+  EXPECT_GT(errors.size(), 8U);
 }
 
 size_t Count(const std::string& text, const std::string& what) {

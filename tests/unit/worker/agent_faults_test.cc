@@ -146,6 +146,23 @@ def run(mini_batch):
   EXPECT_THAT(attempt.message, HasSubstr("missing 'b'; not expected 'c'"));
 }
 
+TEST_P(AgentFaultsTest, TooManyColumnsAreAnErrorOfTheirMiniBatch) {
+  AgentWorld& world = World(4, R"(
+def run(mini_batch):
+    number = int(open(mini_batch[0]).read())
+    return [dict.fromkeys("column%06d" % n for n in range(90000 if number == 0 else 2))]
+)");
+  world.options.job.append_format = "csv";
+  world.options.core.max_retries = 1;
+  world.options.core.slots = 1;
+  ASSERT_EQ(world.Run().end, AgentEnd::kComplete);
+  EXPECT_EQ(world.Counters().mini_batches_failed, 1u);
+  const auto attempt = FirstOf(world.Attempts(), ledger::AttemptStatus::kRunException);
+  EXPECT_EQ(attempt.mini_batch, 0u);
+  EXPECT_EQ(attempt.category, "SchemaTooLarge");
+  EXPECT_THAT(attempt.message, HasSubstr("90000 columns need 1440000 bytes"));
+}
+
 TEST_P(AgentFaultsTest, TwoInstancesShareTheWork) {
   // Nobody ends a call before both instances have begun one: else the first may do it all.
   AgentWorld& world = World(400,

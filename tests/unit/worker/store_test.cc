@@ -1,5 +1,6 @@
 #include "worker/store.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -7,7 +8,9 @@
 #include <filesystem>
 
 #include "base/fs.h"
+#include "job/run_store.h"
 #include "kube/memory_api.h"
+#include "report/report.h"
 #include "unit/temp_dir.h"
 #include "worker/code_copy.h"
 #include "worker/process_tree.h"
@@ -21,6 +24,7 @@ namespace {
 using ledger::Call;
 using Outcome = ledger::Reply::Outcome;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 class StoreTest : public ::testing::Test {
  protected:
@@ -67,22 +71,28 @@ TEST_F(StoreTest, ALostAnswerIsUnknownAndATooLargeRecordIsRejected) {
   EXPECT_FALSE(big.message.empty());
 }
 
+// "" if the columns fit.
+std::string Said(const Result<std::optional<Misfit>>& checked) {
+  if (!checked) return "undecided: " + checked.error().ToString();
+  return *checked ? (*checked)->category + ": " + (*checked)->message : "";
+}
+
 TEST_F(StoreTest, TheFirstColumnsHoldForAll) {
   const ledger::JobIdentity identity{"uid", 1};
   SchemaGate first(api_.get(), {"default", "job", identity});
   SchemaGate second(api_.get(), {"default", "job", identity});
-  EXPECT_EQ(first.Check("[\"a\",\"b\"]").value(), "");
-  EXPECT_EQ(second.Check("[\"a\",\"b\"]").value(), "");
-  EXPECT_THAT(second.Check("[\"a\",\"c\"]").value(), HasSubstr("missing 'b'; not expected 'c'"));
-  EXPECT_THAT(second.Check("[\"b\",\"a\"]").value(), HasSubstr("another order"));
-  EXPECT_THAT(second.Check("").value(), HasSubstr("rows without column names"));
-  EXPECT_EQ(second.Check("[\"a\",\"b\"]").value(), "");
+  EXPECT_EQ(Said(first.Check("[\"a\",\"b\"]")), "");
+  EXPECT_EQ(Said(second.Check("[\"a\",\"b\"]")), "");
+  EXPECT_THAT(Said(second.Check("[\"a\",\"c\"]")), HasSubstr("missing 'b'; not expected 'c'"));
+  EXPECT_THAT(Said(second.Check("[\"b\",\"a\"]")), HasSubstr("another order"));
+  EXPECT_THAT(Said(second.Check("")), HasSubstr("rows without column names"));
+  EXPECT_EQ(Said(second.Check("[\"a\",\"b\"]")), "");
 }
 
 TEST_F(StoreTest, RowsWithoutNamesFixThatToo) {
   SchemaGate gate(api_.get(), {"default", "job", {"uid", 1}});
-  EXPECT_EQ(gate.Check("").value(), "");
-  EXPECT_THAT(gate.Check("[\"a\"]").value(), HasSubstr("had no column names"));
+  EXPECT_EQ(Said(gate.Check("")), "");
+  EXPECT_THAT(Said(gate.Check("[\"a\"]")), HasSubstr("had no column names"));
 }
 
 TEST_F(StoreTest, AnApiThatDoesNotAnswerDecidesNothing) {
@@ -90,7 +100,66 @@ TEST_F(StoreTest, AnApiThatDoesNotAnswerDecidesNothing) {
   api_->SetFaultHook([](const kube::Request&) { return kube::Fault::kLoseRequest; });
   EXPECT_FALSE(gate.Check("[\"a\"]"));
   api_->SetFaultHook({});
-  EXPECT_EQ(gate.Check("[\"a\"]").value(), "");
+  EXPECT_EQ(Said(gate.Check("[\"a\"]")), "");
+}
+
+// A JSON list of `count` names.
+std::string Columns(size_t count) {
+  std::string json;
+  for (size_t i = 0; i < count; ++i) json += fmt::format("{}\"column{:06}\"", i > 0 ? "," : "[", i);
+  return json + "]";
+}
+
+TEST_F(StoreTest, MoreColumnsThanAnObjectHoldsAreAnErrorOfTheMiniBatch) {
+  SchemaGate gate(api_.get(), {"default", "job", {"uid", 1}});
+  int creates = 0;
+  api_->SetFaultHook([&creates](const kube::Request& request) {
+    creates += request.verb == kube::Verb::kCreate;
+    return kube::Fault::kNone;
+  });
+  const std::string said = Said(gate.Check(Columns(90'000)));
+  EXPECT_THAT(said, StartsWith("SchemaTooLarge: the names of 90000 columns need 1350001 bytes, at "
+                               "most 524288 can be kept"));
+  EXPECT_THAT(said, HasSubstr("jsonl"));
+  EXPECT_EQ(creates, 0) << "known before asking";
+  EXPECT_EQ(Said(gate.Check(Columns(30'000))), "") << "nothing was fixed";
+  EXPECT_THAT(Said(gate.Check(Columns(90'000))), StartsWith("SchemaMismatch: "));
+}
+
+TEST_F(StoreTest, TheLongestColumnsAndTheLongestSummaryAreOneResult) {
+  std::string columns = "[\"" + std::string(kColumnsBytes - 4, '"') + "\"]";
+  job::StoredResult result{.summary_json = std::string(report::kSummaryBytes, '{'),
+                           .published_path = std::string(4096, '/'),
+                           .header = std::move(columns)};
+  const job::RunStore store(api_.get(), {"default", "job", {"uid", 1}});
+  const auto settled = store.SettleResult(std::move(result));
+  ASSERT_TRUE(settled) << settled.error().ToString();
+  const auto read = store.LoadResult();
+  ASSERT_TRUE(read && *read);
+  EXPECT_EQ((*read)->header.size(), kColumnsBytes);
+}
+
+// What an API server of its own mind answers to each create.
+class RefusingApi : public kube::Api {
+ public:
+  Result<kube::Response> Do(const kube::Request& request) override {
+    if (request.verb == kube::Verb::kGet) return kube::Response{.code = 404};
+    ++creates;
+    return kube::Response{.code = 422, .message = "not this one"};
+  }
+  Result<std::unique_ptr<kube::Watch>> OpenWatch(const kube::WatchRequest&) override {
+    return Fail(Code::kUnavailable, "none");
+  }
+  int creates = 0;
+};
+
+TEST(SchemaGateTest, ADefiniteRefusalIsAnErrorOfTheMiniBatch) {
+  RefusingApi api;
+  SchemaGate gate(&api, {"default", "job", {"uid", 1}});
+  const std::string said = Said(gate.Check("[\"a\"]"));
+  EXPECT_THAT(said, StartsWith("SchemaRefused: "));
+  EXPECT_THAT(said, HasSubstr("not this one"));
+  EXPECT_EQ(api.creates, 1);
 }
 
 // A store whose every request fails in one way.
