@@ -2,7 +2,6 @@
 #include "cli/local_run.h"
 
 #include <fmt/core.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include "cli/console.h"
 #include "cli/environment.h"
 #include "cli/run_identity.h"
+#include "cli/scratch.h"
 #include "worker/planning.h"
 
 namespace pj::cli {
@@ -38,13 +38,9 @@ Result<std::string> MakeScratch(const JobDir& dir) {
     std::error_code ignored;
     fs::remove_all(*earlier, ignored);
   }
-  const char* base = ::getenv("TMPDIR");
-  std::string pattern = std::string(base == nullptr ? "/tmp" : base) + "/paralleljob-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) {
-    return FailWrite(errno, "cannot make a scratch folder", pattern, 0);
-  }
-  PJ_TRY(WriteFileAtomic(note, pattern));
-  return pattern;
+  PJ_ASSIGN(std::string made, MakeScratchFolder("paralleljob-"));
+  PJ_TRY(WriteFileAtomic(note, made));
+  return made;
 }
 
 }  // namespace
@@ -70,7 +66,7 @@ Result<RunOutcome> LocalRun::Execute() {
   PJ_ASSIGN(DirLock lock, DirLock::Take(dir_));
   lock_.emplace(std::move(lock));
   if (options_.fresh) PJ_TRY(dir_.RemoveOurs());
-  PJ_TRY(dir_.Prepare());
+  PJ_TRY(dir_.CheckOurs());
   PJ_ASSIGN(guardian_, worker::Guardian::Start());
   PJ_TRY(OpenState());
   PJ_TRY(CheckSameJob());
@@ -79,6 +75,7 @@ Result<RunOutcome> LocalRun::Execute() {
     PJ_ASSIGN(std::optional<StoredResult> result, state_->store().LoadResult());
     if (result) return Finished(*known, std::move(*result));
   }
+  PJ_TRY(dir_.MakeFolders());  // not before: nothing changes in a folder whose run has ended
   if (!known) PJ_TRY(dir_.RemoveInputs());
   PJ_ASSIGN(resolved_, ResolveJob(job_, dir_));
   PJ_ASSIGN(runtime_dir_, FindRuntimeDir());
