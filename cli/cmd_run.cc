@@ -12,6 +12,7 @@
 #include "cli/load_job.h"
 #include "cli/local_checks.h"
 #include "cli/local_run.h"
+#include "cli/print.h"
 #include "worker/settings.h"
 
 namespace pj::cli {
@@ -22,9 +23,9 @@ namespace fs = std::filesystem;
 void PrintErrors(const Json& summary) {
   if (!summary.contains("errors")) return;
   for (const Json& group : summary["errors"]) {
-    fmt::print(stderr, "  {} × {}\n", group.value("count", 0), group.value("message", ""));
+    PrintErr("  {} × {}\n", group.value("count", 0), group.value("message", ""));
     if (const std::string log = group.value("log", ""); !log.empty())
-      fmt::print(stderr, "      see {}\n", log);
+      PrintErr("      see {}\n", log);
   }
 }
 
@@ -35,35 +36,33 @@ void PrintResult(const StoredResult& result) {
   const Json& summary = *parsed;
   const Json& batches = summary["miniBatches"];
   const std::string state = summary.value("state", "");
-  fmt::print(stderr, "{}: {} of {} mini-batches succeeded, {} failed, {} retries, {}\n", state,
-             batches.value("succeeded", uint64_t{0}), batches.value("total", uint64_t{0}),
-             batches.value("failed", uint64_t{0}), summary.value("retries", uint64_t{0}),
-             HumanSeconds(summary.value("durationSeconds", 0.0)));
+  PrintErr("{}: {} of {} mini-batches succeeded, {} failed, {} retries, {}\n", state,
+           batches.value("succeeded", uint64_t{0}), batches.value("total", uint64_t{0}),
+           batches.value("failed", uint64_t{0}), summary.value("retries", uint64_t{0}),
+           HumanSeconds(summary.value("durationSeconds", 0.0)));
   if (state != "Complete") {
-    fmt::print(stderr, "error: {}: {}\n", summary.value("reason", ""),
-               summary.value("message", ""));
+    PrintErr("error: {}: {}\n", summary.value("reason", ""), summary.value("message", ""));
   }
   PrintErrors(summary);
   for (const auto& [name, place] : summary["outputs"].items()) {
     const std::string path = place.get<std::string>();
     std::error_code ignored;
     if (fs::exists(path, ignored)) {
-      fmt::print("{}: {}\n", name, path);
+      Print("{}: {}\n", name, path);
     } else {
       PrintNote(fmt::format("output {}: nothing was written to {}", name, path));
     }
   }
-  fmt::print("logs: {}\n", summary.value("logs", ""));
+  Print("logs: {}\n", summary.value("logs", ""));
 }
 
 int Unfinished(const RunOptions& options, const RunOutcome& outcome) {
   const report::JobSummary& now = outcome.progress;
   const uint64_t done = now.mini_batches_succeeded + now.mini_batches_failed;
   if (outcome.error) PrintError(*outcome.error);
-  fmt::print(stderr,
-             "stopped with {} of {} mini-batches saved; the same command goes on from there\n",
-             done, now.mini_batches_total);
-  if (options.file.json) fmt::print("{}\n", report::SummaryJson(now));
+  PrintErr("stopped with {} of {} mini-batches saved; the same command goes on from there\n", done,
+           now.mini_batches_total);
+  if (options.file.json) Print("{}\n", report::SummaryJson(now));
   return outcome.error ? kExitCouldNotRun : kExitInterrupted;
 }
 
@@ -90,7 +89,7 @@ int RunCommand(const RunOptions& options) {
   }
   if (here.HasErrors()) {
     PrintDiagnostics(here);
-    if (options.file.json) fmt::print("{}\n", NotStartedJson(here));
+    if (options.file.json) Print("{}\n", NotStartedJson(here));
     return kExitBadInput;
   }
   log::Init(worker::OwnLevel(job->job.spec.logging_level.value));
@@ -106,7 +105,7 @@ int RunCommand(const RunOptions& options) {
               dir->root());
   }
   if (options.file.json) {
-    fmt::print("{}\n", outcome->result->summary_json);
+    Print("{}\n", outcome->result->summary_json);
   } else {
     PrintResult(*outcome->result);
   }

@@ -57,6 +57,9 @@ class LocalRun {
   worker::AgentOptions AgentOptionsFor(uint32_t ordinal) const;
   void RunAgents();
   void WaitForAgents();
+  // Of StopSignals::Wait: the first one drains, a second one stops at once.
+  void TakeSignal(int number);
+  [[noreturn]] void StopAtOnce();
   Result<RunOutcome> Conclude();
   Result<RunOutcome> Finish(std::optional<policy::Verdict> failure);
   RunOutcome Unfinished(std::optional<Error> error);
