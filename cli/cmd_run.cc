@@ -1,6 +1,7 @@
 // `paralleljob run`: loads, runs, and says how it ended.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "api/validate.h"
@@ -20,17 +21,47 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void PrintErrors(const Json& summary) {
+constexpr size_t kErrorsShown = 10;
+
+void PrintErrors(const Json& summary, const std::string& dir) {
   if (!summary.contains("errors")) return;
-  for (const Json& group : summary["errors"]) {
+  const Json& groups = summary["errors"];
+  const size_t shown = std::min(kErrorsShown, groups.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const Json& group = groups[i];
     PrintErr("  {} × {}\n", group.value("count", 0), group.value("message", ""));
     if (const std::string log = group.value("log", ""); !log.empty())
       PrintErr("      see {}\n", log);
   }
+  if (groups.size() > shown) {
+    PrintErr("  and {} more kinds of errors: `paralleljob status {}` lists all\n",
+             groups.size() - shown, dir);
+  }
+}
+
+void PrintOutput(const std::string& name, const std::string& path) {
+  std::error_code ignored;
+  if (fs::exists(path, ignored)) {
+    Print("{}: {}\n", name, path);
+  } else {
+    PrintNote(fmt::format("output {}: nothing was written to {}", name, path));
+  }
+}
+
+// Of a pipeline, whose own outputs need not name all that its steps write.
+void PrintOutputsOfSteps(const Json& summary) {
+  if (!summary.contains("steps")) return;
+  for (const Json& step : summary["steps"]) {
+    for (const auto& [name, path] : step["outputs"].items()) {
+      const Json& named = summary["outputs"];
+      if (std::find(named.begin(), named.end(), path) != named.end()) continue;
+      PrintOutput(step.value("name", "") + "." + name, path.get<std::string>());
+    }
+  }
 }
 
 // The result for people: the state and its cause on stderr, the paths of the results on stdout.
-void PrintResult(const StoredResult& result) {
+void PrintResult(const StoredResult& result, const std::string& dir) {
   Result<Json> parsed = ParseJson(result.summary_json, "result");
   if (!parsed) return PrintError(parsed.error());
   const Json& summary = *parsed;
@@ -43,16 +74,11 @@ void PrintResult(const StoredResult& result) {
   if (state != "Complete") {
     PrintErr("error: {}: {}\n", summary.value("reason", ""), summary.value("message", ""));
   }
-  PrintErrors(summary);
-  for (const auto& [name, place] : summary["outputs"].items()) {
-    const std::string path = place.get<std::string>();
-    std::error_code ignored;
-    if (fs::exists(path, ignored)) {
-      Print("{}: {}\n", name, path);
-    } else {
-      PrintNote(fmt::format("output {}: nothing was written to {}", name, path));
-    }
+  PrintErrors(summary, dir);
+  for (const auto& [name, path] : summary["outputs"].items()) {
+    PrintOutput(name, path.get<std::string>());
   }
+  PrintOutputsOfSteps(summary);
   Print("logs: {}\n", summary.value("logs", ""));
 }
 
@@ -107,7 +133,7 @@ int RunCommand(const RunOptions& options) {
   if (options.file.json) {
     Print("{}\n", outcome->result->summary_json);
   } else {
-    PrintResult(*outcome->result);
+    PrintResult(*outcome->result, dir->root());
   }
   return outcome->result->exit_code;
 }
