@@ -5,6 +5,7 @@
 #include <csignal>
 #include <exception>
 #include <filesystem>
+#include <new>
 #include <sstream>
 #include <string>
 
@@ -359,8 +360,12 @@ int Broken(const CLI::App& app, const std::exception& thrown) {
     const CLI::Option* format = command->get_option_no_throw("-o");
     json = format != nullptr && format->count() > 0 && format->results().back() == "json";
   }
-  const pj::Error error{pj::Code::kInternal, thrown.what(), "",
-                        "this is a mistake of paralleljob; a run goes on when it is started again"};
+  pj::Error error{pj::Code::kInternal, thrown.what(), "",
+                  "this is a mistake of paralleljob; a run goes on when it is started again"};
+  if (dynamic_cast<const std::bad_alloc*>(&thrown) != nullptr) {
+    error.message = "there is not enough memory";
+    error.hint = "free some, or raise its limit; a run goes on when it is started again";
+  }
   return app.got_subcommand("run") || app.got_subcommand("plan") ? pj::cli::NotStarted(error, json)
                                                                  : pj::cli::Refused(error, json);
 }

@@ -1,5 +1,6 @@
 """stdout and stderr that take nothing: a run goes on, and a result that is lost is said."""
 
+import json
 import os
 import pathlib
 import pty
@@ -136,3 +137,16 @@ def test_closed_descriptors_do_not_lead_into_our_files(cli, closed):
     lock = (cli.out / ".paralleljob" / "lock").read_text(encoding="utf-8")
     assert lock.isdigit(), "only the number of the process, no message"
     is_complete(cli, manifest)
+
+
+def test_what_nobody_foresaw_is_an_error(cli):
+    for kilobytes in range(16000, 64000, 100):
+        process = subprocess.run(
+            ["sh", "-c", f'ulimit -v {kilobytes}; exec "$0" "$@"', cli.program, "validate",
+             "--fields", "-o", "json"], capture_output=True, text=True, check=False)
+        assert process.returncode != 0, "no limit was too low for the command, but not for an error"
+        if process.returncode == 3:
+            break
+    told = "there is not enough memory"
+    assert process.stderr.startswith(f"error: {told}: "), process
+    assert told in json.loads(process.stdout)["errors"][0]["message"], process
