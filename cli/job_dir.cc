@@ -28,15 +28,17 @@ Result<JobDir> JobDir::At(const std::string& dir, const std::string& step) {
   return made;
 }
 
-void JobDir::FindStep() {
+std::string JobDir::StepThere() const {
+  std::string name;
   std::error_code error;
   for (fs::directory_iterator step(root_ + "/steps", error), end; !error && step != end;
        step.increment(error)) {
     std::error_code none;
     const bool ran = !fs::is_empty(step->path() / "logs", none) && !none;
-    if (ran || step_.empty()) step_ = step->path().filename().string();
-    if (ran) return;
+    if (ran || name.empty()) name = step->path().filename().string();
+    if (ran) break;
   }
+  return name;
 }
 
 Result<bool> JobDir::HasState() const {

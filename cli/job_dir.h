@@ -33,8 +33,10 @@ class JobDir {
   bool IsPipeline() const { return !step_.empty(); }
 
   Result<bool> HasState() const;
-  // `step` of a pipeline that ran here, for an object that does not know it.
-  void FindStep();
+  // The step of a pipeline that ran here; empty: none did.
+  std::string StepThere() const;
+  // Makes it this object's, which was made without one.
+  void FindStep() { step_ = StepThere(); }
   // A folder with outputs/ or logs/ but no state.db is not ours: kInvalid.
   Status CheckOurs() const;
   Status MakeFolders() const;

@@ -72,6 +72,7 @@ Result<RunOutcome> LocalRun::Execute() {
   PJ_TRY(CheckSameJob());
   PJ_ASSIGN(std::optional<RunIdentity> known, state_->LoadJob());
   if (known) {
+    PJ_TRY(CheckSameStep());
     PJ_ASSIGN(std::optional<StoredResult> result, state_->store().LoadResult());
     if (result) return Finished(*known, std::move(*result));
   }
@@ -113,6 +114,16 @@ Status LocalRun::CheckSameJob() {
   return Fail(Code::kInvalid,
               fmt::format("the folder holds a run of the job {}, not of {}", *held, job_.job.name),
               dir_.root(), "choose another --output; --fresh forgets the earlier run");
+}
+
+// A step's outputs and logs lie in a folder of its name.
+Status LocalRun::CheckSameStep() const {
+  const std::string before = dir_.StepThere();
+  if (job_.step.empty() || before.empty() || before == job_.step) return {};
+  return Fail(Code::kInvalid,
+              fmt::format("the job changed since this folder's run began: its step was {}, is {}",
+                          before, job_.step),
+              dir_.root(), "--fresh forgets that run and starts again; another --output keeps it");
 }
 
 Status LocalRun::CheckUnchanged(const RunIdentity& now, const RunIdentity& before) const {

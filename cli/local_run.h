@@ -45,6 +45,7 @@ class LocalRun {
  private:
   Status OpenState();
   Status CheckSameJob();
+  Status CheckSameStep() const;
   RunIdentity DeclaredIdentity() const;
   Status CheckUnchanged(const RunIdentity& now, const RunIdentity& before) const;
   Result<RunOutcome> Finished(const RunIdentity& before, StoredResult result);
