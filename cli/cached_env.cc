@@ -77,7 +77,9 @@ Requirement FromFolder(const std::string& line, const std::string& folder) {
   }
   std::string path = line.substr(begin);
   if (path.find("://") != std::string::npos) return {line, ""};
-  path = (fs::absolute(folder) / path).lexically_normal().string();
+  std::error_code error;
+  const fs::path base = fs::absolute(folder, error);
+  path = ((error ? fs::path(folder) : base) / path).lexically_normal().string();
   return {line.substr(0, begin) + path, reads ? path : ""};
 }
 
@@ -100,8 +102,10 @@ Result<std::string> Cached(const std::string& content,
   PJ_TRY(MakeDirs(CacheDir() + "/envs"));
   PJ_ASSIGN(UniqueFd lock, OpenFile(dir + ".lock", O_RDWR | O_CREAT));
   ::flock(lock.get(), LOCK_EX);
-  if (!fs::exists(dir + "/paralleljob.ready")) {
-    fs::remove_all(dir);
+  if (::access((dir + "/paralleljob.ready").c_str(), F_OK) != 0) {
+    std::error_code error;
+    fs::remove_all(dir, error);
+    if (error) return FailErrno(error.value(), "cannot remove an unfinished environment", dir);
     PJ_TRY(build(dir));
     PJ_TRY(WriteFileAtomic(dir + "/paralleljob.ready", "ready\n"));
   }

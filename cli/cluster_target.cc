@@ -41,7 +41,7 @@ const char* Singular(const Request& request) { return request.type.kind.c_str();
 
 Status RefuseFolder(const std::string& command, const std::string& job) {
   const Result<JobDir> dir = JobDir::At(job);
-  if (!dir || (job.find('/') == std::string::npos && !dir->HasState())) return {};
+  if (!dir || (job.find('/') == std::string::npos && !dir->HasState().value_or(false))) return {};
   return Fail(Code::kInvalid, command + " is for a job of a cluster, and this is a folder", job,
               fmt::format("of a local run: paralleljob status {0}; its logs are in {0}/logs", job));
 }

@@ -9,6 +9,7 @@
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/job_control.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 namespace {
@@ -23,9 +24,9 @@ int Run(const JobOptions& options, const Change& change, const std::string& done
   const Result<bool> changed = change(cluster->api.get(), {cluster->ns, options.job});
   if (!changed) return Refused(changed.error(), options.json);
   if (options.json) {
-    fmt::print("{}\n", DumpJson({{"job", options.job}, {"changed", *changed}}));
+    Print("{}\n", DumpJson({{"job", options.job}, {"changed", *changed}}));
   } else {
-    fmt::print("{}: {}\n", options.job, *changed ? done : already);
+    Print("{}: {}\n", options.job, *changed ? done : already);
   }
   return kExitDone;
 }

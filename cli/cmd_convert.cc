@@ -1,5 +1,4 @@
 // `paralleljob convert`: a job file as one manifest, or as a folder for `kubectl apply -k`.
-#include <fmt/core.h>
 
 #include "base/json.h"
 #include "cli/cluster_form.h"
@@ -9,6 +8,7 @@
 #include "cli/gitops_folder.h"
 #include "cli/load_job.h"
 #include "cli/portable.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 namespace {
@@ -20,9 +20,9 @@ int ToStdout(const ConvertOptions& options, api::LoadedJob job) {
     }
   }
   if (options.file.json) {
-    fmt::print("{}\n", api::ToManifestJson(job.job));
+    Print("{}\n", api::ToManifestJson(job.job));
   } else {
-    fmt::print("{}", api::ToManifest(job.job));
+    WriteOut(api::ToManifest(job.job));
   }
   return kExitDone;
 }
@@ -35,7 +35,7 @@ int ToFolder(const ConvertOptions& options, api::LoadedJob job) {
   const ClusterForm form = ToClusterForm(std::move(job.job), how, &findings);
   PrintDiagnostics(findings);
   if (findings.HasErrors()) {
-    if (options.file.json) fmt::print("{}\n", NotStartedJson(findings));
+    if (options.file.json) Print("{}\n", NotStartedJson(findings));
     return kExitBadInput;
   }
   const Result<std::vector<std::string>> files = WriteGitopsFolder(form, options.out_dir);
@@ -44,11 +44,10 @@ int ToFolder(const ConvertOptions& options, api::LoadedJob job) {
     PrintNote(path + " is too large for plain `kubectl apply`: add --server-side");
   }
   if (options.file.json) {
-    fmt::print("{}\n",
-               DumpJson({{"job", form.job.name}, {"folder", options.out_dir}, {"files", *files}}));
+    Print("{}\n",
+          DumpJson({{"job", form.job.name}, {"folder", options.out_dir}, {"files", *files}}));
   } else {
-    fmt::print("{}: {} files; kubectl apply -k {}\n", options.out_dir, files->size(),
-               options.out_dir);
+    Print("{}: {} files; kubectl apply -k {}\n", options.out_dir, files->size(), options.out_dir);
   }
   return kExitDone;
 }

@@ -1,5 +1,4 @@
 // `paralleljob doctor`: why jobs do not run on this cluster, if they do not.
-#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -8,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exit_codes.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 namespace {
@@ -26,10 +26,10 @@ const char* NameOf(Outcome outcome) {
   return "bad";
 }
 
-void Print(const std::vector<Check>& checks) {
+void PrintChecks(const std::vector<Check>& checks) {
   for (const Check& check : checks) {
-    fmt::print("{:<7}{}: {}\n", NameOf(check.outcome), check.what, check.message);
-    if (!check.way_out.empty()) fmt::print("       {}\n", check.way_out);
+    Print("{:<7}{}: {}\n", NameOf(check.outcome), check.what, check.message);
+    if (!check.way_out.empty()) Print("       {}\n", check.way_out);
   }
 }
 
@@ -62,9 +62,9 @@ int DoctorCommand(const DoctorOptions& options) {
   const bool bad = std::any_of(checks.begin(), checks.end(),
                                [](const Check& check) { return check.outcome == Outcome::kBad; });
   if (options.json) {
-    fmt::print("{}\n", DumpJson({{"healthy", !bad}, {"checks", ToJson(checks)}}));
+    Print("{}\n", DumpJson({{"healthy", !bad}, {"checks", ToJson(checks)}}));
   } else {
-    Print(checks);
+    PrintChecks(checks);
   }
   return bad ? kExitCouldNotRun : kExitDone;
 }

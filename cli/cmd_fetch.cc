@@ -12,6 +12,7 @@
 #include "cli/fetched_job.h"
 #include "cli/job_dir.h"
 #include "cli/job_view.h"
+#include "cli/print.h"
 #include "cli/signals.h"
 #include "job/run_store.h"
 
@@ -38,20 +39,20 @@ class Report {
     const bool log = file.path.starts_with("logs/");
     logs_ += log ? 1 : 0;
     if (options_.json || log) return;
-    fmt::print("{} ({}{})\n", file.path, HumanBytes(file.size),
-               fetched.kept ? ", was here already" : "");
+    Print("{} ({}{})\n", file.path, HumanBytes(file.size),
+          fetched.kept ? ", was here already" : "");
   }
 
-  void Print(const std::string& folder) {
+  void Tell(const std::string& folder) {
     if (options_.json) {
-      fmt::print("{}\n", DumpJson({{"job", options_.job},
-                                   {"folder", folder},
-                                   {"bytes", bytes_},
-                                   {"files", std::move(files_)}}));
+      Print("{}\n", DumpJson({{"job", options_.job},
+                              {"folder", folder},
+                              {"bytes", bytes_},
+                              {"files", std::move(files_)}}));
       return;
     }
-    fmt::print("{}: {} files, {}, {} of them logs; {} were here already\n", folder, files_.size(),
-               HumanBytes(bytes_), logs_, kept_);
+    Print("{}: {} files, {}, {} of them logs; {} were here already\n", folder, files_.size(),
+          HumanBytes(bytes_), logs_, kept_);
   }
 
  private:
@@ -124,7 +125,7 @@ int FetchCommand(const FetchOptions& options) {
   const Result<bool> whole = FetchAll(pod->get(), folder, &signals, &report);
   if (!whole) return Refused(whole.error(), options.json);
   if (*whole) KeepResult(*cluster, *job, options, folder);
-  report.Print(folder);
+  report.Tell(folder);
   return *whole ? kExitDone : kExitInterrupted;
 }
 

@@ -7,6 +7,7 @@
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/job_view.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 namespace {
@@ -26,31 +27,31 @@ int List(const ClusterTarget& cluster, const JobOptions& options) {
                fmt::format("{}/{}", job.workers_ready, job.workers_wanted), Dash(job.duration)});
   }
   if (options.json) {
-    fmt::print("{}\n", DumpJson({{"namespace", cluster.ns}, {"jobs", std::move(list)}}));
+    Print("{}\n", DumpJson({{"namespace", cluster.ns}, {"jobs", std::move(list)}}));
   } else if (table.empty()) {
     PrintNote(fmt::format("no jobs in namespace {}", cluster.ns));
   } else {
-    fmt::print("{}", table.Text());
+    WriteOut(table.Text());
   }
   return kExitDone;
 }
 
-void Print(const JobView& job) {
-  fmt::print("{}: {} in namespace {}{}\n", job.name, job.state, job.ns,
-             job.duration.empty() ? "" : ", " + job.duration);
-  if (!job.message.empty()) fmt::print("{}: {}\n", job.reason, job.message);
+void PrintJob(const JobView& job) {
+  Print("{}: {} in namespace {}{}\n", job.name, job.state, job.ns,
+        job.duration.empty() ? "" : ", " + job.duration);
+  if (!job.message.empty()) Print("{}: {}\n", job.reason, job.message);
   if (job.planned) {
     const JobCounts& batches = job.mini_batches;
-    fmt::print("{} of {} mini-batches done, {} failed, {} retries; {} of {} items succeeded\n",
-               batches.succeeded + batches.failed, batches.total, batches.failed, job.retries,
-               job.items.succeeded, job.items.total);
+    Print("{} of {} mini-batches done, {} failed, {} retries; {} of {} items succeeded\n",
+          batches.succeeded + batches.failed, batches.total, batches.failed, job.retries,
+          job.items.succeeded, job.items.total);
   }
   if (!job.Ended()) {
-    fmt::print("{} of {} workers ready{}{}\n", job.workers_ready, job.workers_wanted,
-               job.rate.empty() ? "" : ", " + job.rate, job.eta.empty() ? "" : ", ETA " + job.eta);
+    Print("{} of {} workers ready{}{}\n", job.workers_ready, job.workers_wanted,
+          job.rate.empty() ? "" : ", " + job.rate, job.eta.empty() ? "" : ", ETA " + job.eta);
   }
-  for (const auto& [name, path] : job.outputs) fmt::print("{}: {}\n", name, path);
-  fmt::print("{}", ErrorsText(job));
+  for (const auto& [name, path] : job.outputs) Print("{}: {}\n", name, path);
+  WriteOut(ErrorsText(job));
 }
 
 }  // namespace
@@ -62,9 +63,9 @@ int JobStatus(const JobOptions& options) {
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
   if (!job) return Refused(job.error(), options.json);
   if (options.json) {
-    fmt::print("{}\n", DumpJson(ToJson(*job)));
+    Print("{}\n", DumpJson(ToJson(*job)));
   } else {
-    Print(*job);
+    PrintJob(*job);
   }
   return kExitDone;
 }
@@ -80,11 +81,11 @@ int ErrorsCommand(const JobOptions& options) {
   if (options.json) {
     Json out{{"job", job->name}, {"state", job->state}};
     out["errors"] = ToJson(*job)["errors"];
-    fmt::print("{}\n", DumpJson(out));
+    Print("{}\n", DumpJson(out));
   } else if (job->errors.empty()) {
-    fmt::print("{}: no errors so far\n", job->name);
+    Print("{}: no errors so far\n", job->name);
   } else {
-    fmt::print("{}", ErrorsText(*job));
+    WriteOut(ErrorsText(*job));
   }
   return kExitDone;
 }

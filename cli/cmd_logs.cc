@@ -9,6 +9,7 @@
 #include "cli/job_log_files.h"
 #include "cli/job_view.h"
 #include "cli/pod_logs.h"
+#include "cli/print.h"
 #include "cli/signals.h"
 #include "job/pod_contract.h"
 
@@ -34,6 +35,7 @@ Result<bool> PrintPods(const ClusterTarget& cluster, const LogsOptions& options,
           cluster.api.get(),
           {.ns = cluster.ns, .pod = pod.name, .container = container, .tail = options.tail}, out);
       out->End();
+      if (OutLost()) return true;
       if (!printed && printed.error().code == Code::kNotFound) {
         PrintNote(fmt::format("{}: nothing yet: {}", source.Heading(), printed.error().message));
         continue;
@@ -79,10 +81,11 @@ int LogsCommand(const LogsOptions& options) {
                                         .instance = options.instance,
                                         .tail = options.tail},
                                        &out);
-    return followed ? kExitDone : Refused(followed.error(), json);
+    return followed || OutLost() ? kExitDone : Refused(followed.error(), json);
   }
   if (options.mini_batch < 0) {
     const Result<bool> printed = PrintPods(*cluster, options, &out);
+    if (OutLost()) return kExitDone;  // FinishOutput says why
     if (!printed) return Refused(printed.error(), json);
     if (!job->Ended()) {
       if (!*printed) PrintNote(fmt::format("{} has no pods that say anything yet", options.job));
@@ -90,6 +93,7 @@ int LogsCommand(const LogsOptions& options) {
     }
   }
   const Status printed = PrintFolder(*cluster, options, &out);
+  if (OutLost()) return kExitDone;
   if (!printed && printed.error().code == Code::kCancelled) return kExitInterrupted;
   if (!printed) return Refused(printed.error(), json);
   if (options.mini_batch < 0) {

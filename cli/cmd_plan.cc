@@ -1,9 +1,6 @@
 // `paralleljob plan`: the mini-batches of a job, without running it.
 #include <fmt/core.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 
 #include "base/json.h"
@@ -12,7 +9,9 @@
 #include "cli/exit_codes.h"
 #include "cli/job_dir.h"
 #include "cli/load_job.h"
+#include "cli/print.h"
 #include "cli/resolve.h"
+#include "cli/scratch.h"
 #include "plan/plan.h"
 #include "worker/planning.h"
 
@@ -21,24 +20,19 @@ namespace {
 
 constexpr uint64_t kShown = 3;  // first and last few
 
-// A folder of its own below TMPDIR, gone with this object.
-class ScratchFolder {
+// Removes a folder when it goes.
+class FolderRemover {
  public:
-  ScratchFolder() {
-    const char* base = ::getenv("TMPDIR");
-    path_ = std::string(base == nullptr ? "/tmp" : base) + "/paralleljob-plan-XXXXXX";
-    ok_ = ::mkdtemp(path_.data()) != nullptr;
-  }
-  ~ScratchFolder() {
+  explicit FolderRemover(std::string path) : path_(std::move(path)) {}
+  FolderRemover(const FolderRemover&) = delete;
+  FolderRemover& operator=(const FolderRemover&) = delete;
+  ~FolderRemover() {
     std::error_code ignored;
-    if (ok_) std::filesystem::remove_all(path_, ignored);
+    std::filesystem::remove_all(path_, ignored);
   }
-  bool ok() const { return ok_; }
-  const std::string& path() const { return path_; }
 
  private:
-  std::string path_;
-  bool ok_ = false;
+  const std::string path_;
 };
 
 Json ToJson(const plan::MiniBatch& batch) {
@@ -93,8 +87,9 @@ Json Totals(const std::string& job, const plan::Plan& plan) {
 
 Status PrintAll(const plan::Plan& plan, bool json) {
   for (uint64_t i = 0; i < plan.size(); ++i) {
+    if (OutLost()) return {};  // `plan --all | head`
     PJ_ASSIGN(plan::MiniBatch batch, plan.Get(i));
-    fmt::print("{}\n", json ? DumpJson(ToJson(batch)) : ToText(batch));
+    Print("{}\n", json ? DumpJson(ToJson(batch)) : ToText(batch));
   }
   return {};
 }
@@ -111,32 +106,32 @@ Status PrintSome(const std::string& job, const plan::Plan& plan, bool json) {
       (i < head ? first : last).push_back(ToJson(batch));
       continue;
     }
-    if (i == head && plan.size() > head + tail) fmt::print("       …\n");
-    fmt::print("{}\n", ToText(batch));
+    if (i == head && plan.size() > head + tail) Print("       …\n");
+    Print("{}\n", ToText(batch));
   }
   Json totals = Totals(job, plan);
   if (json) {
     totals["first"] = std::move(first);
     totals["last"] = std::move(last);
-    fmt::print("{}\n", DumpJson(totals));
+    Print("{}\n", DumpJson(totals));
   } else {
-    fmt::print("{} mini-batches, {} items\n", plan.size(), plan.total_items());
+    Print("{} mini-batches, {} items\n", plan.size(), plan.total_items());
   }
   return {};
 }
 
 Status Plan(const api::LoadedJob& job, const PlanOptions& options) {
   PJ_ASSIGN(auto inputs, ResolveInputs(job.job));
-  const ScratchFolder scratch;
-  if (!scratch.ok()) return FailErrno(errno, "cannot make a scratch folder", scratch.path());
+  PJ_ASSIGN(const std::string scratch, MakeScratchFolder("paralleljob-plan-"));
+  const FolderRemover remover(scratch);
   std::vector<std::string> warnings;
   PJ_ASSIGN(plan::PlanRequest request,
             worker::MakePlanRequest(job.job.spec, inputs, {.azure = job.from_azure}, &warnings));
   for (const std::string& warning : warnings) PrintWarning(warning);
   PJ_ASSIGN(const JobDir dir, JobDir::At(OutputFolder(options.output_dir, job.job.name)));
   for (plan::SourceSpec& source : request.sources) source.exclude.push_back(dir.root());
-  request.sort_dir = scratch.path();
-  PJ_ASSIGN(std::unique_ptr<plan::Plan> plan, plan::BuildPlan(request, scratch.path() + "/plan"));
+  request.sort_dir = scratch;
+  PJ_ASSIGN(std::unique_ptr<plan::Plan> plan, plan::BuildPlan(request, scratch + "/plan"));
   if (options.all) return PrintAll(*plan, options.file.json);
   return PrintSome(job.job.name, *plan, options.file.json);
 }

@@ -1,6 +1,7 @@
 // `paralleljob run`: loads, runs, and says how it ended.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "api/validate.h"
@@ -12,6 +13,7 @@
 #include "cli/load_job.h"
 #include "cli/local_checks.h"
 #include "cli/local_run.h"
+#include "cli/print.h"
 #include "worker/settings.h"
 
 namespace pj::cli {
@@ -19,51 +21,74 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void PrintErrors(const Json& summary) {
+constexpr size_t kErrorsShown = 10;
+
+void PrintErrors(const Json& summary, const std::string& dir) {
   if (!summary.contains("errors")) return;
-  for (const Json& group : summary["errors"]) {
-    fmt::print(stderr, "  {} × {}\n", group.value("count", 0), group.value("message", ""));
+  const Json& groups = summary["errors"];
+  const size_t shown = std::min(kErrorsShown, groups.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const Json& group = groups[i];
+    PrintErr("  {} × {}\n", group.value("count", 0), group.value("message", ""));
     if (const std::string log = group.value("log", ""); !log.empty())
-      fmt::print(stderr, "      see {}\n", log);
+      PrintErr("      see {}\n", log);
+  }
+  if (groups.size() > shown) {
+    PrintErr("  and {} more kinds of errors: `paralleljob status {}` lists all\n",
+             groups.size() - shown, dir);
+  }
+}
+
+void PrintOutput(const std::string& name, const std::string& path) {
+  std::error_code ignored;
+  if (fs::exists(path, ignored)) {
+    Print("{}: {}\n", name, path);
+  } else {
+    PrintNote(fmt::format("output {}: nothing was written to {}", name, path));
+  }
+}
+
+// Of a pipeline, whose own outputs need not name all that its steps write.
+void PrintOutputsOfSteps(const Json& summary) {
+  if (!summary.contains("steps")) return;
+  for (const Json& step : summary["steps"]) {
+    for (const auto& [name, path] : step["outputs"].items()) {
+      const Json& named = summary["outputs"];
+      if (std::find(named.begin(), named.end(), path) != named.end()) continue;
+      PrintOutput(step.value("name", "") + "." + name, path.get<std::string>());
+    }
   }
 }
 
 // The result for people: the state and its cause on stderr, the paths of the results on stdout.
-void PrintResult(const StoredResult& result) {
+void PrintResult(const StoredResult& result, const std::string& dir) {
   Result<Json> parsed = ParseJson(result.summary_json, "result");
   if (!parsed) return PrintError(parsed.error());
   const Json& summary = *parsed;
   const Json& batches = summary["miniBatches"];
   const std::string state = summary.value("state", "");
-  fmt::print(stderr, "{}: {} of {} mini-batches succeeded, {} failed, {} retries, {}\n", state,
-             batches.value("succeeded", uint64_t{0}), batches.value("total", uint64_t{0}),
-             batches.value("failed", uint64_t{0}), summary.value("retries", uint64_t{0}),
-             HumanSeconds(summary.value("durationSeconds", 0.0)));
+  PrintErr("{}: {} of {} mini-batches succeeded, {} failed, {} retries, {}\n", state,
+           batches.value("succeeded", uint64_t{0}), batches.value("total", uint64_t{0}),
+           batches.value("failed", uint64_t{0}), summary.value("retries", uint64_t{0}),
+           HumanSeconds(summary.value("durationSeconds", 0.0)));
   if (state != "Complete") {
-    fmt::print(stderr, "error: {}: {}\n", summary.value("reason", ""),
-               summary.value("message", ""));
+    PrintErr("error: {}: {}\n", summary.value("reason", ""), summary.value("message", ""));
   }
-  PrintErrors(summary);
-  for (const auto& [name, place] : summary["outputs"].items()) {
-    const std::string path = place.get<std::string>();
-    std::error_code ignored;
-    if (fs::exists(path, ignored)) {
-      fmt::print("{}: {}\n", name, path);
-    } else {
-      PrintNote(fmt::format("output {}: nothing was written to {}", name, path));
-    }
+  PrintErrors(summary, dir);
+  for (const auto& [name, path] : summary["outputs"].items()) {
+    PrintOutput(name, path.get<std::string>());
   }
-  fmt::print("logs: {}\n", summary.value("logs", ""));
+  PrintOutputsOfSteps(summary);
+  Print("logs: {}\n", summary.value("logs", ""));
 }
 
 int Unfinished(const RunOptions& options, const RunOutcome& outcome) {
   const report::JobSummary& now = outcome.progress;
   const uint64_t done = now.mini_batches_succeeded + now.mini_batches_failed;
   if (outcome.error) PrintError(*outcome.error);
-  fmt::print(stderr,
-             "stopped with {} of {} mini-batches saved; the same command goes on from there\n",
-             done, now.mini_batches_total);
-  if (options.file.json) fmt::print("{}\n", report::SummaryJson(now));
+  PrintErr("stopped with {} of {} mini-batches saved; the same command goes on from there\n", done,
+           now.mini_batches_total);
+  if (options.file.json) Print("{}\n", report::SummaryJson(now));
   return outcome.error ? kExitCouldNotRun : kExitInterrupted;
 }
 
@@ -90,7 +115,7 @@ int RunCommand(const RunOptions& options) {
   }
   if (here.HasErrors()) {
     PrintDiagnostics(here);
-    if (options.file.json) fmt::print("{}\n", NotStartedJson(here));
+    if (options.file.json) Print("{}\n", NotStartedJson(here));
     return kExitBadInput;
   }
   log::Init(worker::OwnLevel(job->job.spec.logging_level.value));
@@ -106,9 +131,9 @@ int RunCommand(const RunOptions& options) {
               dir->root());
   }
   if (options.file.json) {
-    fmt::print("{}\n", outcome->result->summary_json);
+    Print("{}\n", outcome->result->summary_json);
   } else {
-    PrintResult(*outcome->result);
+    PrintResult(*outcome->result, dir->root());
   }
   return outcome->result->exit_code;
 }

@@ -13,6 +13,7 @@
 #include "cli/exit_codes.h"
 #include "cli/finish.h"
 #include "cli/open_dir.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 
@@ -81,12 +82,12 @@ int DirStatus(const DirOptions& options) {
   const Result<OpenedDir> opened = OpenDir(options.dir);
   if (!opened) return NotStarted(opened.error(), options.json);
   if (opened->result && options.json) {
-    fmt::print("{}\n", WithCommitted(opened->result->summary_json, opened->shards));
+    Print("{}\n", WithCommitted(opened->result->summary_json, opened->shards));
     return kExitDone;
   }
   const report::JobSummary now = SoFar(*opened);
   if (options.json) {
-    fmt::print("{}\n", WithCommitted(report::SummaryJson(now), opened->shards));
+    Print("{}\n", WithCommitted(report::SummaryJson(now), opened->shards));
     return kExitDone;
   }
   const uint64_t done = now.mini_batches_succeeded + now.mini_batches_failed;
@@ -100,13 +101,12 @@ int DirStatus(const DirOptions& options) {
       why = fmt::format("{}: {}\n", summary->value("reason", ""), summary->value("message", ""));
     }
   }
-  fmt::print(
+  Print(
       "{}: {}\n{}{} of {} mini-batches committed, {} failed, {} retries; {} of {} items "
       "succeeded\n",
       opened->job, state, why, done, now.mini_batches_total, now.mini_batches_failed, now.retries,
       now.items_succeeded, now.items_total);
-  for (const ledger::ErrorGroup& group : now.errors)
-    fmt::print("  {} × {}\n", group.count, group.text);
+  for (const ledger::ErrorGroup& group : now.errors) Print("  {} × {}\n", group.count, group.text);
   return kExitDone;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/job_submit.h"
 #include "cli/job_wait.h"
 #include "cli/load_job.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 namespace {
@@ -44,10 +45,10 @@ void PrintJob(const SubmitOptions& options, const JobView& job, Outcome outcome)
   if (options.file.json) {
     Json out = ToJson(job);
     out["submitted"] = NameOf(outcome);
-    fmt::print("{}\n", DumpJson(out));
+    Print("{}\n", DumpJson(out));
     return;
   }
-  for (const auto& [name, path] : job.outputs) fmt::print("{}: {}\n", name, path);
+  for (const auto& [name, path] : job.outputs) Print("{}: {}\n", name, path);
 }
 
 int Wait(const SubmitOptions& options, kube::Api* api, const ClusterForm& form, Outcome outcome) {
@@ -65,7 +66,7 @@ int Wait(const SubmitOptions& options, kube::Api* api, const ClusterForm& form, 
   }
   const JobView& job = **end;
   if (!job.complete) {
-    fmt::print(stderr, "error: {}: {}\n{}", job.reason, job.message, ErrorsText(job));
+    PrintErr("error: {}: {}\n{}", job.reason, job.message, ErrorsText(job));
   }
   PrintJob(options, job, outcome);
   if (job.complete) return kExitDone;
@@ -83,7 +84,7 @@ int SubmitCommand(const SubmitOptions& options) {
   ClusterForm form = ToClusterForm(std::move(loaded->job), how, &findings);
   PrintDiagnostics(findings);
   if (findings.HasErrors()) {
-    if (options.file.json) fmt::print("{}\n", NotStartedJson(findings));
+    if (options.file.json) Print("{}\n", NotStartedJson(findings));
     return kExitBadInput;
   }
   const Result<ClusterTarget> cluster = OpenCluster(options.cluster, form.job.ns);
@@ -92,7 +93,7 @@ int SubmitCommand(const SubmitOptions& options) {
   kube::Api* const api = cluster->api.get();
   const Result<Submitted> submitted = Submit(api, form);
   if (!submitted) return NotStarted(submitted.error(), options.file.json);
-  fmt::print(stderr, "{}\n", Told(*submitted, form));
+  PrintErr("{}\n", Told(*submitted, form));
   if (options.wait) return Wait(options, api, form, submitted->outcome);
   if (!options.file.json) return kExitDone;
   const Result<JobView> job = GetJob(api, form.job.ns, form.job.name);

@@ -10,6 +10,7 @@
 #include "cli/exit_codes.h"
 #include "cli/job_view.h"
 #include "cli/pod_logs.h"
+#include "cli/print.h"
 #include "job/job_objects.h"
 #include "job/pod_contract.h"
 
@@ -78,14 +79,14 @@ int TopCommand(const JobOptions& options) {
   if (options.json) {
     Json out = ToJson(*job);
     out["pods"] = std::move(list);
-    fmt::print("{}\n", DumpJson(out));
+    Print("{}\n", DumpJson(out));
     return kExitDone;
   }
-  fmt::print("{}\n", ProgressText(*job));
+  Print("{}\n", ProgressText(*job));
   if (pods->empty()) {
     PrintNote("no worker pods");
   } else {
-    fmt::print("{}", table.Text());
+    WriteOut(table.Text());
   }
   return kExitDone;
 }

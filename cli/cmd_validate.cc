@@ -9,6 +9,7 @@
 #include "cli/exit_codes.h"
 #include "cli/load_job.h"
 #include "cli/local_checks.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 namespace {
@@ -74,10 +75,9 @@ int PrintFields(bool json) {
   Json list = Json::array();
   for (const api::Field& field : api::Fields()) {
     if (!json) {
-      fmt::print(
-          "{}: {}{}\n    {}{}\n", field.path, api::Allowed(field),
-          field.required ? ", required" : "", field.description,
-          field.default_text.empty() ? "" : fmt::format(" (default {})", field.default_text));
+      Print("{}: {}{}\n    {}{}\n", field.path, api::Allowed(field),
+            field.required ? ", required" : "", field.description,
+            field.default_text.empty() ? "" : fmt::format(" (default {})", field.default_text));
       continue;
     }
     list.push_back(ToJson(field.path, field));
@@ -85,7 +85,7 @@ int PrintFields(bool json) {
       list.push_back(ToJson(path, *nested));
     }
   }
-  if (json) fmt::print("{}\n", DumpJson(list));
+  if (json) Print("{}\n", DumpJson(list));
   return kExitDone;
 }
 
@@ -114,11 +114,10 @@ int ValidateCommand(const ValidateOptions& all) {
     for (const Diagnostic& finding : found.all()) findings.Add(finding);
   }
   if (options.json) {
-    fmt::print("{}\n", DumpJson(ToJson(findings, jobs.size())));
+    Print("{}\n", DumpJson(ToJson(findings, jobs.size())));
   } else {
     PrintDiagnostics(findings);
-    if (!findings.HasErrors())
-      fmt::print("valid: {} job{}\n", jobs.size(), jobs.size() == 1 ? "" : "s");
+    if (!findings.HasErrors()) Print("valid: {} job{}\n", jobs.size(), jobs.size() == 1 ? "" : "s");
   }
   return findings.HasErrors() ? kExitBadInput : kExitDone;
 }

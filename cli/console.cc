@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "cli/exit_codes.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 
@@ -18,12 +19,12 @@ Json Errors(const Error& error) {
 
 }  // namespace
 
-void PrintError(const Error& error) { fmt::print(stderr, "error: {}\n", error.ToString()); }
-void PrintWarning(const std::string& text) { fmt::print(stderr, "warning: {}\n", text); }
-void PrintNote(const std::string& text) { fmt::print(stderr, "note: {}\n", text); }
+void PrintError(const Error& error) { PrintErr("error: {}\n", error.ToString()); }
+void PrintWarning(const std::string& text) { PrintErr("warning: {}\n", text); }
+void PrintNote(const std::string& text) { PrintErr("note: {}\n", text); }
 
 void PrintDiagnostics(const Diagnostics& diagnostics) {
-  for (const Diagnostic& d : diagnostics.all()) fmt::print(stderr, "{}\n", d.ToString());
+  for (const Diagnostic& d : diagnostics.all()) PrintErr("{}\n", d.ToString());
 }
 
 int ExitCodeOf(const Error& error) {
@@ -53,13 +54,13 @@ std::string FailureJson(const Error& error) { return DumpJson({{"errors", Errors
 
 int Refused(const Error& error, bool json) {
   PrintError(error);
-  if (json) fmt::print("{}\n", FailureJson(error));
+  if (json) Print("{}\n", FailureJson(error));
   return ExitCodeOf(error);
 }
 
 int NotStarted(const Error& error, bool json) {
   PrintError(error);
-  if (json) fmt::print("{}\n", NotStartedJson(error));
+  if (json) Print("{}\n", NotStartedJson(error));
   return ExitCodeOf(error);
 }
 

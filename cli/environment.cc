@@ -19,7 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 
 bool IsProgram(const std::string& path) {
-  return ::access(path.c_str(), X_OK) == 0 && !fs::is_directory(path);
+  std::error_code ignored;
+  return ::access(path.c_str(), X_OK) == 0 && !fs::is_directory(path, ignored);
 }
 
 std::map<std::string, std::string> CallersEnvironment() {
@@ -37,11 +38,11 @@ std::map<std::string, std::string> CallersEnvironment() {
 Status PutFirstInPath(const std::string& python, const std::string& scratch,
                       std::map<std::string, std::string>* env) {
   std::string first = fs::path(python).parent_path().string();
-  if (!IsProgram(first + "/python") || !fs::equivalent(first + "/python", python)) {
+  std::error_code ignored;
+  if (!IsProgram(first + "/python") || !fs::equivalent(first + "/python", python, ignored)) {
     first = scratch + "/bin";
     PJ_TRY(MakeDirs(first));
     for (const char* name : {"/python", "/python3"}) {
-      std::error_code ignored;
       fs::remove(first + name, ignored);
       fs::create_symlink(python, first + name, ignored);
     }
@@ -87,7 +88,9 @@ Result<std::string> FindRuntimeDir() {
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   const fs::path base = self.parent_path().parent_path();
   for (const char* place : {"python_runtime", "lib/paralleljob/python"}) {
-    if (fs::exists(base / place / "paralleljob" / "zygote.py")) return (base / place).string();
+    if (fs::exists(base / place / "paralleljob" / "zygote.py", error)) {
+      return (base / place).string();
+    }
   }
   return Fail(Code::kUnavailable, "the Python runtime is not beside the program", base.string(),
               "set PARALLELJOB_RUNTIME to the folder that holds the package paralleljob");

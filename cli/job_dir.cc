@@ -28,26 +28,45 @@ Result<JobDir> JobDir::At(const std::string& dir, const std::string& step) {
   return made;
 }
 
-void JobDir::FindStep() {
+std::string JobDir::StepThere() const {
+  std::string name;
   std::error_code error;
   for (fs::directory_iterator step(root_ + "/steps", error), end; !error && step != end;
        step.increment(error)) {
-    step_ = step->path().filename().string();
+    std::error_code none;
+    const bool ran = !fs::is_empty(step->path() / "logs", none) && !none;
+    if (ran || name.empty()) name = step->path().filename().string();
+    if (ran) break;
   }
+  return name;
 }
 
-bool JobDir::HasState() const { return fs::exists(StateDb()); }
+Result<bool> JobDir::HasState() const {
+  struct stat info{};
+  if (::stat(StateDb().c_str(), &info) == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  auto failed = FailErrno(errno, "cannot look into the folder", root_);
+  failed.error().hint = "mend its path or its permissions, or name another folder";
+  return failed;
+}
 
-Status JobDir::Prepare() const {
-  if (!HasState()) {
-    for (const char* name : {"/outputs", "/logs", "/steps"}) {
-      if (fs::exists(root_ + name) && !fs::is_empty(root_ + name)) {
-        return Fail(Code::kInvalid,
-                    fmt::format("the folder holds {} that no run of paralleljob left", name + 1),
-                    root_, "choose another --output");
-      }
-    }
+Status JobDir::CheckOurs() const {
+  PJ_ASSIGN(const bool ours, HasState());
+  if (ours) return {};
+  for (const char* name : {"/outputs", "/logs", "/steps"}) {
+    std::error_code error;
+    const std::string path = root_ + name;
+    if (fs::status(path, error).type() == fs::file_type::not_found) continue;
+    if (fs::is_empty(path, error)) continue;
+    if (error) return FailErrno(error.value(), "cannot look into the folder", path);
+    return Fail(Code::kInvalid,
+                fmt::format("the folder holds {} that no run of paralleljob left", name + 1), root_,
+                "choose another --output");
   }
+  return {};
+}
+
+Status JobDir::MakeFolders() const {
   for (const std::string& path : {Private(), Segments(), Outputs(), Logs()}) {
     PJ_TRY(MakeDirs(path));
   }
@@ -59,7 +78,8 @@ Status JobDir::Prepare() const {
 }
 
 Status JobDir::RemoveOurs() const {
-  if (!HasState()) return {};
+  PJ_ASSIGN(const bool ours, HasState());
+  if (!ours) return {};
   // state.db goes last: until then the folder is known as ours.
   for (const std::string& path :
        {root_ + "/outputs", root_ + "/logs", root_ + "/steps", Segments(), Inputs(), PlanFile(),

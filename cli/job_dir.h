@@ -32,11 +32,14 @@ class JobDir {
   std::string PipelineLogs() const { return root_ + "/logs"; }
   bool IsPipeline() const { return !step_.empty(); }
 
-  bool HasState() const;
-  // `step` of a pipeline that ran here, for an object that does not know it.
-  void FindStep();
-  // Creates the folders. A folder with outputs/ or logs/ but no state.db is not ours: kInvalid.
-  Status Prepare() const;
+  Result<bool> HasState() const;
+  // The step of a pipeline that ran here; empty: none did.
+  std::string StepThere() const;
+  // Makes it this object's, which was made without one.
+  void FindStep() { step_ = StepThere(); }
+  // A folder with outputs/ or logs/ but no state.db is not ours: kInvalid.
+  Status CheckOurs() const;
+  Status MakeFolders() const;
   // Removes what a run of ours left, and only beside our state.db.
   Status RemoveOurs() const;
   // Copies that no plan was made of: their originals may have changed since.

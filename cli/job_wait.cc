@@ -1,10 +1,8 @@
 #include "cli/job_wait.h"
 
-#include <fmt/core.h>
 #include <unistd.h>
 
-#include <cstdio>
-
+#include "cli/print.h"
 #include "cli/signals.h"
 
 namespace pj::cli {
@@ -22,10 +20,9 @@ class Display {
     if (text == shown_ && !(last && terminal_)) return;
     const Nanos now = SystemClock().Monotonic();
     if (terminal_) {
-      fmt::print(stderr, "\r\033[K{}{}", text, last ? "\n" : "");
-      std::fflush(stderr);
+      PrintErr("\r\033[K{}{}", text, last ? "\n" : "");
     } else if (last || job.state != state_ || now >= next_) {
-      fmt::print(stderr, "{}\n", text);
+      PrintErr("{}\n", text);
       next_ = now + kLines;
     } else {
       return;

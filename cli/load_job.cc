@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "cli/console.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 
@@ -32,7 +33,7 @@ std::optional<api::LoadedJob> LoadOne(const FileOptions& options, Severity regis
   }
   PrintDiagnostics(findings);
   if (!findings.HasErrors()) return std::move(jobs[0]);
-  if (options.json) fmt::print("{}\n", NotStartedJson(findings));
+  if (options.json) Print("{}\n", NotStartedJson(findings));
   return std::nullopt;
 }
 

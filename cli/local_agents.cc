@@ -1,13 +1,18 @@
 // LocalRun, second half: agents, the wait for them, and how the run ends.
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <spawn.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <thread>
 
 #include "base/log.h"
 #include "cli/console.h"
+#include "cli/exit_codes.h"
 #include "cli/local_run.h"
+#include "cli/print.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "job/rules.h"
@@ -15,6 +20,9 @@
 
 namespace pj::cli {
 namespace {
+
+// A reader that does not read, or a disk that hangs, holds up the end by no more than this.
+constexpr unsigned kLastWordsSeconds = 2;
 
 std::string NodeName(uint32_t ordinal) { return fmt::format("instance-{}", ordinal); }
 
@@ -27,6 +35,21 @@ policy::Verdict FailureFrom(const std::string& reason) {
     verdict.message = reason.substr(colon + 2);
   }
   return verdict;
+}
+
+// Does not wait for it: it goes on when this process has ended.
+void RemoveBehind(const std::string& folder) {
+  if (folder.empty()) return;
+  posix_spawn_file_actions_t quiet;
+  ::posix_spawn_file_actions_init(&quiet);
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    ::posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", O_WRONLY, 0);
+  }
+  std::string words[] = {"rm", "-rf", "--", folder};
+  char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
+  pid_t pid = 0;
+  ::posix_spawnp(&pid, "rm", &quiet, nullptr, argv, environ);
+  ::posix_spawn_file_actions_destroy(&quiet);
 }
 
 }  // namespace
@@ -152,26 +175,36 @@ void LocalRun::WaitForAgents() {
   controller_->Start();
   ProgressLine line(!options_.quiet, done_at_start_, SystemClock().Monotonic());
   while (running.load() > 0) {
-    if (signals_->Wait(Millis(100), wake.get())) {
-      if (interrupted_) {  // the second one: stop at once; the guardian ends every process
-        fmt::print(
-            stderr,
-            "\nstopped at once: what is saved is kept; the same command goes on from there\n");
-        guardian_->End();
-        ::_exit(130);
-      }
-      interrupted_ = true;
-      fmt::print(
-          stderr,
-          "\ninterrupted: running mini-batches finish and are saved; again = stop at once\n");
-      controller_->Drain();
-    }
+    TakeSignal(signals_->Wait(Millis(100), wake.get()));
     processed_->Flush();
     live_->Refresh(SystemClock().Monotonic(), [this] { return LiveNow(); });
     line.Show(Now(), SystemClock().Monotonic());
   }
   line.End(Now(), SystemClock().Monotonic());
   signals_.reset();
+}
+
+void LocalRun::TakeSignal(int number) {
+  const bool hung_up = number == SIGHUP;  // nobody is there who could ask for more than a drain
+  if (number == 0 || (interrupted_ && hung_up)) return;
+  if (interrupted_) StopAtOnce();
+  interrupted_ = true;
+  PrintErr("\ninterrupted: running mini-batches finish and are saved; again = stop at once\n");
+  controller_->Drain();
+}
+
+// Tells what is saved before it ends the slots: the agents live on for as long as this process, and
+// would take the end of a slot for a failed attempt.
+void LocalRun::StopAtOnce() {
+  std::signal(SIGALRM, [](int) { ::_exit(kExitInterrupted); });
+  ::alarm(kLastWordsSeconds);
+  PrintErr("\nstopped at once: what is saved is kept; the same command goes on from there\n");
+  const RunOutcome outcome = Unfinished(std::nullopt);
+  if (options_.file.json) Print("{}\n", report::SummaryJson(outcome.progress));
+  FlushOut();
+  guardian_->End();
+  RemoveBehind(scratch_);
+  ::_exit(kExitInterrupted);
 }
 
 Result<RunOutcome> LocalRun::Finish(std::optional<policy::Verdict> failure) {

@@ -2,7 +2,6 @@
 #include "cli/local_run.h"
 
 #include <fmt/core.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include "cli/console.h"
 #include "cli/environment.h"
 #include "cli/run_identity.h"
+#include "cli/scratch.h"
 #include "worker/planning.h"
 
 namespace pj::cli {
@@ -38,13 +38,9 @@ Result<std::string> MakeScratch(const JobDir& dir) {
     std::error_code ignored;
     fs::remove_all(*earlier, ignored);
   }
-  const char* base = ::getenv("TMPDIR");
-  std::string pattern = std::string(base == nullptr ? "/tmp" : base) + "/paralleljob-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) {
-    return FailWrite(errno, "cannot make a scratch folder", pattern, 0);
-  }
-  PJ_TRY(WriteFileAtomic(note, pattern));
-  return pattern;
+  PJ_ASSIGN(std::string made, MakeScratchFolder("paralleljob-"));
+  PJ_TRY(WriteFileAtomic(note, made));
+  return made;
 }
 
 }  // namespace
@@ -70,15 +66,17 @@ Result<RunOutcome> LocalRun::Execute() {
   PJ_ASSIGN(DirLock lock, DirLock::Take(dir_));
   lock_.emplace(std::move(lock));
   if (options_.fresh) PJ_TRY(dir_.RemoveOurs());
-  PJ_TRY(dir_.Prepare());
+  PJ_TRY(dir_.CheckOurs());
   PJ_ASSIGN(guardian_, worker::Guardian::Start());
   PJ_TRY(OpenState());
   PJ_TRY(CheckSameJob());
   PJ_ASSIGN(std::optional<RunIdentity> known, state_->LoadJob());
   if (known) {
+    PJ_TRY(CheckSameStep());
     PJ_ASSIGN(std::optional<StoredResult> result, state_->store().LoadResult());
     if (result) return Finished(*known, std::move(*result));
   }
+  PJ_TRY(dir_.MakeFolders());  // not before: nothing changes in a folder whose run has ended
   if (!known) PJ_TRY(dir_.RemoveInputs());
   PJ_ASSIGN(resolved_, ResolveJob(job_, dir_));
   PJ_ASSIGN(runtime_dir_, FindRuntimeDir());
@@ -116,6 +114,16 @@ Status LocalRun::CheckSameJob() {
   return Fail(Code::kInvalid,
               fmt::format("the folder holds a run of the job {}, not of {}", *held, job_.job.name),
               dir_.root(), "choose another --output; --fresh forgets the earlier run");
+}
+
+// A step's outputs and logs lie in a folder of its name.
+Status LocalRun::CheckSameStep() const {
+  const std::string before = dir_.StepThere();
+  if (job_.step.empty() || before.empty() || before == job_.step) return {};
+  return Fail(Code::kInvalid,
+              fmt::format("the job changed since this folder's run began: its step was {}, is {}",
+                          before, job_.step),
+              dir_.root(), "--fresh forgets that run and starts again; another --output keeps it");
 }
 
 Status LocalRun::CheckUnchanged(const RunIdentity& now, const RunIdentity& before) const {

@@ -45,6 +45,7 @@ class LocalRun {
  private:
   Status OpenState();
   Status CheckSameJob();
+  Status CheckSameStep() const;
   RunIdentity DeclaredIdentity() const;
   Status CheckUnchanged(const RunIdentity& now, const RunIdentity& before) const;
   Result<RunOutcome> Finished(const RunIdentity& before, StoredResult result);
@@ -57,6 +58,9 @@ class LocalRun {
   worker::AgentOptions AgentOptionsFor(uint32_t ordinal) const;
   void RunAgents();
   void WaitForAgents();
+  // Of StopSignals::Wait: the first one drains, a second one stops at once.
+  void TakeSignal(int number);
+  [[noreturn]] void StopAtOnce();
   Result<RunOutcome> Conclude();
   Result<RunOutcome> Finish(std::optional<policy::Verdict> failure);
   RunOutcome Unfinished(std::optional<Error> error);

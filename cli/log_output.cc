@@ -2,9 +2,8 @@
 
 #include <fmt/core.h>
 
-#include <cstdio>
-
 #include "base/json.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 
@@ -16,15 +15,16 @@ void LogOutput::Begin(const LogSource& source) {
   source_ = source;
   unfinished_.clear();
   last_ = '\n';
-  if (!json_) fmt::print("==> {} <==\n", source.Heading());
-  std::fflush(stdout);
+  if (!json_) Print("==> {} <==\n", source.Heading());
+  FlushOut();
 }
 
 bool LogOutput::Append(std::string_view piece) {
   if (piece.empty()) return true;
   if (!json_) {
     last_ = piece.back();
-    return std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size();
+    WriteOut(piece);
+    return !OutLost();
   }
   unfinished_ += piece;
   size_t begin = 0;
@@ -38,9 +38,9 @@ bool LogOutput::Append(std::string_view piece) {
 void LogOutput::End() {
   if (!unfinished_.empty()) PrintJson(source_, unfinished_);
   unfinished_.clear();
-  if (last_ != '\n') fmt::print("\n");
+  if (last_ != '\n') Print("\n");
   last_ = '\n';
-  std::fflush(stdout);
+  FlushOut();
 }
 
 void LogOutput::Text(const LogSource& source, std::string_view text) {
@@ -54,9 +54,9 @@ void LogOutput::Line(const LogSource& source, std::string_view line) {
   if (json_) {
     PrintJson(source, line);
   } else {
-    fmt::print("[{}/{}] {}\n", source.instance, source.container, line);
+    Print("[{}/{}] {}\n", source.instance, source.container, line);
   }
-  std::fflush(stdout);
+  FlushOut();
 }
 
 bool LogOutput::PrintJson(const LogSource& source, std::string_view line) {
@@ -69,8 +69,8 @@ bool LogOutput::PrintJson(const LogSource& source, std::string_view line) {
     out["container"] = source.container;
   }
   out["line"] = line;
-  const std::string text = DumpJson(out) + "\n";
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  Print("{}\n", DumpJson(out));
+  return !OutLost();
 }
 
 }  // namespace pj::cli

@@ -1,16 +1,19 @@
 // paralleljob: parallel batch jobs for Kubernetes, and on one machine. Maps argv to commands.h.
-#include <fmt/core.h>
 #include <malloc.h>
 #include <CLI/CLI.hpp>
 
 #include <csignal>
+#include <exception>
 #include <filesystem>
+#include <new>
+#include <sstream>
 #include <string>
 
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exit_codes.h"
+#include "cli/print.h"
 #include "cli/usage.h"
 
 namespace {
@@ -303,7 +306,7 @@ int Misused(const CLI::App& app, std::vector<std::string> words, const std::stri
     if (each->get_name() == wanted) named = each;
   }
   if (help && (usage.words.size() == 1 || named != &app)) {
-    fmt::print("{}", named->help(named == &app ? "" : app.get_name()));
+    pj::cli::WriteOut(named->help(named == &app ? "" : app.get_name()));
     return pj::cli::kExitDone;
   }
   for (const CLI::Option* option : named->get_options()) {
@@ -322,28 +325,66 @@ void ReturnMemoryEarly() {
   ::mallopt(M_ARENA_MAX, 2);  // each thread's own keeps what that thread has freed
 }
 
+void Describe(CLI::App* app, const char* program, AllOptions* all) {
+  const std::string called = std::filesystem::path(program).filename().string();
+  app->name(called == "kubectl-parallel" ? "kubectl parallel" : "paralleljob");
+  app->set_version_flag("--version", PJ_VERSION);
+  app->require_subcommand(1);
+  AddCommands(app, all);
+}
+
+// What CLI11 prints for --help and --version.
+int Answered(const CLI::App& app, const CLI::Success& asked) {
+  std::ostringstream text;
+  const int code = app.exit(asked, text, text);
+  pj::cli::WriteOut(text.str());
+  return code;
+}
+
+int Run(CLI::App* app, AllOptions* all, int argc, char** argv) {
+  all->submit.file.typed = all->convert.file.typed = Typed(app->get_name(), argc, argv);
+  try {
+    app->parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    return Answered(*app, asked);
+  } catch (const CLI::ParseError& error) {
+    return Misused(*app, {argv + 1, argv + argc}, error.what());
+  }
+  return Dispatch(*app, *all);
+}
+
+// Nothing should throw so far; what does is said as every other error.
+int Broken(const CLI::App& app, const std::exception& thrown) {
+  bool json = false;
+  for (const CLI::App* command : app.get_subcommands()) {
+    const CLI::Option* format = command->get_option_no_throw("-o");
+    json = format != nullptr && format->count() > 0 && format->results().back() == "json";
+  }
+  pj::Error error{pj::Code::kInternal, thrown.what(), "",
+                  "this is a mistake of paralleljob; a run goes on when it is started again"};
+  if (dynamic_cast<const std::bad_alloc*>(&thrown) != nullptr) {
+    error.message = "there is not enough memory";
+    error.hint = "free some, or raise its limit; a run goes on when it is started again";
+  }
+  return app.got_subcommand("run") || app.got_subcommand("plan") ? pj::cli::NotStarted(error, json)
+                                                                 : pj::cli::Refused(error, json);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  pj::cli::OpenStandardStreams();
   std::signal(SIGPIPE, SIG_IGN);
   ReturnMemoryEarly();
   pj::log::Init(pj::log::Level::kWarning);
   CLI::App app{"Parallel batch jobs: mini-batches over processes, every row exactly once."};
-  const std::string called = std::filesystem::path(argv[0]).filename().string();
-  app.name(called == "kubectl-parallel" ? "kubectl parallel" : "paralleljob");
-  app.set_version_flag("--version", PJ_VERSION);
-  app.require_subcommand(1);
   AllOptions all;
-  AddCommands(&app, &all);
-  all.submit.file.typed = all.convert.file.typed = Typed(app.get_name(), argc, argv);
+  int code = pj::cli::kExitCouldNotRun;
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
-  } catch (const CLI::CallForVersion& version) {
-    return app.exit(version);
-  } catch (const CLI::ParseError& error) {
-    return Misused(app, {argv + 1, argv + argc}, error.what());
+    Describe(&app, argv[0], &all);
+    code = Run(&app, &all, argc, argv);
+  } catch (const std::exception& thrown) {
+    code = Broken(app, thrown);
   }
-  return Dispatch(app, all);
+  return pj::cli::FinishOutput(code);
 }

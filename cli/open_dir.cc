@@ -4,7 +4,8 @@ namespace pj::cli {
 
 Result<OpenedDir> OpenDir(const std::string& path) {
   PJ_ASSIGN(JobDir dir, JobDir::At(path));
-  if (!dir.HasState()) {
+  PJ_ASSIGN(const bool has_state, dir.HasState());
+  if (!has_state) {
     return Fail(Code::kInvalid, "no run of paralleljob lies here (state.db is missing)", dir.root(),
                 "give the --output folder of `run`; `verify` also takes that of `fetch`, of a job "
                 "that had ended");

@@ -17,6 +17,7 @@
 #include "cli/cluster_target.h"
 #include "cli/console.h"
 #include "cli/job_view.h"
+#include "cli/print.h"
 #include "job/pod_contract.h"
 
 namespace pj::cli {
@@ -100,9 +101,9 @@ class Stream {
       const auto answer = api_->GetRaw({.path = LogPath(request_, query), .silence = kQuiet},
                                        [this](std::string_view piece) {
                                          Take(piece);
-                                         return !Stopped();
+                                         return !Stopped() && !OutLost();
                                        });
-      if (answer && IsOver(*answer, last)) break;
+      if (OutLost() || (answer && IsOver(*answer, last))) break;
       request_.tail = -1;
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, look_, [this] { return stopped_; });
@@ -190,6 +191,7 @@ class Follower {
       } else if (!over.error().Retryable() || now - reached > options_.patience) {
         return std::unexpected(over.error());
       }
+      if (OutLost()) return {};  // nobody reads along any more
       PJ_ASSIGN(const bool some_finished, DropFinished());
       const bool ended = until || over.value_or(false);
       if (ended && (!until || some_finished)) until = now + options_.last_words;

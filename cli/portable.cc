@@ -12,7 +12,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path Normal(const fs::path& path) { return fs::absolute(path).lexically_normal(); }
+fs::path Normal(const fs::path& path) {
+  std::error_code error;
+  const fs::path full = fs::absolute(path, error);
+  return (error ? path : full).lexically_normal();
+}
 
 // What is right already stays as it was written.
 void Rebase(const fs::path& folder, const std::string& base_dir, std::string* path) {

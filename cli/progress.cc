@@ -4,10 +4,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <string_view>
 
 #include "cli/console.h"
+#include "cli/print.h"
 
 namespace pj::cli {
 
@@ -63,11 +63,10 @@ void ProgressLine::End(const ProgressNow& now, Nanos time) {
 
 void ProgressLine::Draw(const std::string& text, bool last) {
   if (!terminal_) {
-    fmt::print(stderr, "{}\n", text);
+    PrintErr("{}\n", text);
     return;
   }
-  fmt::print(stderr, "\r\033[K{}{}", FirstRow(text), last ? "\n" : "");
-  std::fflush(stderr);
+  PrintErr("\r\033[K{}{}", FirstRow(text), last ? "\n" : "");
 }
 
 }  // namespace pj::cli

@@ -22,9 +22,20 @@ namespace fs = std::filesystem;
 std::string Absolute(const std::string& path, const std::string& base_dir) {
   fs::path full = path;
   if (full.is_relative() && !base_dir.empty()) full = fs::path(base_dir) / full;
-  std::string text = fs::absolute(full).lexically_normal().string();
+  std::error_code error;  // of a working folder that is gone: the path as it is then leads nowhere
+  const fs::path absolute = fs::absolute(full, error);
+  std::string text = (error ? full : absolute).lexically_normal().string();
   while (text.size() > 1 && text.ends_with('/')) text.pop_back();
   return text;
+}
+
+std::unexpected<Error> CannotSee(const std::error_code& error, const std::string& where,
+                                 const std::string& input) {
+  return Fail(Code::kInvalid, fmt::format("the input cannot be reached ({})", error.message()),
+              where,
+              fmt::format("mend the path or its permissions, or say where the input lies: "
+                          "--input {}=PATH",
+                          input));
 }
 
 }  // namespace
@@ -40,11 +51,14 @@ Result<std::string> InputPath(const api::Input& input) {
                 fmt::format("say where it lies: --input {}=PATH", input.name));
   }
   std::string path = Absolute(input.path, input.base_dir);
-  if (!fs::exists(path)) {
+  std::error_code error;
+  const fs::file_type kind = fs::status(path, error).type();
+  if (kind == fs::file_type::not_found) {
     return Fail(Code::kNotFound, "the input does not exist", field + ": " + path,
                 fmt::format("say where it lies: --input {}=PATH", input.name));
   }
-  const bool folder = fs::is_directory(path);
+  if (error) return CannotSee(error, field + ": " + path, input.name);
+  const bool folder = kind == fs::file_type::directory;
   using api::DataType;
   if (input.type != (folder ? DataType::kUriFile : DataType::kUriFolder)) return path;
   return Fail(Code::kInvalid, fmt::format("the input is a {}", folder ? "folder" : "file"),
@@ -71,8 +85,9 @@ Result<std::string> OutputPath(const api::Output& output, const std::string& fol
 // it.
 Status LinkPipelineOutput(const std::string& real, const std::string& link) {
   std::error_code error;
-  if (fs::is_symlink(link)) fs::remove(link, error);
-  fs::create_directory_symlink(fs::relative(real, fs::path(link).parent_path()), link, error);
+  if (fs::is_symlink(link, error)) fs::remove(link, error);
+  const fs::path target = fs::relative(real, fs::path(link).parent_path(), error);
+  if (!error) fs::create_directory_symlink(target, link, error);
   if (error) return FailErrno(error.value(), "cannot link the step's output", link);
   return {};
 }
@@ -161,21 +176,39 @@ Result<ResolvedJob> ResolveJob(const api::LoadedJob& loaded, const JobDir& dir) 
 
 namespace {
 
+std::unexpected<Error> CannotReadCode(const std::error_code& error, const std::string& path) {
+  auto failed = FailErrno(error.value(), "cannot read the code", path);
+  failed.error().hint = "mend or remove it: all that lies in the code folder is part of the job";
+  return failed;
+}
+
+// A link that leads nowhere, or in a circle, is no file: the slots get it as it is.
+Status AddCodeFile(const fs::directory_entry& entry, std::vector<std::string>* files) {
+  std::error_code error, ignored;
+  const fs::file_type kind = entry.status(error).type();
+  if (kind == fs::file_type::regular) files->push_back(entry.path().string());
+  if (!error || kind == fs::file_type::not_found || entry.is_symlink(ignored)) return {};
+  return CannotReadCode(error, entry.path().string());
+}
+
 // Sorted.
 Result<std::vector<std::string>> CodeFiles(const std::string& code_dir,
                                            const std::string& exclude) {
   std::vector<std::string> files;
   std::error_code error;
-  fs::recursive_directory_iterator walk(code_dir, error);
-  if (error) return FailErrno(error.value(), "cannot read the code folder", code_dir);
-  for (auto it = fs::begin(walk); it != fs::end(walk); ++it) {
+  fs::recursive_directory_iterator it(code_dir, error);
+  if (error) return CannotReadCode(error, code_dir);
+  std::string last = code_dir;
+  for (fs::recursive_directory_iterator end; it != end; it.increment(error)) {
+    last = it->path().string();
     const std::string name = it->path().filename().string();
-    if (it->is_directory() && (name == "__pycache__" || name == ".git" || it->path() == exclude)) {
-      it.disable_recursion_pending();
-    } else if (it->is_regular_file()) {
-      files.push_back(it->path().string());
+    if (name == "__pycache__" || name == ".git" || it->path() == exclude) {
+      std::error_code ignored;
+      if (it->is_directory(ignored)) it.disable_recursion_pending();
     }
+    PJ_TRY(AddCodeFile(*it, &files));
   }
+  if (error) return CannotReadCode(error, last);
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -198,7 +231,11 @@ Result<std::string> HashCode(const std::string& code_dir, const std::string& exc
   PJ_ASSIGN(const std::vector<std::string> files, CodeFiles(code_dir, exclude));
   Sha256 sha;
   for (const std::string& file : files) {
-    sha.Update(fmt::format("{} {}\n", fs::relative(file, code_dir).string(), fs::file_size(file)));
+    std::error_code error;
+    const fs::path name = fs::relative(file, code_dir, error);
+    const uint64_t size = error ? 0 : fs::file_size(file, error);
+    if (error) return CannotReadCode(error, file);
+    sha.Update(fmt::format("{} {}\n", name.string(), size));
     PJ_TRY(HashContent(file, &sha));
   }
   return sha.HexDigest();

@@ -30,11 +30,14 @@ StopSignals::~StopSignals() {
   ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-bool StopSignals::Wait(Millis wait, int wake_fd) {
+int StopSignals::Wait(Millis wait, int wake_fd) {
   std::array<pollfd, 2> fds{pollfd{fd_.get(), POLLIN, 0}, pollfd{wake_fd, POLLIN, 0}};
   ::poll(fds.data(), fds.size(), static_cast<int>(wait.count()));
   signalfd_siginfo info;
-  return ::read(fd_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info);
+  if (::read(fd_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return 0;
+  const auto signal = static_cast<int>(info.ssi_signo);
+  if (signal == SIGHUP) ::signal(SIGHUP, SIG_IGN);
+  return signal;
 }
 
 }  // namespace pj::cli

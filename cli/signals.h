@@ -11,9 +11,9 @@ class StopSignals {
  public:
   StopSignals();
   ~StopSignals();
-  // True if one arrived within `wait`. `wake_fd` ends the wait early (made readable by another
-  // thread).
-  bool Wait(Millis wait, int wake_fd);
+  // The signal that arrived within `wait`, or 0. `wake_fd` ends the wait early (made readable by
+  // another thread). SIGHUP comes once: of a lost terminal both the shell and the kernel tell.
+  int Wait(Millis wait, int wake_fd);
 
  private:
   UniqueFd fd_;

@@ -81,9 +81,9 @@ class Copier {
 Result<std::string> CopyInput(const std::string& path, const std::string& folder,
                               const std::string& own) {
   const std::string copy = folder + "/" + fs::path(path).filename().string();
-  if (fs::exists(copy)) return copy;
-  PJ_TRY(MakeDirs(folder));
   std::error_code error;
+  if (fs::exists(copy, error)) return copy;
+  PJ_TRY(MakeDirs(folder));
   const std::string partial = copy + ".partial";
   fs::remove_all(partial, error);
   PJ_TRY(Copier(own).Copy(path, partial));

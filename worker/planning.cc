@@ -57,7 +57,9 @@ plan::DelimitedOptions ToOptions(const api::ReadDelimited& read) {
 std::string PathInPlace(const std::string& path, const std::string& original) {
   const std::filesystem::path normal = std::filesystem::path(path).lexically_normal();
   if (original.empty() || normal.empty() || *normal.begin() != "..") return path;
-  return (std::filesystem::absolute(original) / normal).lexically_normal().string();
+  std::error_code error;
+  const std::filesystem::path base = std::filesystem::absolute(original, error);
+  return error ? path : (base / normal).lexically_normal().string();
 }
 
 plan::PathSpec ToPath(const api::MltablePath& path) {
@@ -100,7 +102,9 @@ Status ReadMltable(const std::string& path, const std::string& original, plan::S
   for (const Diagnostic& d : findings.all()) {
     if (warnings != nullptr) warnings->push_back(d.ToString());
   }
-  const std::filesystem::path absolute = std::filesystem::absolute(file).lexically_normal();
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(file, error).lexically_normal();
+  if (error) return FailErrno(error.value(), "cannot resolve", file);
   source->root = absolute.parent_path().string();
   source->exclude = {absolute.string()};
   for (const api::MltablePath& entry : table->paths) {

@@ -36,7 +36,11 @@ class Slot:
         try:
             if not self._request.get("user", True):
                 self._wait_for_start()
-            self._enter()
+            try:
+                self._enter()
+            except OSError as error:  # of the folders: no call in there uses the connection
+                sys.stderr.write("paralleljob: the slot could not be set up: %s\n" % error)
+                self._end(SETUP_FAILED)
             code = self._work()
         except Closed:
             os._exit(0)

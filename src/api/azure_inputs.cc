@@ -328,7 +328,8 @@ void AzureInputReader::Override(const std::string& option, AzureInput* input) {
   }
   input->kind = AzureInput::Kind::kData;
   input->data.path = *value;
-  input->data.base_dir = std::filesystem::current_path().string();
+  std::error_code gone;  // of a working folder that was removed: then the path leads nowhere
+  input->data.base_dir = std::filesystem::current_path(gone).string();
   input->data.volume.clear();
   if (!value->starts_with("pvc:")) return;
   const std::string claim = value->substr(4);

@@ -26,7 +26,10 @@ std::string KubernetesName(std::string_view text) {
 }
 
 std::string NameOfFile(const std::string& path) {
-  const std::filesystem::path file = std::filesystem::absolute(path).lexically_normal();
+  std::error_code error;  // of a working folder that is gone: the name in the path has to do
+  const std::filesystem::path full = std::filesystem::absolute(path, error);
+  const std::filesystem::path file =
+      (error ? std::filesystem::path(path) : full).lexically_normal();
   const std::string stem = file.stem().string();
   if (AsciiLower(stem) != "pipeline") return stem;
   return file.parent_path().filename().string();

@@ -95,7 +95,8 @@ YamlNode* Walk(YamlNode* node, std::string_view path) {
 // pvc:CLAIM/path → a volume and a path below it.
 void SetInputPath(const std::string& path, Input* input) {
   input->volume.clear();
-  input->base_dir = std::filesystem::current_path().string();
+  std::error_code gone;  // of a working folder that was removed: then the path leads nowhere
+  input->base_dir = std::filesystem::current_path(gone).string();
   input->path = path;
   if (!path.starts_with("pvc:")) return;
   const size_t slash = path.find('/');

@@ -127,9 +127,11 @@ std::string FindProgram(const std::string& name) {
   std::string dir;
   while (std::getline(path, dir, ':')) {
     const std::string file = dir + "/" + name;
-    if (dir.empty() || ::access(file.c_str(), X_OK) != 0 || std::filesystem::is_directory(file))
-      continue;
-    return std::filesystem::absolute(file).string();
+    std::error_code error;
+    if (dir.empty() || ::access(file.c_str(), X_OK) != 0) continue;
+    if (std::filesystem::is_directory(file, error)) continue;
+    const std::string found = std::filesystem::absolute(file, error).string();
+    if (!error) return found;
   }
   return {};
 }

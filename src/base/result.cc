@@ -67,6 +67,10 @@ std::unexpected<Error> FailErrno(int err, std::string what, std::string where) {
     case EROFS:
       code = Code::kForbidden;
       break;
+    case ELOOP:
+    case ENAMETOOLONG:
+      code = Code::kInvalid;
+      break;
     case EEXIST:
       code = Code::kAlreadyExists;
       break;

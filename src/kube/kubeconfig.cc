@@ -105,9 +105,11 @@ Result<Merged> MergeFiles(const std::string& paths) {
     const size_t end = std::min(paths.find(':', begin), paths.size());
     const std::string path = paths.substr(begin, end - begin);
     begin = end + 1;
-    if (path.empty() || !fs::exists(path)) continue;
+    std::error_code error;
+    if (path.empty() || fs::status(path, error).type() == fs::file_type::not_found) continue;
     found = true;
-    const std::string file = fs::absolute(path).string();
+    const std::string file = fs::absolute(path, error).string();
+    if (error) return FailErrno(error.value(), "cannot resolve", path);
     PJ_ASSIGN(const YamlNode root, ParseFile(file));
     MergeList(root, "clusters", "cluster", file, &out.clusters);
     MergeList(root, "users", "user", file, &out.users);
@@ -253,7 +255,10 @@ Result<ClientConfig> LoadClientConfig(const std::string& paths, const std::strin
     return LoadKubeconfig(named, context);
   }
   const std::string home = GetEnv("HOME") + "/.kube/config";
-  if (fs::exists(home)) return LoadKubeconfig(home, context);
+  std::error_code error;
+  if (fs::status(home, error).type() != fs::file_type::not_found) {
+    return LoadKubeconfig(home, context);
+  }
   return LoadInCluster(
       {.host = GetEnv("KUBERNETES_SERVICE_HOST"), .port = GetEnv("KUBERNETES_SERVICE_PORT")});
 }

@@ -102,10 +102,12 @@ class Draft {
 
   static void RemoveLeftovers(const std::string& dir, const std::string& prefix) {
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(dir, error)) {
-      if (!entry.path().filename().string().starts_with(prefix)) continue;
-      Result<UniqueFd> fd = OpenFile(entry.path().string(), O_RDWR);
-      if (fd && ::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+    for (fs::directory_iterator entry(dir, error), end; !error && entry != end;
+         entry.increment(error)) {
+      const fs::path& path = entry->path();
+      if (!path.filename().string().starts_with(prefix)) continue;
+      Result<UniqueFd> fd = OpenFile(path.string(), O_RDWR);
+      if (fd && ::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) ::unlink(path.c_str());
     }
   }
 

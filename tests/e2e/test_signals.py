@@ -1,6 +1,14 @@
 """Ctrl-C, SIGTERM, a lost terminal and SIGKILL, with calls that hang: nothing is left running."""
 
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import pty
 import signal
+import subprocess
+import termios
 
 import pytest
 
@@ -27,13 +35,25 @@ TOTAL = 80
 
 
 @pytest.fixture
-def hanging(cli):
-    """A run whose two slots wait for `go`: (its process, environment, manifest)."""
-    manifest = cli.job(HANGS, files=2 * TOTAL)
-    env = {"HUNG": str(cli.folder / "hung"), "GO": str(cli.folder / "go"), "MARK": str(cli.out)}
-    process = cli.start("run", "-f", manifest, "--output", cli.out, "-o", "json", env=env)
+def job(cli):
+    """(environment, manifest) of a job whose two slots wait for `go`."""
+    scratch = cli.folder / "scratch"
+    scratch.mkdir()
+    return {"HUNG": str(cli.folder / "hung"), "GO": str(cli.folder / "go"), "MARK": str(cli.out),
+            "TMPDIR": str(scratch)}, cli.job(HANGS, files=2 * TOTAL)
+
+
+def slots_hang(cli):
     jobs.wait_until(lambda: len(list(cli.folder.glob("hung*"))) == 2, "both slots hang")
     jobs.wait_until(lambda: (jobs.committed(cli) or (0, 0))[0] == 2, "the first two committed")
+
+
+@pytest.fixture
+def hanging(cli, job):
+    """A run whose slots hang: (its process, environment, manifest)."""
+    env, manifest = job
+    process = cli.start("run", "-f", manifest, "--output", cli.out, "-o", "json", env=env)
+    slots_hang(cli)
     return process, env, manifest
 
 
@@ -63,7 +83,7 @@ def test_the_first_signal_drains_and_says_how_to_go_on(cli, hanging, number):
 def drained(process):
     """stderr up to the sentence about the interruption."""
     text = ""
-    while "interrupted" not in text:
+    while "interrupted" not in text and "stopped at once" not in text:
         line = process.stderr.readline()
         assert line, text
         text += line
@@ -77,9 +97,65 @@ def test_the_second_signal_ends_at_once(cli, hanging, number):
     process.send_signal(number)
     drained(process)
     process.send_signal(number)
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 130 and "the same command goes on" in err, err
+    ended = jobs.Ended(process, *process.communicate(timeout=20))
+    assert ended.code == 130 and "the same command goes on" in ended.err, ended
+    assert ended.json["state"] == "Unfinished", ended
+    assert ended.json["miniBatches"] == {"total": TOTAL, "succeeded": 2, "failed": 0,
+                                         "notRun": TOTAL - 2}
     faults.nothing_is_left(cli.out, below)
+    scratch = pathlib.Path(env["TMPDIR"])
+    jobs.wait_until(lambda: not list(scratch.iterdir()), "the copies of the code gone", 20)
+    goes_on(cli, env, manifest)
+
+
+def test_the_second_signal_waits_for_no_reader(cli, job):
+    env, manifest = job
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write, b"x" * 4096)
+    os.set_blocking(write, True)
+    process = subprocess.Popen(
+        [cli.program, "run", "-f", manifest, "--output", cli.out, "-o", "json"], stdout=write,
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **env},
+        cwd=cli.folder)
+    slots_hang(cli)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        drained(process)
+    assert process.wait(20) == 130
+    process.stderr.close()
+    os.close(read)
+    os.close(write)
+    faults.nothing_is_left(cli.out)
+
+
+def takes_no_more_hang_ups(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigIgn:"):
+            return int(line.split()[1], 16) & 1 << signal.SIGHUP - 1
+    return False
+
+
+def test_a_lost_terminal_drains_in_order(cli, job):
+    env, manifest = job
+    master, slave = pty.openpty()
+    with open(cli.folder / "stdout", "wb") as stdout:
+        process = subprocess.Popen(
+            [cli.program, "run", "-f", manifest, "--output", cli.out, "-o", "json"],
+            stdin=slave, stdout=stdout, stderr=slave, cwd=cli.folder, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), env={**os.environ, **env})
+    os.close(slave)
+    slots_hang(cli)
+    os.close(master)  # the kernel sends SIGHUP; every write gets EIO
+    jobs.wait_until(lambda: takes_no_more_hang_ups(process.pid), "the hang-up was heard")
+    process.send_signal(signal.SIGHUP)  # as a shell does that has lost its terminal, too
+    (cli.folder / "go").touch()
+    assert process.wait(jobs.DEADLINE) == 130
+    summary = json.loads((cli.folder / "stdout").read_text())
+    assert 4 <= summary["miniBatches"]["succeeded"] < TOTAL, "what ran was saved, the rest waits"
+    faults.nothing_is_left(cli.out)
     goes_on(cli, env, manifest)
 
 

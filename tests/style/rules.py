@@ -69,6 +69,17 @@ _NOT_YET = re.compile(
     r'\b(?:EXPECT|ASSERT)_(?:EQ|TRUE)\([^;]*?\bwait_(?:for|until)\([^;]*?_status::time' 'out'
     r'|\b(?:EXPECT|ASSERT)_FALSE\((?:\w+(?:::|\.))*WaitFor\('
     r'|\braises\((?:subprocess\.)?Timeout(?:Expired|Error)\):')
+# Of std::filesystem: what throws, unless a std::error_code is its last argument.
+_FS_CALL = re.compile(
+    r'\b(?:fs|filesystem)::(?:absolute|canonical|weakly_canonical|relative|proximate|copy|copy_file'
+    r'|copy_symlink|create_\w+|current_path|equivalent|exists|file_size|hard_link_count|is_\w+'
+    r'|last_write_time|permissions|read_symlink|remove|remove_all|rename|resize_file|space|status'
+    r'|symlink_status|temp_directory_path|(?:recursive_)?directory_iterator(?:\s+\w+)?)(?=\()')
+_FS_ENTRY = re.compile(
+    r'(?:->|\.)(?:is_directory|is_regular_file|is_symlink|file_size|last_write_time)\(\s*\)')
+_FS_LOOP = re.compile(r'\bfor\s*\([^;()]*(?<!:):(?!:)\s*[\w:]*directory_iterator\b')
+_FS_ITERATOR = re.compile(r'\bdirectory_iterator\s+(\w+)|\brecursive_directory_iterator\s+(\w+)')
+_ERROR_CODE = re.compile(r'\berror_code\s*[*&]?\s*(\w+(?:\s*,\s*\w+)*)')
 _LATER = re.compile(r'\b(TO' r'DO|FIX' r'ME|X' r'XX|HA' r'CK)\b')
 _MACHINE = re.compile(r'(?<![\w.])/(root|home/\w+|wor' r'k/(main|shared))(/|\b)|\.py' r'env\b')
 
@@ -180,6 +191,41 @@ def no_waiting_for_time_in_tests(path, text):
                'make what happens instead visible and wait for that')
 
 
+def last_argument(text, opening):
+    """Of a call whose '(' is at `opening`; empty if it has none."""
+    depth, begin = 0, opening + 1
+    for position in range(opening, len(text)):
+        char = text[position]
+        if char in '([{':
+            depth += 1
+        elif char in ')]}':
+            depth -= 1
+            if depth == 0:
+                return text[begin:position].strip()
+        elif char == ',' and depth == 1:
+            begin = position + 1
+    return ''
+
+
+def throwing_file_calls(path, text):
+    """No exceptions across modules: a link in a circle, or a locked folder, ends in an Error."""
+    if module_of(path) is None or not path.endswith(CPP):
+        return
+    code = cpp_source.code_only(text)
+    way_out = 'throws: give it a std::error_code, and look at that'
+    codes = {name.strip() for names in _ERROR_CODE.findall(code) for name in names.split(',')}
+    for match in _FS_CALL.finditer(code):
+        last = last_argument(code, match.end())
+        ends = 'directory_iterator' in match.group(0) and not last
+        if not ends and last.lstrip('*') not in codes:
+            yield f'{path}:{line_of(code, match)}: {match.group(0)}() {way_out}'
+    steps = '|'.join(name for names in _FS_ITERATOR.findall(code) for name in names if name)
+    increment = re.compile(rf'\+\+(?:{steps})\b|\b(?:{steps})\+\+') if steps else None
+    for pattern in filter(None, (_FS_ENTRY, _FS_LOOP, increment)):
+        for match in pattern.finditer(code):
+            yield f'{path}:{line_of(code, match)}: {match.group(0)} {way_out}'
+
+
 def line_of(text, match):
     return text.count('\n', 0, match.start()) + 1
 
@@ -207,8 +253,8 @@ def no_machine_paths(path, text):
 
 
 FILE_RULES = (file_length, function_length, module_includes, heavy_headers, purpose_sentence,
-              no_waiting_in_tests, no_waiting_for_time_in_tests, columns, nothing_left_for_later,
-              no_machine_paths)
+              throwing_file_calls, no_waiting_in_tests, no_waiting_for_time_in_tests, columns,
+              nothing_left_for_later, no_machine_paths)
 
 
 def one_file_each(files):

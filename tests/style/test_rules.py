@@ -58,6 +58,15 @@ PLANTED = [
     ('no_waiting_for_time_in_tests', 'tests/e2e/a.py', 'Event().wait(timeout=' '1_0)\n'),
     ('no_waiting_for_time_in_tests', 'tests/e2e/a.py',
      'with pytest.raises(subprocess.Timeout' 'Expired):\n    process.wait(2)\n'),
+    ('throwing_file_calls', 'cli/a.cc', 'if (fs::exists(path)) return;\n'),
+    ('throwing_file_calls', 'cli/a.cc', 'std::error_code error;\nfs::rename(a, Name(b, error));\n'),
+    ('throwing_file_calls', 'cli/a.cc', 'int error = 0;\nstd::filesystem::remove_all(a, error);\n'),
+    ('throwing_file_calls', 'src/base/a.cc', 'if (entry->is_directory()) return;\n'),
+    ('throwing_file_calls', 'worker/a.cc', 'fs::directory_iterator it(path);\n'),
+    ('throwing_file_calls', 'worker/a.cc',
+     'std::error_code error;\nfs::recursive_directory_iterator it(path, error);\n++it;\n'),
+    ('throwing_file_calls', 'worker/a.cc',
+     'std::error_code error;\nfor (const auto& e : fs::directory_iterator(path, error)) F(e);\n'),
     ('columns', 'src/base/a.cc', '//' + 'x' * 99 + '\n'),
     ('columns', 'cmake/a.cmake', '#' + 'x' * 100 + '\n'),
     ('nothing_left_for_later', 'src/base/a.cc', '// TO' + 'DO(me): more\n'),
@@ -90,6 +99,11 @@ CLEAN = [
     ('tests/unit/base/a_test.cc', 'EXPECT_TRUE(WaitFor([&] { return done; }, 60));\n'),
     ('tests/e2e/a.py', 'threading.Event().wait()\nprocess.wait(30)\nready.wait(60)\n'
      'select.select([fd], [], [], 10)\nselect.select([], [], [], 0.05)\n'),
+    ('cli/a.cc', 'std::error_code error, none;\nfs::exists(F(a, b), none);\n'
+     'for (fs::directory_iterator it(path, error), end; it != end; it.increment(error)) F(*it);\n'
+     'if (it == fs::directory_iterator() || it->is_directory(none)) F("fs::exists(a)");\n'),
+    ('cli/a.cc', 'void F(std::error_code* error) { fs::remove(a, *error); }\n'),
+    ('tests/unit/cli/a_test.cc', 'EXPECT_TRUE(fs::exists(path));\n'),
     ('docs/a.md', 'x' * 300 + '\n'),
     ('src/base/a.cc', '// 100 columns exactly' + 'x' * 78 + '\n'),
 ]

@@ -42,11 +42,29 @@ TEST_F(JobDirTest, APipelinesStepHasItsOwnOutputsAndLogs) {
 
 TEST_F(JobDirTest, AFolderWithForeignOutputsIsRefused) {
   Touch("outputs/mine.txt");
-  const Status prepared = JobDir::At(root_)->Prepare();
+  const Status prepared = JobDir::At(root_)->CheckOurs();
   ASSERT_FALSE(prepared.has_value());
   EXPECT_EQ(prepared.error().code, Code::kInvalid);
   EXPECT_THAT(prepared.error().ToString(), HasSubstr("choose another --output"));
   EXPECT_TRUE(fs::exists(root_ + "/outputs/mine.txt"));
+}
+
+TEST_F(JobDirTest, AFolderThatCannotBeLookedIntoIsNamed) {
+  const std::string name(300, 'x');
+  const Result<bool> has = JobDir::At(root_ + "/" + name)->HasState();
+  ASSERT_FALSE(has.has_value());
+  EXPECT_EQ(has.error().code, Code::kInvalid);
+  EXPECT_THAT(has.error().ToString(), HasSubstr(name));
+  fs::create_symlink("outputs", root_ + "/outputs");
+  EXPECT_THAT(JobDir::At(root_)->CheckOurs().error().ToString(), HasSubstr("/outputs"));
+}
+
+TEST_F(JobDirTest, TheStepIsTheOneThatRan) {
+  Touch("steps/b/logs/job_result.txt");
+  for (const char* name : {"a", "c", "d"}) fs::create_directories(root_ + "/steps/" + name);
+  Result<JobDir> dir = JobDir::At(root_);
+  dir->FindStep();
+  EXPECT_EQ(dir->Logs(), root_ + "/steps/b/logs");
 }
 
 TEST_F(JobDirTest, FreshRemovesOnlyWhatIsOursAndOnlyBesideOurState) {
