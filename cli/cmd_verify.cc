@@ -17,6 +17,7 @@
 #include "cli/findings.h"
 #include "cli/finish.h"
 #include "cli/open_dir.h"
+#include "cli/print.h"
 #include "output/publish.h"
 #include "plan/plan.h"
 #include "report/report.h"
@@ -207,15 +208,14 @@ struct Verified {
 
 int Tell(const Verified& what, const Findings& findings, bool json) {
   if (json) {
-    fmt::print("{}\n", DumpJson({{"job", what.job},
-                                 {"verified", findings.empty()},
-                                 {"finished", what.finished},
-                                 {"findings", findings}}));
+    Print("{}\n", DumpJson({{"job", what.job},
+                            {"verified", findings.empty()},
+                            {"finished", what.finished},
+                            {"findings", findings}}));
   } else if (findings.empty()) {
-    fmt::print("{}\n", what.good);
+    Print("{}\n", what.good);
   }
-  for (const std::string& finding : findings)
-    fmt::print(stderr, "error: {}: {}\n", finding, what.folder);
+  for (const std::string& finding : findings) PrintErr("error: {}: {}\n", finding, what.folder);
   return findings.empty() ? kExitDone : kExitJobFailed;
 }
 

@@ -226,6 +226,15 @@ def throwing_file_calls(path, text):
             yield f'{path}:{line_of(code, match)}: {match.group(0)} {way_out}'
 
 
+def prints_that_throw(path, text):
+    """A reader who has gone ends no run: cli/print.h knows what a failed write means."""
+    if module_of(path) != 'cli' or not path.endswith(CPP):
+        return
+    code = cpp_source.code_only(text)
+    for match in re.finditer(r'\bfmt::print\b|\bstd::(?:print|cout|cerr)\b', code):
+        yield f'{path}:{line_of(code, match)}: {match.group(0)} throws: use cli/print.h'
+
+
 def line_of(text, match):
     return text.count('\n', 0, match.start()) + 1
 
@@ -253,8 +262,8 @@ def no_machine_paths(path, text):
 
 
 FILE_RULES = (file_length, function_length, module_includes, heavy_headers, purpose_sentence,
-              throwing_file_calls, no_waiting_in_tests, no_waiting_for_time_in_tests, columns,
-              nothing_left_for_later, no_machine_paths)
+              throwing_file_calls, prints_that_throw, no_waiting_in_tests,
+              no_waiting_for_time_in_tests, columns, nothing_left_for_later, no_machine_paths)
 
 
 def one_file_each(files):

@@ -67,6 +67,7 @@ PLANTED = [
      'std::error_code error;\nfs::recursive_directory_iterator it(path, error);\n++it;\n'),
     ('throwing_file_calls', 'worker/a.cc',
      'std::error_code error;\nfor (const auto& e : fs::directory_iterator(path, error)) F(e);\n'),
+    ('prints_that_throw', 'cli/a.cc', 'fmt::print("{}", text);\n'),
     ('columns', 'src/base/a.cc', '//' + 'x' * 99 + '\n'),
     ('columns', 'cmake/a.cmake', '#' + 'x' * 100 + '\n'),
     ('nothing_left_for_later', 'src/base/a.cc', '// TO' + 'DO(me): more\n'),
