@@ -95,13 +95,18 @@ void PodWorld::Apply(const Json& more) {
 }
 
 void PodWorld::PatchSpec(const Json& changes) {
-  Json job = Get(kube::ParallelJobs(), kName);
-  job["spec"].update(changes);
-  Do({.verb = kube::Verb::kUpdate,
-      .type = kube::ParallelJobs(),
-      .ns = kNs,
-      .name = kName,
-      .body = job.dump()});
+  // As `kubectl patch`: it conflicts with nobody, though the operator writes the status meanwhile.
+  Result<kube::Response> done;
+  do {
+    Json job = Get(kube::ParallelJobs(), kName);
+    job["spec"].update(changes);
+    done = api_->Do({.verb = kube::Verb::kUpdate,
+                     .type = kube::ParallelJobs(),
+                     .ns = kNs,
+                     .name = kName,
+                     .body = job.dump()});
+  } while (done && done->code == 409);
+  EXPECT_TRUE(done && done->ok());
 }
 
 void PodWorld::DeleteJob() {
