@@ -57,7 +57,8 @@ def run_ctest(options, arguments, extra_env):
     logs = f":malloc_context_size=8:log_path={results}/reports/report"
     env.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1" + logs)
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1" + logs)
-    env.setdefault("TSAN_OPTIONS", "second_deadlock_stack=1" + logs)
+    # std::thread sees to leaks itself; a forked child that ends by _exit() has none to join.
+    env.setdefault("TSAN_OPTIONS", "second_deadlock_stack=1:report_thread_leaks=0" + logs)
     number = len(list(results.glob("ctest-*.xml")))
     return subprocess.run(
         ["ctest", "--test-dir", options.build, "--output-on-failure", "--no-tests=error",
