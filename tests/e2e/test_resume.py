@@ -104,6 +104,7 @@ def test_a_mini_batch_that_waits_for_its_retry_is_no_finding(cli):
     jobs.wait_until(lambda: report.exists() and "3" in [
         row["Mini-batch Id"] for row in jobs.processed({"logs": cli.out / "logs"})],
         "the failure is committed")
+    jobs.wait_until(lambda: jobs.committed(cli) == (9, 10), "all others are committed")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     verified = cli.verify()
