@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import datetime
 import fcntl
 import hashlib
 import json
@@ -34,6 +35,11 @@ def _text(path: pathlib.Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
+def _now() -> str:
+    """As the audit log writes times."""
+    return f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
 class Cluster:
     """All that is known of it lies in `folder`: any process of this machine may use it.
 
@@ -48,6 +54,7 @@ class Cluster:
                                                 certificates.Authority(folder / "pki"))
         self.kubeconfig = folder / "admin.kubeconfig"
         self._reader = None
+        self.starts = []  # (begin, ready) of API servers that this object started again
         self.audit_log = folder / control_plane.AUDIT_LOG
         # Not the folder's name: control groups are the machine's.
         self.group = "/paralleljob-" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
@@ -224,8 +231,16 @@ class Cluster:
 
     def start_api_server(self, *flags: str) -> None:
         """Back after a stop; flags win over the usual ones."""
+        begin = _now()
         self.plane.start_api_server(*flags)
         self.wait_for_api_server()
+        self.starts.append((begin, _now()))
+
+    def was_starting(self, event: dict) -> bool:
+        """Of the audit log: the API server answered before it was ready. Until it has read the
+        accounts and roles it refuses whoever comes, and means nothing by it."""
+        at = event["requestReceivedTimestamp"]
+        return any(begin <= at <= ready for begin, ready in self.starts)
 
     @contextlib.contextmanager
     def without_api_server(self):
