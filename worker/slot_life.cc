@@ -267,9 +267,11 @@ std::string HowToInstall(const DispatcherOptions& options) {
 }
 
 // A traceback without a frame is its last line, which is the message once more.
-bool SaysMore(const std::string& traceback) {
+bool SaysMore(std::string_view traceback) {
+  constexpr std::string_view kHead = "Traceback (most recent call last):\n";
+  if (traceback.starts_with(kHead)) traceback.remove_prefix(kHead.size());
   const size_t end = traceback.find_last_not_of(" \n");
-  return end != std::string::npos && traceback.find('\n') < end;
+  return end != std::string_view::npos && traceback.find('\n') < end;
 }
 
 // Starts the slot's next process, unless too many in a row came to nothing.

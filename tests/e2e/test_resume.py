@@ -52,7 +52,8 @@ def test_code_beside_data_and_results(cli):
     manifest = cli.job("""
         import os
         def run(mini_batch):
-            return [" ".join(sorted(os.listdir()))] * len(mini_batch)
+            names = sorted(name for name in os.listdir() if name != "__pycache__")
+            return [" ".join(names)] * len(mini_batch)
         """, files=2)
     (cli.folder / "code" / "entry.py").rename(cli.folder / "entry.py")
     manifest.write_text(manifest.read_text().replace("local: code", "local: ."))
@@ -83,7 +84,7 @@ FAILS_FIRST = """
 
 
 def test_progress_counts_what_earlier_starts_met(cli):
-    manifest, trace = cli.job(FAILS_FIRST, files=100), cli.folder / "trace"
+    manifest, trace = cli.job(FAILS_FIRST, files=200), cli.folder / "trace"
     words, env = ("run", "-f", manifest, "--output", cli.out), {"TRACE": str(trace)}
     process = cli.start(*words, env=env)
     jobs.wait_until(lambda: (jobs.committed(cli) or (0,))[0] > 5, "the first commits")
@@ -91,7 +92,7 @@ def test_progress_counts_what_earlier_starts_met(cli):
     process.communicate()
     ended = cli.call(*words, env=env)
     assert ended.code == 0 and "resumed at" in ended.err, ended
-    last = [line for line in ended.err.splitlines() if line.startswith("50/50 ")][-1]
+    last = [line for line in ended.err.splitlines() if line.startswith("100/100 ")][-1]
     summary = cli.call("status", cli.out, "-o", "json").json
     assert summary["miniBatches"]["failed"] == 2
     assert f"2 failed · {summary['retries']} retries" in last, ended
