@@ -16,6 +16,7 @@
 #include "cli/finish.h"
 #include "cli/open_dir.h"
 #include "cli/print.h"
+#include "ledger/error_groups.h"
 
 namespace pj::cli {
 
@@ -69,7 +70,9 @@ void MarkRecovered(const OpenedDir& opened, report::JobSummary* now) {
   if (!grouped) return;  // `verify` says what is wrong with them
   std::set<uint64_t> recovered;
   for (size_t i = 0; i < grouped->groups.size(); ++i) {
-    if (grouped->recovered[i]) recovered.insert(grouped->groups[i].hash);
+    const uint64_t hash = grouped->groups[i].hash;
+    // Which errors are "other" ones the two sides decide each for itself.
+    if (grouped->recovered[i] && hash != ledger::kOtherErrors) recovered.insert(hash);
   }
   for (size_t i = 0; i < now->errors.size(); ++i) {
     now->recovered[i] = recovered.contains(now->errors[i].hash);
