@@ -230,6 +230,7 @@ class Loader {
     LoadedJob loaded{.from_azure = true, .step = step.name};
     loaded.job.spec = reader.Read();
     loaded.pipeline_outputs = reader.bound_outputs();
+    loaded.replaced_inputs = overrides_.replaced();
     loaded.job.name = job_name_;
     Annotate(&loaded.job);
     Diagnostics found;

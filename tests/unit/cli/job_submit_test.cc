@@ -162,6 +162,29 @@ TEST_F(JobSubmit, AnInputIsDataWhereverItIsReadFrom) {
   EXPECT_EQ(form.code_files, 2U) << "job.yaml and src/score.py";
 }
 
+TEST_F(JobSubmit, AnInputOfAPipelineIsDataWhereverItIsReadFrom) {
+  Write("job.yaml", R"(type: pipeline
+display_name: score
+inputs: {data: {type: uri_folder, path: ./in}}
+jobs:
+  score:
+    type: parallel
+    inputs: {data: "${{parent.inputs.data}}"}
+    outputs: {rows: {type: uri_file}}
+    input_data: ${{inputs.data}}
+    mini_batch_size: "5"
+    task: {type: run_function, code: ., entry_script: src/score.py,
+           environment: {image: "python:3.11"}, append_row_to: "${{outputs.rows}}"}
+)");
+  FileOptions file;
+  ClusterForm form;
+  EXPECT_EQ(Findings(file, &form), "");
+  EXPECT_EQ(form.code_files, 2U) << "job.yaml and src/score.py";
+  file.input_paths = {{"data", "pvc:data/in"}};
+  EXPECT_EQ(Findings(file, &form), "");
+  EXPECT_EQ(form.code_files, 2U);
+}
+
 TEST_F(JobSubmit, TheFolderOfTheScriptIsCodeEvenAsAnInput) {
   const ClusterForm form = Form({"spec.task.code.local=.", "spec.task.entryScript=src/score.py",
                                  "spec.inputs[data].path=src"});
