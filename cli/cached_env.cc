@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/process.h"
+#include "cli/console.h"
 
 namespace pj::cli {
 namespace {
@@ -106,6 +107,7 @@ Result<std::string> Cached(const std::string& content,
     std::error_code error;
     fs::remove_all(dir, error);
     if (error) return FailErrno(error.value(), "cannot remove an unfinished environment", dir);
+    PrintNote("making an environment with the job's packages, once: " + dir);
     PJ_TRY(build(dir));
     PJ_TRY(WriteFileAtomic(dir + "/paralleljob.ready", "ready\n"));
   }

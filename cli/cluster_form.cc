@@ -7,7 +7,9 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/words.h"
 #include "cli/conda.h"
+#include "cli/console.h"
 #include "cli/packed_files.h"
 #include "cli/portable.h"
 
@@ -154,6 +156,30 @@ class Former {
     return packed->volume;
   }
 
+  // Inputs are data, whatever folder they lie in; but not one in which the script itself lies.
+  std::vector<std::string> NoCode(const std::string& code) const {
+    std::vector<std::string> out = options_.exclude;
+    std::vector<std::string> data = options_.replaced_inputs;
+    for (const api::Input& input : form_.job.spec.inputs) {
+      const bool here = input.type != api::DataType::kLiteral && input.volume.empty();
+      if (here && !input.path.empty()) data.push_back(Below(FolderOfFile(), input.path));
+    }
+    std::string script = form_.job.spec.task.entry_script;
+    if (!script.ends_with(".py")) std::ranges::replace(script, '.', '/');
+    std::error_code ignored;  // of a path that cannot be: then nothing lies there
+    const fs::path entry = fs::weakly_canonical(fs::path(code) / script, ignored);
+    for (std::string& path : data) {
+      const fs::path way = entry.lexically_relative(fs::weakly_canonical(path, ignored));
+      if (way.empty() || *way.begin() == "..") out.push_back(std::move(path));
+    }
+    return out;
+  }
+
+  void CountCode(const std::vector<LocalFile>& files) {
+    form_.code_files = files.size();
+    for (const LocalFile& file : files) form_.code_bytes += file.content.size();
+  }
+
   void PackCode() {
     api::Code& code = form_.job.spec.task.code;
     if (code.source != api::Code::Source::kLocal) return;
@@ -161,7 +187,8 @@ class Former {
     PackOptions pack = Options("code", code.local, kCodeWayOut);
     pack.most_bytes = limits::kArchivedBytes;
     pack.most_files = limits::kArchivedFiles;
-    const auto files = ReadTree(folder, options_.exclude, pack);
+    const auto files = ReadTree(folder, NoCode(folder), pack);
+    if (files) CountCode(*files);
     if (files && !FitsVolume(*files)) return ArchiveCode(*files, pack);
     const api::KubeJson volume = Volume("spec.task.code", files, pack);
     if (volume.empty()) return;
@@ -242,9 +269,15 @@ class Former {
 
 ClusterFormOptions FormOptions(const FileOptions& file, const api::LoadedJob& loaded) {
   return {.file = file.files.at(0),
+          .replaced_inputs = loaded.replaced_inputs,
           .image_given = !file.images.empty(),
           .image_name = loaded.step.empty() ? loaded.job.name : loaded.step,
           .typed = file.typed.empty() ? "paralleljob submit -f " + file.files[0] : file.typed};
+}
+
+std::string CodeText(const ClusterForm& form) {
+  if (form.code_files == 0) return {};
+  return fmt::format("code: {}, {}", Count(form.code_files, "file"), HumanBytes(form.code_bytes));
 }
 
 ClusterForm ToClusterForm(api::ParallelJob job, const ClusterFormOptions& options,

@@ -1,6 +1,7 @@
 // `paralleljob convert`: a job file as one manifest, or as a folder for `kubectl apply -k`.
 
 #include "base/json.h"
+#include "base/words.h"
 #include "cli/cluster_form.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -47,7 +48,8 @@ int ToFolder(const ConvertOptions& options, api::LoadedJob job) {
     Print("{}\n",
           DumpJson({{"job", form.job.name}, {"folder", options.out_dir}, {"files", *files}}));
   } else {
-    Print("{}: {} files; kubectl apply -k {}\n", options.out_dir, files->size(), options.out_dir);
+    Print("{}: {}; kubectl apply -k {}\n", options.out_dir, Count(files->size(), "file"),
+          options.out_dir);
   }
   return kExitDone;
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "base/words.h"
 #include "cli/cluster_target.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -51,8 +52,8 @@ class Report {
                               {"files", std::move(files_)}}));
       return;
     }
-    Print("{}: {} files, {}, {} of them logs; {} were here already\n", folder, files_.size(),
-          HumanBytes(bytes_), logs_, kept_);
+    Print("{}: {}, {}, {} of them logs; {} were here already\n", folder,
+          Count(files_.size(), "file"), HumanBytes(bytes_), logs_, kept_);
   }
 
  private:
@@ -82,6 +83,7 @@ void KeepResult(const ClusterTarget& cluster, const JobView& job, const FetchOpt
 Result<bool> FetchAll(ReaderPod* pod, const std::string& folder, StopSignals* signals,
                       Report* report) {
   PJ_ASSIGN(const std::vector<RemoteFile> files, pod->List());
+  PJ_TRY(MarkFetched(folder));
   const auto stop = [signals] { return signals->Wait(Millis(0), -1); };
   for (const RemoteFile& file : files) {
     if (stop()) return false;

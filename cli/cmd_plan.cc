@@ -4,11 +4,13 @@
 #include <filesystem>
 
 #include "base/json.h"
+#include "base/words.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/job_dir.h"
 #include "cli/load_job.h"
+#include "cli/local_checks.h"
 #include "cli/print.h"
 #include "cli/resolve.h"
 #include "cli/scratch.h"
@@ -57,7 +59,8 @@ Json ToJson(const plan::MiniBatch& batch) {
 }
 
 std::string ToText(const plan::MiniBatch& batch) {
-  std::string text = fmt::format("{:>8}  {:>8} items  ", batch.index, batch.items);
+  std::string text =
+      fmt::format("{:>8}  {:>8} {:<5}  ", batch.index, batch.items, NounFor(batch.items, "item"));
   for (const auto& [name, value] : batch.keys) text += fmt::format("{}={} ", name, value);
   if (!batch.files.empty()) {
     text += batch.files.front().path;
@@ -65,8 +68,7 @@ std::string ToText(const plan::MiniBatch& batch) {
   } else if (!batch.ranges.empty()) {
     const plan::TableRange& first = batch.ranges.front();
     text += fmt::format("{} [{}, {})", first.file.path, first.offset, first.offset + first.length);
-    if (batch.ranges.size() > 1)
-      text += fmt::format(" and {} more ranges", batch.ranges.size() - 1);
+    if (batch.ranges.size() > 1) text += " and " + Count(batch.ranges.size() - 1, "more range");
   }
   return text;
 }
@@ -115,7 +117,7 @@ Status PrintSome(const std::string& job, const plan::Plan& plan, bool json) {
     totals["last"] = std::move(last);
     Print("{}\n", DumpJson(totals));
   } else {
-    Print("{} mini-batches, {} items\n", plan.size(), plan.total_items());
+    Print("{}, {}\n", Count(plan.size(), "mini-batch"), Count(plan.total_items(), "item"));
   }
   return {};
 }
@@ -141,6 +143,13 @@ Status Plan(const api::LoadedJob& job, const PlanOptions& options) {
 int PlanCommand(const PlanOptions& options) {
   const std::optional<api::LoadedJob> job = LoadOne(options.file);
   if (!job) return kExitBadInput;
+  Diagnostics inputs;
+  CheckInputs(*job, Severity::kError, &inputs);
+  if (inputs.HasErrors()) {
+    PrintDiagnostics(inputs);
+    if (options.file.json) Print("{}\n", NotStartedJson(inputs));
+    return kExitBadInput;
+  }
   if (Status planned = Plan(*job, options); !planned) {
     return NotStarted(planned.error(), options.file.json);
   }

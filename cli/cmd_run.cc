@@ -7,6 +7,7 @@
 #include "api/validate.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/words.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exit_codes.h"
@@ -26,16 +27,18 @@ constexpr size_t kErrorsShown = 10;
 void PrintErrors(const Json& summary, const std::string& dir) {
   if (!summary.contains("errors")) return;
   const Json& groups = summary["errors"];
+  const fs::path logs = summary.value("logs", "");
   const size_t shown = std::min(kErrorsShown, groups.size());
   for (size_t i = 0; i < shown; ++i) {
     const Json& group = groups[i];
-    PrintErr("  {} × {}\n", group.value("count", 0), group.value("message", ""));
-    if (const std::string log = group.value("log", ""); !log.empty())
-      PrintErr("      see {}\n", log);
+    PrintErr("  {} × {}{}\n", group.value("count", uint64_t{0}), group.value("message", ""),
+             group.value("recovered", false) ? kSucceededLater : "");
+    const std::string log = group.value("log", "");
+    if (!log.empty()) PrintErr("      see {}\n", (logs / log).string());
   }
   if (groups.size() > shown) {
-    PrintErr("  and {} more kinds of errors: `paralleljob status {}` lists all\n",
-             groups.size() - shown, dir);
+    PrintErr("  and {}: `paralleljob status {}` lists all\n",
+             Count(groups.size() - shown, "more kind of errors", "more kinds of errors"), dir);
   }
 }
 
@@ -60,6 +63,16 @@ void PrintOutputsOfSteps(const Json& summary) {
   }
 }
 
+// Nothing that fails the job was set, and nothing came of it.
+void WarnOfNothing(const StoredResult& result) {
+  const Result<Json> summary = ParseJson(result.summary_json, "result");
+  if (!summary || summary->value("state", "") != "Complete") return;
+  if ((*summary)["miniBatches"].value("succeeded", uint64_t{0}) > 0) return;
+  PrintWarning(
+      "the job is complete, but not one mini-batch succeeded: with miniBatchErrorThreshold: 0 it "
+      "would have failed");
+}
+
 // The result for people: the state and its cause on stderr, the paths of the results on stdout.
 void PrintResult(const StoredResult& result, const std::string& dir) {
   Result<Json> parsed = ParseJson(result.summary_json, "result");
@@ -67,9 +80,11 @@ void PrintResult(const StoredResult& result, const std::string& dir) {
   const Json& summary = *parsed;
   const Json& batches = summary["miniBatches"];
   const std::string state = summary.value("state", "");
-  PrintErr("{}: {} of {} mini-batches succeeded, {} failed, {} retries, {}\n", state,
-           batches.value("succeeded", uint64_t{0}), batches.value("total", uint64_t{0}),
-           batches.value("failed", uint64_t{0}), summary.value("retries", uint64_t{0}),
+  const auto succeeded = batches.value("succeeded", uint64_t{0});
+  PrintErr("{}: {} of {} succeeded, {} failed, {}, {}\n", state, succeeded,
+           Count(batches.value("total", uint64_t{0}), "mini-batch"),
+           batches.value("failed", uint64_t{0}),
+           Count(summary.value("retries", uint64_t{0}), "retry"),
            HumanSeconds(summary.value("durationSeconds", 0.0)));
   if (state != "Complete") {
     PrintErr("error: {}: {}\n", summary.value("reason", ""), summary.value("message", ""));
@@ -86,8 +101,8 @@ int Unfinished(const RunOptions& options, const RunOutcome& outcome) {
   const report::JobSummary& now = outcome.progress;
   const uint64_t done = now.mini_batches_succeeded + now.mini_batches_failed;
   if (outcome.error) PrintError(*outcome.error);
-  PrintErr("stopped with {} of {} mini-batches saved; the same command goes on from there\n", done,
-           now.mini_batches_total);
+  PrintErr("stopped with {} of {} saved; the same command goes on from there\n", done,
+           Count(now.mini_batches_total, "mini-batch"));
   if (options.file.json) Print("{}\n", report::SummaryJson(now));
   return outcome.error ? kExitCouldNotRun : kExitInterrupted;
 }
@@ -102,6 +117,13 @@ void PrintNotes(const api::LoadedJob& job) {
   }
 }
 
+// Otherwise the job is compared first with the one whose run lies there: a mistyped input is a
+// changed job.
+bool BeginsAnew(const RunOptions& options, const JobDir& dir) {
+  const Result<bool> state = dir.HasState();
+  return options.fresh || (state && !*state);
+}
+
 }  // namespace
 
 int RunCommand(const RunOptions& options) {
@@ -113,6 +135,12 @@ int RunCommand(const RunOptions& options) {
   if (!here.HasErrors() && ChecksWithItsPython(*job, options.env)) {
     CheckScript(*job, Severity::kNote, &here);
   }
+  const std::string folder = OutputFolder(options.output_dir, job->job.name);
+  Result<JobDir> dir = JobDir::At(folder, job->step);
+  if (!dir) return NotStarted(dir.error(), options.file.json);
+  if (!here.HasErrors() && BeginsAnew(options, *dir)) {
+    CheckInputs(*job, Severity::kError, &here);
+  }
   if (here.HasErrors()) {
     PrintDiagnostics(here);
     if (options.file.json) Print("{}\n", NotStartedJson(here));
@@ -120,9 +148,6 @@ int RunCommand(const RunOptions& options) {
   }
   log::Init(worker::OwnLevel(job->job.spec.logging_level.value));
   PrintNotes(*job);
-  const std::string folder = OutputFolder(options.output_dir, job->job.name);
-  Result<JobDir> dir = JobDir::At(folder, job->step);
-  if (!dir) return NotStarted(dir.error(), options.file.json);
   Result<RunOutcome> outcome = LocalRun(options, std::move(*job), *dir).Execute();
   if (!outcome) return NotStarted(outcome.error(), options.file.json);
   if (!outcome->result) return Unfinished(options, *outcome);
@@ -130,6 +155,7 @@ int RunCommand(const RunOptions& options) {
     PrintNote("this run had already finished; nothing was changed (--fresh starts again): " +
               dir->root());
   }
+  WarnOfNothing(*outcome->result);
   if (options.file.json) {
     Print("{}\n", outcome->result->summary_json);
   } else {

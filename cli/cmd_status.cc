@@ -6,14 +6,17 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/json.h"
+#include "base/words.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/finish.h"
 #include "cli/open_dir.h"
 #include "cli/print.h"
+#include "ledger/error_groups.h"
 
 namespace pj::cli {
 
@@ -59,6 +62,23 @@ double SecondsCommitted(const OpenedDir& opened) {
   return static_cast<double>(last - opened.state->created_wall_ns()) / 1e9;
 }
 
+// The ledger counts errors; only the attempts tell whether their mini-batches succeeded later.
+void MarkRecovered(const OpenedDir& opened, report::JobSummary* now) {
+  if (now->errors.empty()) return;
+  const Result<report::GroupedErrors> grouped =
+      report::GroupErrors(AttemptsOf(opened.shards, opened.dir.Segments()));
+  if (!grouped) return;  // `verify` says what is wrong with them
+  std::set<uint64_t> recovered;
+  for (size_t i = 0; i < grouped->groups.size(); ++i) {
+    const uint64_t hash = grouped->groups[i].hash;
+    // Which errors are "other" ones the two sides decide each for itself.
+    if (grouped->recovered[i] && hash != ledger::kOtherErrors) recovered.insert(hash);
+  }
+  for (size_t i = 0; i < now->errors.size(); ++i) {
+    now->recovered[i] = recovered.contains(now->errors[i].hash);
+  }
+}
+
 // Of a run without a result: running, or stopped.
 report::JobSummary SoFar(const OpenedDir& opened) {
   report::JobSummary now = SummaryOf(opened.job, opened.plan, opened.shards);
@@ -66,6 +86,7 @@ report::JobSummary SoFar(const OpenedDir& opened) {
   if (running) now.state = "Running";
   now.duration_seconds = running ? SecondsSinceStart(*opened.state) : SecondsCommitted(opened);
   now.logs = opened.dir.Logs();
+  MarkRecovered(opened, &now);
   return now;
 }
 
@@ -101,12 +122,13 @@ int DirStatus(const DirOptions& options) {
       why = fmt::format("{}: {}\n", summary->value("reason", ""), summary->value("message", ""));
     }
   }
-  Print(
-      "{}: {}\n{}{} of {} mini-batches committed, {} failed, {} retries; {} of {} items "
-      "succeeded\n",
-      opened->job, state, why, done, now.mini_batches_total, now.mini_batches_failed, now.retries,
-      now.items_succeeded, now.items_total);
-  for (const ledger::ErrorGroup& group : now.errors) Print("  {} × {}\n", group.count, group.text);
+  Print("{}: {}\n{}{} of {} committed, {} failed, {}; {} of {} succeeded\n", opened->job, state,
+        why, done, Count(now.mini_batches_total, "mini-batch"), now.mini_batches_failed,
+        Count(now.retries, "retry"), now.items_succeeded, Count(now.items_total, "item"));
+  for (size_t i = 0; i < now.errors.size(); ++i) {
+    Print("  {} × {}{}\n", now.errors[i].count, now.errors[i].text,
+          now.recovered[i] ? kSucceededLater : "");
+  }
   return kExitDone;
 }
 

@@ -93,6 +93,7 @@ int SubmitCommand(const SubmitOptions& options) {
   kube::Api* const api = cluster->api.get();
   const Result<Submitted> submitted = Submit(api, form);
   if (!submitted) return NotStarted(submitted.error(), options.file.json);
+  if (const std::string code = CodeText(form); !code.empty()) PrintErr("{}\n", code);
   PrintErr("{}\n", Told(*submitted, form));
   if (options.wait) return Wait(options, api, form, submitted->outcome);
   if (!options.file.json) return kExitDone;

@@ -107,7 +107,7 @@ int ValidateCommand(const ValidateOptions& all) {
     const Severity mild = options.strict ? Severity::kError : Severity::kWarning;
     for (const api::LoadedJob& job : loaded) {
       if (found.HasErrors()) break;  // the jobs mean nothing then
-      CheckInputs(job, mild, file, &found);
+      CheckInputs(job, mild, &found);
       CheckScript(job, mild, &found);
     }
     std::move(loaded.begin(), loaded.end(), std::back_inserter(jobs));

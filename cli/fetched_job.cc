@@ -9,6 +9,7 @@
 
 #include "base/fs.h"
 #include "base/json.h"
+#include "base/run_folder.h"
 #include "job/pod_contract.h"
 #include "report/report.h"
 
@@ -18,7 +19,8 @@ namespace {
 constexpr uint64_t kMostBytes = 64 << 20;  // of the saved result
 constexpr uint64_t kMostReport = uint64_t{1} << 36;
 
-std::string RecordFile(const std::string& folder) { return folder + "/.paralleljob/fetched.json"; }
+std::string Private(const std::string& folder) { return folder + "/" + kRunFolderMark; }
+std::string RecordFile(const std::string& folder) { return Private(folder) + "/fetched.json"; }
 
 // "/paralleljob/outputs/rows/a.csv" of a pod is "outputs/rows/a.csv" here; empty for other paths.
 std::string HereOf(const std::string& folder, const std::string& pod_path) {
@@ -123,9 +125,11 @@ Status CheckReport(const std::string& folder, const job::StoredResult& result, F
 
 }  // namespace
 
+Status MarkFetched(const std::string& folder) { return MakeDirs(Private(folder)); }
+
 Status SaveFetched(const std::string& folder, const FetchedJob& job) {
   const std::string file = RecordFile(folder);
-  PJ_TRY(MakeDirs(std::filesystem::path(file).parent_path().string()));
+  PJ_TRY(MarkFetched(folder));
   const job::StoredResult& result = job.result;
   return WriteFileAtomic(file, DumpJson({{"job", job.job},
                                          {"namespace", job.ns},

@@ -32,6 +32,9 @@ using worker::AttemptsOf;
 using worker::HeaderLine;
 using worker::SummaryOf;
 
+// Behind an error that attempts met whose mini-batches have all succeeded since.
+inline constexpr char kSucceededLater[] = " (succeeded later)";
+
 // Since the first start.
 double SecondsSinceStart(const RunState& state);
 

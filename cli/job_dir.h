@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "base/result.h"
+#include "base/run_folder.h"
 
 namespace pj::cli {
 
@@ -21,7 +22,7 @@ class JobDir {
 
   const std::string& root() const { return root_; }
   std::string StateDb() const { return root_ + "/state.db"; }
-  std::string Private() const { return root_ + "/.paralleljob"; }
+  std::string Private() const { return root_ + "/" + kRunFolderMark; }
   std::string PlanFile() const { return Private() + "/plan"; }
   std::string Segments() const { return Private() + "/segments"; }
   std::string Inputs() const { return Private() + "/inputs"; }  // copies, for mode download

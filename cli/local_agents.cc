@@ -113,9 +113,7 @@ Status LocalRun::MakeAgents() {
 }
 
 ProgressNow LocalRun::Now() const {
-  ProgressNow now;
-  now.done = done_at_start_;
-  now.total = facts_.mini_batches;
+  ProgressNow now = at_start_;
   for (const auto& agent : agents_) {
     const worker::AgentStats& stats = agent->Stats();
     now.done += stats.finished.load(std::memory_order_relaxed);
@@ -173,7 +171,7 @@ void LocalRun::WaitForAgents() {
     });
   }
   controller_->Start();
-  ProgressLine line(!options_.quiet, done_at_start_, SystemClock().Monotonic());
+  ProgressLine line(!options_.quiet, at_start_.done, SystemClock().Monotonic());
   while (running.load() > 0) {
     TakeSignal(signals_->Wait(Millis(100), wake.get()));
     processed_->Flush();

@@ -1,5 +1,6 @@
 #include "cli/local_checks.h"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 
@@ -69,20 +70,20 @@ bool ChecksWithItsPython(const api::LoadedJob& job, const std::string& env) {
   return version && SatisfiesPin(*version, conda->python_pin);
 }
 
-void CheckInputs(const api::LoadedJob& job, Severity severity, const std::string& file,
-                 Diagnostics* findings) {
+void CheckInputs(const api::LoadedJob& job, Severity severity, Diagnostics* findings) {
   for (const api::Input& input : job.job.spec.inputs) {
     if (input.type == api::DataType::kLiteral || !input.volume.empty() || input.path.empty()) {
       continue;
     }
     const Result<std::string> path = InputPath(input);
     if (path) continue;
-    findings->Add({.severity = severity,
-                   .file = file,
-                   .field = "spec.inputs[" + input.name + "].path",
-                   .value = input.path,
-                   .message = path.error().message,
-                   .hint = path.error().hint});
+    const auto place = job.input_places.find(input.name);
+    Diagnostic finding = place == job.input_places.end() ? Diagnostic() : place->second;
+    finding.severity = severity;
+    const std::string& where = path.error().where;  // "spec.inputs[NAME]: /absolute/path"
+    finding.message = path.error().message + where.substr(std::min(where.find(": "), where.size()));
+    finding.hint = path.error().hint;
+    findings->Add(std::move(finding));
   }
 }
 

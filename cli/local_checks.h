@@ -17,7 +17,6 @@ bool ChecksWithItsPython(const api::LoadedJob& job, const std::string& env);
 
 // Local inputs that are not there, or of another kind. `severity`: `run` refuses them, but a job
 // file may be meant for another place.
-void CheckInputs(const api::LoadedJob& job, Severity severity, const std::string& file,
-                 Diagnostics* findings);
+void CheckInputs(const api::LoadedJob& job, Severity severity, Diagnostics* findings);
 
 }  // namespace pj::cli

@@ -9,6 +9,7 @@
 #include "base/fault_point.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/words.h"
 #include "cli/console.h"
 #include "cli/environment.h"
 #include "cli/run_identity.h"
@@ -232,7 +233,11 @@ Status LocalRun::PreparePlan() {
 // True when an earlier start already sealed shards or decided to abort: only the end is left to do.
 Result<bool> LocalRun::ReadyToFinish() {
   PJ_ASSIGN(std::vector<ledger::ShardRecord> shards, state_->ListShards());
-  done_at_start_ = policy::Sum(shards, facts_.mini_batches).done;
+  const policy::Sums sums = policy::Sum(shards, facts_.mini_batches);
+  at_start_ = {.done = sums.done,
+               .total = sums.total,
+               .failed = sums.counters.mini_batches_failed,
+               .retries = sums.counters.retries};
   PJ_ASSIGN(std::optional<ledger::Control> control, state_->store().LoadControl());
   bool sealed = false;
   for (const ledger::ShardRecord& shard : shards) sealed = sealed || shard.sealed;
@@ -240,8 +245,9 @@ Result<bool> LocalRun::ReadyToFinish() {
   ledger::Control run;
   run.tick = Millis(options_.tick_ms);
   PJ_TRY(state_->store().WriteControl(run));
-  if (done_at_start_ > 0 && !options_.quiet) {
-    PrintNote(fmt::format("resumed at {} of {} mini-batches", done_at_start_, facts_.mini_batches));
+  if (at_start_.done > 0 && !options_.quiet) {
+    PrintNote(fmt::format("resumed at {} of {}", at_start_.done,
+                          Count(facts_.mini_batches, "mini-batch")));
   }
   return false;
 }

@@ -85,7 +85,7 @@ class LocalRun {
   std::unique_ptr<RunState> state_;
   std::unique_ptr<plan::Plan> plan_;
   PlanFacts facts_;
-  uint64_t done_at_start_ = 0;
+  ProgressNow at_start_;  // what earlier starts have committed
   std::unique_ptr<report::ProcessedCsv> processed_;
   std::unique_ptr<report::LiveReports> live_;
   report::Rollup earlier_;  // of the attempts committed before this start

@@ -27,8 +27,8 @@ struct PackOptions {
 };
 
 // The folder's regular files, sorted by path; links to files count as the files they lead to. Left
-// out: .git, __pycache__, what lies at or below a path of `exclude`. kTooLarge over the limits of
-// `options`: nothing larger is read.
+// out: .git, __pycache__, folders of runs and of fetches, what lies at or below a path of
+// `exclude`. kTooLarge over the limits of `options`: nothing larger is read.
 Result<std::vector<LocalFile>> ReadTree(const std::string& folder,
                                         const std::vector<std::string>& exclude,
                                         const PackOptions& options);

@@ -6,6 +6,7 @@
 
 #include <string_view>
 
+#include "base/words.h"
 #include "cli/console.h"
 #include "cli/print.h"
 
@@ -38,17 +39,17 @@ std::string ProgressLine::Text(const ProgressNow& now, Nanos time) const {
   const double elapsed = std::chrono::duration<double>(time - start_).count();
   const uint64_t here = now.done > done_at_start_ ? now.done - done_at_start_ : 0;
   const double rate = elapsed > 0 ? static_cast<double>(here) / elapsed : 0;
-  std::string text = fmt::format("{}/{} mini-batches", now.done, now.total);
+  std::string text = fmt::format("{}/{}", now.done, Count(now.total, "mini-batch"));
   if (here > 0) {
     text += fmt::format(" · {:.{}f}/s", rate, rate < 100 ? 1 : 0);
     if (now.done < now.total) {
       text += " · ETA " + HumanSeconds(static_cast<double>(now.total - now.done) / rate);
     }
   }
-  text += fmt::format(" · {} failed · {} retries", now.failed, now.retries);
+  text += fmt::format(" · {} failed · {}", now.failed, Count(now.retries, "retry"));
   // Before the first slot is ready, and after the last has ended, there is nothing to say of them.
-  return now.slots == 0 ? text
-                        : text + fmt::format(" · {}/{} slots busy", now.slots_busy, now.slots);
+  if (now.slots == 0) return text;
+  return text + fmt::format(" · {}/{} busy", now.slots_busy, Count(now.slots, "slot"));
 }
 
 void ProgressLine::Show(const ProgressNow& now, Nanos time) {

@@ -9,6 +9,7 @@
 
 namespace pj::cli {
 
+// Of all starts of the run; the slots are those of now.
 struct ProgressNow {
   uint64_t done = 0;
   uint64_t total = 0;

@@ -12,6 +12,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/run_folder.h"
 #include "worker/input_copy.h"
 
 namespace pj::cli {
@@ -202,9 +203,10 @@ Result<std::vector<std::string>> CodeFiles(const std::string& code_dir,
   for (fs::recursive_directory_iterator end; it != end; it.increment(error)) {
     last = it->path().string();
     const std::string name = it->path().filename().string();
-    if (name == "__pycache__" || name == ".git" || it->path() == exclude) {
-      std::error_code ignored;
-      if (it->is_directory(ignored)) it.disable_recursion_pending();
+    std::error_code ignored;
+    if (it->is_directory(ignored) &&
+        (name == "__pycache__" || name == ".git" || it->path() == exclude || HoldsRun(last))) {
+      it.disable_recursion_pending();
     }
     PJ_TRY(AddCodeFile(*it, &files));
   }

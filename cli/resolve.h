@@ -29,7 +29,8 @@ Result<std::string> InputPath(const api::Input& input);
 // Input paths only, nothing is created or copied: what `plan` needs.
 Result<std::map<std::string, std::string>> ResolveInputs(const api::ParallelJob& job);
 
-// SHA-256 over names and contents of a code folder, `exclude` and Python's caches left out.
+// SHA-256 over names and contents of a code folder. `exclude`, the folders of other runs and of
+// fetches, and Python's caches are left out.
 Result<std::string> HashCode(const std::string& code_dir, const std::string& exclude);
 
 // The file of a code folder that was changed last, if it was after `wall_ns`: for a message.

@@ -4,17 +4,19 @@
 #include <system_error>
 
 #include "base/fs.h"
+#include "base/run_folder.h"
 
 namespace pj::worker {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool Excluded(const fs::path& path, const std::vector<fs::path>& exclude) {
+bool Excluded(const fs::directory_entry& entry, const std::vector<fs::path>& exclude) {
   for (const fs::path& other : exclude) {
-    if (path == other) return true;
+    if (entry.path() == other) return true;
   }
-  return false;
+  std::error_code ignored;  // a link stays a link, wherever it leads
+  return !entry.is_symlink(ignored) && HoldsRun(entry.path().string());
 }
 
 // A relative link that leads out of the folder would lead nowhere from the copy.
@@ -68,7 +70,7 @@ Status CopyCode(const std::string& from, const std::string& to,
   fs::recursive_directory_iterator it(root, error);
   if (error) return FailErrno(error.value(), "cannot read the code folder", from);
   while (it != fs::recursive_directory_iterator()) {
-    if (Excluded(it->path(), left_out)) {
+    if (Excluded(*it, left_out)) {
       it.disable_recursion_pending();
     } else {
       PJ_TRY(CopyOne(*it, root, fs::path(to) / it->path().lexically_relative(root)));

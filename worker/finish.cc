@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/rename_onto.h"
+#include "base/words.h"
 #include "output/publish.h"
 #include "output/segment.h"
 #include "worker/schema_gate.h"
@@ -113,7 +114,8 @@ void WriteLogs(const FinishRequest& request, const report::AttemptSource& attemp
   done.push_back(WriteProcessed(request, attempts));
   done.push_back(report::WriteReports(request.logs_dir, summary, attempts));
   if (summary->more_rows > 0) {
-    PJ_WARN("{} mini-batches returned more rows than they had items", summary->more_rows);
+    PJ_WARN("{} returned more rows than {} had items", Count(summary->more_rows, "mini-batch"),
+            summary->more_rows == 1 ? "it" : "they");
   }
   if (request.after_reports) done.push_back(request.after_reports());
   for (const Status& logged : done) {

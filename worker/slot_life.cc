@@ -261,9 +261,17 @@ std::string HowToInstall(const DispatcherOptions& options) {
     return fmt::format("name its package in the job: {}", kNameIt);
   }
   return fmt::format(
-      "install it for {} (in a pod: in its image), or name its package in the job, {}, "
-      "and run with --env venv",
+      "install it for {} (in a pod: in its image), or run with --env venv --fresh, which installs "
+      "what the job names in {}",
       options.job.python, kNameIt);
+}
+
+// A traceback without a frame is its last line, which is the message once more.
+bool SaysMore(std::string_view traceback) {
+  constexpr std::string_view kHead = "Traceback (most recent call last):\n";
+  if (traceback.starts_with(kHead)) traceback.remove_prefix(kHead.size());
+  const size_t end = traceback.find_last_not_of(" \n");
+  return end != std::string_view::npos && traceback.find('\n') < end;
 }
 
 // Starts the slot's next process, unless too many in a row came to nothing.
@@ -294,7 +302,7 @@ void Dispatcher::Retire(Slot* slot, const SlotProcess& process, const std::strin
   if (cause.starts_with("ModuleNotFoundError")) {
     error.hint = fmt::format("{}; {}", HowToInstall(options_), error.hint);
   }
-  if (!process.init_traceback.empty()) error.message += "\n" + process.init_traceback;
+  if (SaysMore(process.init_traceback)) error.message += "\n" + process.init_traceback;
   const std::string reason =
       process.init_category == "EntryScriptFailed" ? "EntryScriptFailed" : "InitFailed";
   Fail(AgentEnd::kSlotsLost, reason, std::move(error));

@@ -8,8 +8,8 @@ from .errors import ScriptError
 # to_csv(lineterminator=); read_csv(encoding_errors=) came with 1.3.
 LEAST = (1, 5)
 _WAY_OUT = (
-    "name it in the job, task.environment: {pip: [%s]}, and run with --env venv; "
-    "on a cluster: use an image that has it"
+    "run with --env venv --fresh, which installs what the job names in task.environment: "
+    "{pip: [%s]}; on a cluster: use an image that has it"
 )
 
 

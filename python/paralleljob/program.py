@@ -73,7 +73,12 @@ class Program:
 
     @staticmethod
     def short(returned, total):
-        return b"run() returned %d items for %d given" % (returned, total)
+        return b"run() returned %d item%s for %d given: return one row per item, or set %s" % (
+            returned,
+            b"" if returned == 1 else b"s",
+            total,
+            b"successPolicy: NoException",
+        )
 
 
 def check_fingerprint(part):

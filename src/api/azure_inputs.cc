@@ -9,6 +9,7 @@
 #include "api/bindings.h"
 #include "api/names.h"
 #include "api/nearest_name.h"
+#include "api/validate_files.h"
 #include "base/json.h"
 
 namespace pj::api {
@@ -325,6 +326,10 @@ void AzureInputReader::Override(const std::string& option, AzureInput* input) {
     input->dir.clear();
     if (typed && input->at.IsMapping()) CheckLiteral(input->at, *input);
     return;
+  }
+  Input& data = input->data;
+  if (input->kind == AzureInput::Kind::kData && data.volume.empty() && !data.path.empty()) {
+    overrides_.Replaced(ResolvePath(data.base_dir, data.path));
   }
   input->kind = AzureInput::Kind::kData;
   input->data.path = *value;

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/azure_source.h"
@@ -59,8 +60,12 @@ class AzureOverrides {
   explicit AzureOverrides(const std::map<std::string, std::string>& given) : given_(given) {}
   const std::string* Take(const std::string& name);
   std::vector<std::string> Unused() const;
+  // A local path of the file that lost its place to one of them.
+  void Replaced(std::string path) { replaced_.push_back(std::move(path)); }
+  const std::vector<std::string>& replaced() const { return replaced_; }
 
  private:
+  std::vector<std::string> replaced_;
   const std::map<std::string, std::string>& given_;
   std::map<std::string, bool> used_;
 };

@@ -8,6 +8,7 @@
 #include "api/azure_step.h"
 #include "api/nearest_name.h"
 #include "api/validate.h"
+#include "api/validate_files.h"
 #include "base/fs.h"
 #include "base/limits.h"
 
@@ -229,10 +230,12 @@ class Loader {
     LoadedJob loaded{.from_azure = true, .step = step.name};
     loaded.job.spec = reader.Read();
     loaded.pipeline_outputs = reader.bound_outputs();
+    loaded.replaced_inputs = overrides_.replaced();
     loaded.job.name = job_name_;
     Annotate(&loaded.job);
     Diagnostics found;
     FinishJob(places_, options_, &loaded.job, &found);
+    loaded.input_places = InputPlaces(places_, options_, loaded.job);
     for (const Diagnostic& d : found.all()) {
       // The words of program_arguments are read here again, and were wrong before.
       if (!Said(d.ToString())) out_->Add(d);

@@ -9,6 +9,7 @@
 #include "api/nearest_name.h"
 #include "api/overrides.h"
 #include "api/validate.h"
+#include "api/validate_files.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -114,8 +115,9 @@ class FileLoader {
     Places places(path_);
     LoadedJob loaded;
     loaded.job = ReadManifest(document, base_dir, &places, &found);
-    ApplyInputsAndImages(options_, &loaded.job, &used_);
+    ApplyInputsAndImages(options_, &loaded, &used_);
     FinishJob(places, options_, &loaded.job, &found);
+    loaded.input_places = InputPlaces(places, options_, loaded.job);
     found.SortByPlace();
     for (const Diagnostic& d : found.all()) out_->Add(d);
     jobs_.push_back(std::move(loaded));

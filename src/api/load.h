@@ -29,6 +29,10 @@ struct LoadedJob {
   std::string step;         // Azure pipeline: the step's name, else empty
   // Azure pipeline: pipeline output name → this job's output name.
   std::map<std::string, std::string> pipeline_outputs;
+  // Where the file says that inputs lie on this machine for which --input names other places.
+  std::vector<std::string> replaced_inputs;
+  // Input → where its path stands in the file, as an error there: for those who look at the data.
+  std::map<std::string, Diagnostic> input_places;
 };
 
 // Parses and validates `path`. All findings go to `out`; the jobs are meaningful only if it has no

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "api/nearest_name.h"
+#include "api/validate_files.h"
 #include "base/json.h"
 
 namespace pj::api {
@@ -126,16 +127,21 @@ void ApplySet(const std::string& assignment, YamlNode* root, Diagnostics* out) {
   *target = std::move(*value);
 }
 
-void ApplyInputsAndImages(const LoadOptions& options, ParallelJob* job,
+void ApplyInputsAndImages(const LoadOptions& options, LoadedJob* loaded,
                           std::set<std::string>* used) {
+  ParallelJob* const job = &loaded->job;
   for (Input& input : job->spec.inputs) {
     const auto path = options.input_paths.find(input.name);
     if (path == options.input_paths.end()) continue;
     used->insert("--input " + input.name);
-    if (input.type == DataType::kLiteral)
+    if (input.type == DataType::kLiteral) {
       input.value = path->second;
-    else
-      SetInputPath(path->second, &input);
+      continue;
+    }
+    if (input.volume.empty() && !input.path.empty()) {
+      loaded->replaced_inputs.push_back(ResolvePath(input.base_dir, input.path));
+    }
+    SetInputPath(path->second, &input);
   }
   std::string& image = job->spec.task.environment.image;
   for (const std::string& name : {image, job->name}) {

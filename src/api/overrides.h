@@ -14,8 +14,9 @@ namespace pj::api {
 void ApplySet(const std::string& assignment, YamlNode* root, Diagnostics* out);
 
 // --input NAME=PATH (on a cluster also pvc:CLAIM/path) and --image NAME=REF (NAME: the reference
-// that it replaces, or the job's name). Names that were of use are added to `used`.
-void ApplyInputsAndImages(const LoadOptions& options, ParallelJob* job,
+// that it replaces, or the job's name). Names that were of use are added to `used`; local paths
+// that lose their place are kept in `replaced_inputs`.
+void ApplyInputsAndImages(const LoadOptions& options, LoadedJob* loaded,
                           std::set<std::string>* used);
 
 // Errors for names of --input and --image that no job of the file has.

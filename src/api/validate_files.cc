@@ -82,6 +82,22 @@ std::string ResolvePath(const std::string& base_dir, const std::string& path) {
   return (fs::path(base_dir) / path).lexically_normal().string();
 }
 
+std::map<std::string, Diagnostic> InputPlaces(const Places& places, const LoadOptions& options,
+                                              const ParallelJob& job) {
+  std::map<std::string, Diagnostic> out;
+  for (const Input& input : job.spec.inputs) {
+    if (input.type == DataType::kLiteral) continue;
+    const std::string field = fmt::format("spec.inputs[{}].path", input.name);
+    const bool typed = std::ranges::any_of(
+        options.input_paths, [&input](const auto& given) { return given.second == input.path; });
+    Diagnostic place = places.At(field);
+    if (typed) place = {.file = places.file(), .field = field};
+    place.value.clear();
+    out.emplace(input.name, std::move(place));
+  }
+  return out;
+}
+
 void CheckScript(const Places& places, const Task& task, bool check_files, Diagnostics* out) {
   const std::string& script = task.entry_script;
   const bool written = !script.empty() || places.Has(kScript);

@@ -1,9 +1,11 @@
 // CheckScript: the entry script's name, and whether code folder, script and Conda file are there.
-// Internal to src/api.
+// InputPlaces: where the paths of inputs stand. Internal to src/api.
 #pragma once
 
+#include <map>
 #include <string>
 
+#include "api/load.h"
 #include "api/parallel_job.h"
 #include "api/places.h"
 
@@ -14,5 +16,9 @@ std::string ResolvePath(const std::string& base_dir, const std::string& path);
 
 // The names are always checked, the files only with `check_files` and local code.
 void CheckScript(const Places& places, const Task& task, bool check_files, Diagnostics* out);
+
+// Of LoadedJob. A path that --input gives has no line.
+std::map<std::string, Diagnostic> InputPlaces(const Places& places, const LoadOptions& options,
+                                              const ParallelJob& job);
 
 }  // namespace pj::api

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/run_folder.h"
 #include "plan/folder.h"
 #include "plan/glob.h"
 
@@ -187,12 +188,6 @@ class Walker {
   }
 
   void SetTime(int64_t mtime_ns) { file_.mtime_ns = source_.unknown_times ? 0 : mtime_ns; }
-
-  // Results and logs of an earlier run whose --output lies within the data are no data. Where such
-  // a folder itself is the input, it is.
-  static bool HoldsRun(const std::string& folder) {
-    return ::access((folder + "/" + kRunMarker).c_str(), F_OK) == 0;
-  }
 
   bool Excluded(const std::string& path) const {
     return std::binary_search(excluded_.begin(), excluded_.end(), path);

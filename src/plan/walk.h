@@ -3,8 +3,8 @@
 // Symbolic links are followed; one that leads back to a folder above itself is left out (its files
 // stand there already) with a warning. Names that begin with "." are left out unless a path names
 // them: editors and ConfigMap volumes put their own there. Whatever cannot be read, and devices,
-// FIFOs and sockets, are errors: nothing is dropped in silence. A folder below the source in which
-// a local run keeps its state is left out, with a warning.
+// FIFOs and sockets, are errors: nothing is dropped in silence. A folder below the source that
+// holds a run or a fetch (base/run_folder.h) is left out, with a warning.
 #pragma once
 
 #include <functional>
@@ -13,9 +13,6 @@
 #include "plan/plan.h"
 
 namespace pj::plan {
-
-// In each local run's folder; JobDir's lock.
-inline constexpr char kRunMarker[] = ".paralleljob/lock";
 
 using FileSink = std::function<Status(const FileRef&)>;
 

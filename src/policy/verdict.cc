@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "base/words.h"
 #include "ledger/error_groups.h"
 #include "ledger/plants.h"
 
@@ -13,10 +14,6 @@ namespace {
 
 constexpr size_t kGroupsKept = 64;
 constexpr size_t kGroupsNamed = 3;
-
-std::string Count(uint64_t n, std::string_view one, std::string_view many) {
-  return fmt::format("{} {}", n, n == 1 ? one : many);
-}
 
 std::string OneLine(std::string text) {
   for (char& c : text) {

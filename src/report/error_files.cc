@@ -21,6 +21,15 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kHeld = 4 << 20;
 
+// user/error/<node>/processNNN.txt, in which the entry stands.
+std::string FileBelow(const std::string& dir, const std::string& node, uint32_t process) {
+  return dir + "/" + SafeFileName(node) + "/" + ProcessName(process) + ".txt";
+}
+
+bool IsOwnFile(const output::AttemptRecord& r) {
+  return r.log == FileBelow("user/error", r.node, r.process);
+}
+
 std::string Entry(const output::AttemptRecord& r) {
   std::string text =
       fmt::format("{} mini-batch {}, attempt {}{}: {} after {:.3f} s\n{}\n",
@@ -28,7 +37,7 @@ std::string Entry(const output::AttemptRecord& r) {
                   r.terminal ? " (the last)" : "", ledger::AttemptStatusName(r.status),
                   static_cast<double>(r.elapsed_ns) * 1e-9, ErrorText(r));
   if (!r.detail.empty()) text += "in: " + Escaped(r.detail) + "\n";
-  if (!r.log.empty()) text += "log: " + Escaped(r.log) + "\n";
+  if (!r.log.empty() && !IsOwnFile(r)) text += "log: " + Escaped(r.log) + "\n";
   if (!r.traceback.empty()) text += Escaped(r.traceback, Lines::kKeep) + "\n";
   return text + "\n";
 }
@@ -51,7 +60,7 @@ void ErrorFiles::NoteWhatIsThere() {
 }
 
 std::string ErrorFiles::PathOf(const Key& key) const {
-  return dir_ + "/" + SafeFileName(key.first) + "/" + ProcessName(key.second) + ".txt";
+  return FileBelow(dir_, key.first, key.second);
 }
 
 void ErrorFiles::Add(const output::AttemptRecord& r) {
@@ -71,10 +80,10 @@ void ErrorFiles::Add(const output::AttemptRecord& r) {
 Status ErrorFiles::Finish() {
   for (auto& [key, file] : files_) {
     if (file.left_out == 0) continue;
-    file.text += fmt::format(
-        "{} more failed attempts are not shown here; "
-        "sys/job_report/processed_mini-batches.csv has them all\n",
-        file.left_out);
+    file.text +=
+        fmt::format("{} not shown here; sys/job_report/processed_mini-batches.csv has them all\n",
+                    file.left_out == 1 ? "1 more failed attempt is"
+                                       : fmt::format("{} more failed attempts are", file.left_out));
   }
   WriteHeld();
   for (const auto& [key, file] : files_) {

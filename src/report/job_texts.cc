@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "base/limits.h"
+#include "base/words.h"
 #include "report/text.h"
 
 namespace pj::report {
@@ -12,7 +14,9 @@ std::string Ids(const ledger::ErrorGroup& group) {
   for (size_t i = 0; i < group.first_ids.size(); ++i) {
     text += fmt::format("{} {}", i == 0 ? "" : ",", group.first_ids[i]);
   }
-  return group.count > group.first_ids.size() ? text + " …" : text;
+  // How many there are in all nobody counts: a list that has its most entries may have been cut.
+  const bool cut = group.first_ids.size() >= limits::kErrorGroupIds;
+  return cut && group.count > group.first_ids.size() ? text + " …" : text;
 }
 
 std::string Groups(const JobSummary& s, size_t most) {
@@ -39,8 +43,8 @@ std::string Counts(const JobSummary& s) {
       s.mini_batches_total, s.mini_batches_succeeded, s.mini_batches_failed, s.not_run,
       s.items_total, s.items_succeeded, s.items_failed, s.retries, s.duration_seconds);
   if (s.more_rows == 0) return text;
-  return text +
-         fmt::format("More rows:    {} mini-batches returned more rows than items\n", s.more_rows);
+  return text + fmt::format("More rows:    {} returned more rows than items\n",
+                            Count(s.more_rows, "mini-batch"));
 }
 
 std::string Headline(const JobSummary& s) {
@@ -69,6 +73,8 @@ std::string JobResultText(const JobSummary& s) {
         "  user/error.txt                              every kind of error\n"
         "  user/error/<node>/processNNN.txt            every failed attempt with its traceback\n"
         "  user/stdout, user/stderr                    what the script printed\n";
+  } else if (s.state == "Failed") {  // before any attempt: no slot came up, or nothing came to run
+    text += "  user/stderr, user/stdout                    what the script printed\n";
   }
   return text +
          "  sys/job_report/processed_mini-batches.csv   every attempt\n"
@@ -113,16 +119,17 @@ std::string ProgressOverviewText(const JobSummary& s, const std::map<std::string
   const double percent = s.mini_batches_total == 0 ? 100.0
                                                    : 100.0 * static_cast<double>(done) /
                                                          static_cast<double>(s.mini_batches_total);
-  std::string text = fmt::format("{} {}: {} of {} mini-batches done ({:.1f} %)", FormatRfc3339(now),
-                                 s.state, done, s.mini_batches_total, percent);
+  std::string text = fmt::format("{} {}: {} of {} done ({:.1f} %)", FormatRfc3339(now), s.state,
+                                 done, Count(s.mini_batches_total, "mini-batch"), percent);
   if (s.duration_seconds > 0) {
     text += fmt::format(", {:.1f} a second", static_cast<double>(done) / s.duration_seconds);
   }
   text += "\n\n" + Counts(s) + "\n";
   for (const auto& [node, totals] : nodes) {
     const uint64_t ended = totals.succeeded + totals.failed;
-    text += fmt::format("{}: {} mini-batches ({} failed) by {} processes, {} retries\n",
-                        Escaped(node), ended, totals.failed, totals.processes, totals.retries);
+    text += fmt::format("{}: {} ({} failed) by {}, {}\n", Escaped(node), Count(ended, "mini-batch"),
+                        totals.failed, Count(totals.processes, "process"),
+                        Count(totals.retries, "retry"));
   }
   return text;
 }

@@ -90,7 +90,8 @@ def test_a_retry_recovers(cli):
 @pytest.mark.sanitized
 @pytest.mark.parametrize("script, word", [
     ("import no_such_module_anywhere\ndef run(b):\n    return b\n",
-     "or name its package in the job, task.environment: {pip: [PACKAGE]}, and run with --env venv"),
+     "or run with --env venv --fresh, which installs what the job names in task.environment: "
+     "{pip: [PACKAGE]}"),
     ("def init():\n    raise OSError('no model')\ndef run(b):\n    return b\n", "no model"),
     ("import os\ndef init():\n    os._exit(7)\ndef run(b):\n    return b\n", "7"),
 ])
@@ -116,13 +117,22 @@ def test_what_a_kept_environment_lacks_is_named_in_the_job(cli):
         "paths:\n  - file: ./00000.txt\n"
         "transformations:\n  - read_delimited: {header: no_header}\n")
     said = cli.run(manifest, "--fresh", env=env).json["message"]
-    assert "task.environment: {pip: [pandas]}, and run with --env venv" in said, said
+    assert "with --env venv --fresh, which installs what the job names" in said, said
+    assert "task.environment: {pip: [pandas]}" in said, said
     old = cli.folder / "old" / "pandas"
     old.mkdir(parents=True)
     (old / "__init__.py").write_text("__version__ = '1.1.5'\n")
     said = cli.run(manifest, "--fresh", env={**env, "PYTHONPATH": str(old.parent)}).json["message"]
     assert "pandas 1.1.5" in said and "too old, 1.5 is needed" in said, said
-    assert "task.environment: {pip: ['pandas>=1.5']}, and run with --env venv" in said, said
+    assert "task.environment: {pip: ['pandas>=1.5']}" in said, said
+
+
+def test_the_making_of_an_environment_is_told(cli):
+    manifest, env = cli.job(FINE), {"XDG_CACHE_HOME": str(cli.folder / "cache")}
+    first = cli.run(manifest, "--env", "venv", env=env)
+    assert first.code == 0 and first.err.count("note: making an environment") == 1, first
+    again = cli.run(manifest, "--env", "venv", "--fresh", env=env)
+    assert again.code == 0 and "making an environment" not in again.err, again
 
 
 @pytest.mark.sanitized

@@ -47,6 +47,57 @@ def test_killed_half_way_and_resumed(cli):
     assert cli.verify().code == 0
 
 
+def test_code_beside_data_and_results(cli):
+    """`code: {local: .}`: what runs and fetches leave there is no code."""
+    manifest = cli.job("""
+        import os
+        def run(mini_batch):
+            names = sorted(name for name in os.listdir() if name != "__pycache__")
+            return [" ".join(names)] * len(mini_batch)
+        """, files=2)
+    (cli.folder / "code" / "entry.py").rename(cli.folder / "entry.py")
+    manifest.write_text(manifest.read_text().replace("local: code", "local: ."))
+    cli.out = cli.folder / "first"
+    assert cli.run(manifest).code == 0
+    (cli.folder / "fetched" / ".paralleljob").mkdir(parents=True)
+    (cli.folder / "fetched" / ".paralleljob" / "fetched.json").write_text("{}")
+    again = cli.run(manifest)
+    assert again.code == 0 and "already finished" in again.err, again
+    cli.out = cli.folder / "second"
+    second = cli.run(manifest)
+    assert second.code == 0, second
+    seen = set(pathlib.Path(second.json["outputs"]["rows"]).read_text().splitlines())
+    assert seen == {"code data entry.py job.yaml"}, seen
+    cli.out = cli.folder / "first"
+    assert "already finished" in cli.run(manifest).err
+
+
+FAILS_FIRST = """
+    import os, threading
+    def run(mini_batch, context):
+        if context.minibatch_index < 2:
+            raise ValueError("an early one")
+        open(os.environ["TRACE"], "a").close()
+        threading.Event().wait(0.05)
+        return mini_batch
+    """
+
+
+def test_progress_counts_what_earlier_starts_met(cli):
+    manifest, trace = cli.job(FAILS_FIRST, files=200), cli.folder / "trace"
+    words, env = ("run", "-f", manifest, "--output", cli.out), {"TRACE": str(trace)}
+    process = cli.start(*words, env=env)
+    jobs.wait_until(lambda: (jobs.committed(cli) or (0,))[0] > 5, "the first commits")
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    ended = cli.call(*words, env=env)
+    assert ended.code == 0 and "resumed at" in ended.err, ended
+    last = [line for line in ended.err.splitlines() if line.startswith("100/100 ")][-1]
+    summary = cli.call("status", cli.out, "-o", "json").json
+    assert summary["miniBatches"]["failed"] == 2
+    assert f"2 failed · {summary['retries']} retries" in last, ended
+
+
 # As STEADY; and no call ends before as many instances as there are have begun one.
 MEETING = '''
     import os, threading, time

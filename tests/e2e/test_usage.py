@@ -66,11 +66,29 @@ def test_validate_says_of_a_missing_input_what_run_says(cli):
                            ("job.yaml", "the input is a file")):
         checked = cli.call("validate", "-f", manifest, "--input", f"files={given}")
         assert checked.code == 0 and "valid: 1 job" in checked.out, checked
-        assert "job.yaml: warning: spec.inputs[files].path: " + message in checked.err, checked
+        said = f"job.yaml: warning: spec.inputs[files].path: {message}: {cli.folder}/{given}"
+        assert said in checked.err, checked
         strict = cli.call("validate", "--strict", "-f", manifest, "--input", f"files={given}")
         assert strict.code == 2 and message in strict.err, strict
         assert message in cli.run(manifest, "--input", f"files={given}").err
     assert not cli.call("validate", "-f", manifest).err
+
+
+def test_a_missing_input_has_its_line_and_leaves_no_folder(cli):
+    manifest = cli.job(FINE)
+    manifest.write_text(manifest.read_text().replace("path: data", "path: dta"))
+    line = next(number for number, text in enumerate(manifest.read_text().splitlines(), 1)
+                if "path: dta" in text)
+    place = rf"job\.yaml:{line}:\d+: "
+    said = rf": spec\.inputs\[files\]\.path: the input does not exist: {cli.folder}/dta"
+    for ended in (cli.run(manifest), cli.call("plan", "-f", manifest)):
+        assert ended.code == 2 and re.search(place + "error" + said, ended.err), ended
+    assert re.search(place + "warning" + said, cli.call("validate", "-f", manifest).err)
+    assert not cli.out.exists()
+    assert cli.run(cli.job(FINE)).code == 0
+    manifest.write_text(manifest.read_text().replace("path: data", "path: dta"))
+    assert cli.run(manifest, "--fresh").code == 2
+    assert cli.verify().code == 0, "the earlier run is still there"
 
 
 def test_unknown_input_name_is_named(cli):

@@ -150,7 +150,8 @@ def test_short_returns_keep_their_rows(zygote, files):
     short, whole = slot.results(2)
     assert short.status == wire.RUN_SHORT and short.rows.decode() == paths[0] + "\n"
     assert (short.total, short.returned) == (3, 1)
-    assert "1 items for 3" in short.message
+    assert "1 item for 3 given: return one row per item" in short.message
+    assert "or set successPolicy: NoException" in short.message
     assert whole.status == wire.RUN_DONE
 
 

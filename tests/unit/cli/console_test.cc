@@ -48,6 +48,12 @@ TEST(Progress, SaysDoneRateAndWhenItEnds) {
             "150/250 mini-batches · 5.0/s · ETA 20 s · 2 failed · 3 retries · 4/4 slots busy");
 }
 
+TEST(Progress, OneIsNotMany) {
+  const ProgressLine line(false, 0, Nanos(0));
+  EXPECT_EQ(line.Text({.total = 1, .retries = 1, .slots_busy = 1, .slots = 1}, Seconds(5)),
+            "0/1 mini-batch · 0 failed · 1 retry · 1/1 slot busy");
+}
+
 TEST(Progress, WithoutProgressThereIsNoRate) {
   const ProgressLine line(false, 0, Nanos(0));
   const std::string text = line.Text({.done = 0, .total = 9}, Seconds(5));

@@ -120,6 +120,19 @@ TEST_F(EnvironmentTest, TheCodesHashSeesNamesAndContentButNoCaches) {
   EXPECT_NE(HashCode(root_ + "/code", root_ + "/code/out").value(), before);
 }
 
+TEST_F(EnvironmentTest, TheCodesHashKnowsNoFoldersOfRunsAndFetches) {
+  Write("code/a.py", "1");
+  const std::string before = HashCode(root_ + "/code", "").value();
+  Write("code/earlier/.paralleljob/lock", "1");
+  Write("code/earlier/outputs/rows/rows.txt", "a row");
+  Write("code/below/fetched/.paralleljob/fetched.json", "{}");
+  Write("code/below/fetched/logs/job_result.txt", "Complete");
+  EXPECT_EQ(HashCode(root_ + "/code", "").value(), before);
+  EXPECT_EQ(NewestSince(root_ + "/code", "", 0), root_ + "/code/a.py");
+  Write("code/below/b.py", "2");
+  EXPECT_NE(HashCode(root_ + "/code", "").value(), before);
+}
+
 TEST(Process, ExitCodesAndOutput) {
   const Result<ProcessResult> result =
       RunProcess({"/bin/sh", "-c", "echo out; echo err >&2; exit 7"});

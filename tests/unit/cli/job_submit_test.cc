@@ -139,6 +139,58 @@ TEST_F(JobSubmit, RefusesAnotherJobOfTheSameName) {
   EXPECT_EQ(Maps().size(), 2U) << "nothing is written for a job that is refused";
 }
 
+TEST_F(JobSubmit, InputsWithinTheCodeAreDataAndRunsAreNeither) {
+  const std::vector<std::string> beside = {"spec.task.code.local=.",
+                                           "spec.task.entryScript=src/score.py"};
+  ASSERT_TRUE(Send(beside));
+  const ClusterForm form = Form(beside);
+  EXPECT_EQ(form.code_files, 2U) << "job.yaml and src/score.py";
+  EXPECT_EQ(CodeText(form).substr(0, 14), "code: 2 files,");
+  Write("score-output/.paralleljob/lock", "1");
+  Write("score-output/outputs/rows/rows.csv", "1\n");
+  const auto again = Send(beside);
+  ASSERT_TRUE(again) << again.error().ToString();
+  EXPECT_EQ(again->outcome, Outcome::kUnchanged);
+}
+
+TEST_F(JobSubmit, AnInputIsDataWhereverItIsReadFrom) {
+  FileOptions file;
+  file.set = {"spec.task.code.local=.", "spec.task.entryScript=src/score.py"};
+  file.input_paths = {{"data", "pvc:data/in"}};
+  ClusterForm form;
+  EXPECT_EQ(Findings(file, &form), "");
+  EXPECT_EQ(form.code_files, 2U) << "job.yaml and src/score.py";
+}
+
+TEST_F(JobSubmit, AnInputOfAPipelineIsDataWhereverItIsReadFrom) {
+  Write("job.yaml", R"(type: pipeline
+display_name: score
+inputs: {data: {type: uri_folder, path: ./in}}
+jobs:
+  score:
+    type: parallel
+    inputs: {data: "${{parent.inputs.data}}"}
+    outputs: {rows: {type: uri_file}}
+    input_data: ${{inputs.data}}
+    mini_batch_size: "5"
+    task: {type: run_function, code: ., entry_script: src/score.py,
+           environment: {image: "python:3.11"}, append_row_to: "${{outputs.rows}}"}
+)");
+  FileOptions file;
+  ClusterForm form;
+  EXPECT_EQ(Findings(file, &form), "");
+  EXPECT_EQ(form.code_files, 2U) << "job.yaml and src/score.py";
+  file.input_paths = {{"data", "pvc:data/in"}};
+  EXPECT_EQ(Findings(file, &form), "");
+  EXPECT_EQ(form.code_files, 2U);
+}
+
+TEST_F(JobSubmit, TheFolderOfTheScriptIsCodeEvenAsAnInput) {
+  const ClusterForm form = Form({"spec.task.code.local=.", "spec.task.entryScript=src/score.py",
+                                 "spec.inputs[data].path=src"});
+  EXPECT_EQ(form.code_files, 3U);
+}
+
 TEST_F(JobSubmit, GoesOnAfterALostAnswer) {
   int calls = 0;
   api_->SetFaultHook([&](const kube::Request& request) {

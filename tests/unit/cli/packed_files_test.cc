@@ -106,6 +106,17 @@ TEST_F(PackedFiles, DependsOnNothingButTheFiles) {
   EXPECT_NE(Packed_().maps[0].meta.name, first.maps[0].meta.name);
 }
 
+TEST_F(PackedFiles, LeavesOutFoldersOfRunsAndFetches) {
+  Write("score.py", "x = 1\n");
+  Write("my-job-output/.paralleljob/lock", "1");
+  Write("my-job-output/outputs/rows/rows.txt", "a row\n");
+  Write("fetched/.paralleljob/fetched.json", "{}");
+  Write("fetched/logs/job_result.txt", "Complete\n");
+  const std::vector<LocalFile> files = Read();
+  ASSERT_EQ(files.size(), 1U);
+  EXPECT_EQ(files[0].path, "score.py");
+}
+
 TEST_F(PackedFiles, KeepsExecutablesAndFollowsLinksToFiles) {
   Write("run.sh", "echo\n");
   ASSERT_EQ(::chmod((root() + "/run.sh").c_str(), 0755), 0);

@@ -181,6 +181,8 @@ TEST_F(WalkTest, FoldersOfRunsAreNoDataUnlessTheyAreTheInput) {
   for (const char* name : {"a", "out/.paralleljob/lock", "out/rows", "out.txt"}) {
     std::ofstream(data_ + "/" + name).flush();
   }
+  std::filesystem::create_directories(data_ + "/fetched/.paralleljob");
+  std::ofstream(data_ + "/fetched/rows").flush();
   EXPECT_THAT(Walk(), ElementsAre("a", "out.txt"));
   data_ += "/out";
   EXPECT_THAT(Walk(), ElementsAre("rows"));

@@ -51,7 +51,7 @@ TEST(WriteReportsTest, TheWholeFolderIsThere) {
   EXPECT_THAT(result,
               StartsWith("Failed: ErrorThresholdExceeded\n3 items failed, 2 are allowed\n"));
   EXPECT_THAT(result, HasSubstr("7 × ValueError: bad \\x1b row"));
-  EXPECT_THAT(result, HasSubstr("mini-batches 3, 4 …; first logged in user/stdout/x"));
+  EXPECT_THAT(result, HasSubstr("mini-batches 3, 4; first logged in user/stdout/x"));
   EXPECT_THAT(result, HasSubstr("mini-batch 9; all succeeded later"));
   EXPECT_THAT(result, HasSubstr("scores: /out/scores.partial"));
   EXPECT_THAT(result, HasSubstr("10 planned, 6 succeeded, 3 failed, 1 not run"));
@@ -85,7 +85,42 @@ TEST(WriteReportsTest, TheWholeFolderIsThere) {
     }
   }
   EXPECT_THAT(overview, HasSubstr("9 of 10 mini-batches done (90.0 %), 3.6 a second"));
-  EXPECT_THAT(overview, HasSubstr("instance-0: 2 mini-batches (0 failed) by 1 processes"));
+  EXPECT_THAT(overview, HasSubstr("instance-0: 2 mini-batches (0 failed) by 1 process, 1 retry"));
+}
+
+TEST(WriteReportsTest, OnlyAListThatWasCutHasMoreBehindIt) {
+  TempDir dir;
+  JobSummary summary = Summary();
+  summary.errors = {{1, 9, {0, 1, 2}, "ValueError: a", ""},
+                    {2, 5, {0, 1, 2, 3, 4}, "ValueError: b", ""},
+                    {3, 6, {0, 1, 2, 3, 4}, "ValueError: c", ""}};
+  summary.recovered = {false, false, false};
+  ASSERT_TRUE(WriteReports(dir.str(), &summary, From({})));
+  const std::string result = *ReadFile(dir / "job_result.txt");
+  EXPECT_THAT(result, HasSubstr("9 × ValueError: a\n          mini-batches 0, 1, 2\n"));
+  EXPECT_THAT(result, HasSubstr("5 × ValueError: b\n          mini-batches 0, 1, 2, 3, 4\n"));
+  EXPECT_THAT(result, HasSubstr("6 × ValueError: c\n          mini-batches 0, 1, 2, 3, 4 …\n"));
+}
+
+TEST(WriteReportsTest, AJobThatNeverBeganNamesWhatTheScriptPrinted) {
+  TempDir dir;
+  JobSummary summary = Summary();
+  summary.errors.clear();
+  summary.recovered.clear();
+  ASSERT_TRUE(WriteReports(dir.str(), &summary, From({})));
+  EXPECT_THAT(*ReadFile(dir / "job_result.txt"), HasSubstr("\n  user/stderr, user/stdout "));
+  EXPECT_THAT(*ReadFile(dir / "job_result.txt"), Not(HasSubstr("user/error.txt")));
+}
+
+TEST(WriteReportsTest, AFileOfErrorsDoesNotNameItself) {
+  TempDir dir;
+  JobSummary summary = Summary();
+  auto own = Bad(4, 1, "own");
+  own.log = "user/error/instance-0/process002.txt";
+  ASSERT_TRUE(WriteReports(dir.str(), &summary, From({own, Bad(5, 1, "other")})));
+  const std::string errors = *ReadFile(dir / "user/error/instance-0/process002.txt");
+  EXPECT_THAT(errors, Not(HasSubstr("log: user/error/")));
+  EXPECT_THAT(errors, HasSubstr("log: user/stdout/instance-0/process002.stdout.txt\n"));
 }
 
 TEST(WriteReportsTest, ACleanJobSaysSo) {
@@ -110,7 +145,7 @@ TEST(WriteReportsTest, MoreRowsThanItemsAreTold) {
   ASSERT_TRUE(WriteReports(dir.str(), &summary, From({many, retried, Good(1)})));
   EXPECT_EQ(summary.more_rows, 1U);
   EXPECT_THAT(*ReadFile(dir / "job_result.txt"),
-              HasSubstr("More rows:    1 mini-batches returned more rows than items\n"));
+              HasSubstr("More rows:    1 mini-batch returned more rows than items\n"));
   ASSERT_TRUE(WriteReports(dir.str(), &summary, From({Good(1)})));
   EXPECT_THAT(*ReadFile(dir / "job_result.txt"), Not(HasSubstr("More rows")));
 }

@@ -235,6 +235,18 @@ TEST_F(FolderTest, CodeIsCopiedWithoutWhatIsExcluded) {
   EXPECT_FALSE(std::filesystem::exists(copy + "/job-output"));
 }
 
+TEST_F(FolderTest, FoldersOfRunsAndFetchesAreNoCode) {
+  const std::string code = dir_ + "/code";
+  ASSERT_TRUE(MakeDirs(code + "/earlier/.paralleljob"));
+  ASSERT_TRUE(WriteFileAtomic(code + "/entry.py", "x = 1\n"));
+  ASSERT_TRUE(WriteFileAtomic(code + "/earlier/rows.txt", "r"));
+  std::filesystem::create_symlink("earlier", code + "/last");
+  ASSERT_TRUE(CopyCode(code, dir_ + "/copy", {}));
+  EXPECT_TRUE(std::filesystem::exists(dir_ + "/copy/entry.py"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/copy/earlier"));
+  EXPECT_TRUE(std::filesystem::is_symlink(dir_ + "/copy/last"));
+}
+
 TEST_F(FolderTest, MissingCodeIsAnErrorThatNamesIt) {
   const Status copied = CopyCode(dir_ + "/nothing", dir_ + "/copy", {});
   ASSERT_FALSE(copied);
