@@ -50,8 +50,9 @@ void PrintJob(const JobView& job) {
     Print("{} of {} workers ready{}{}\n", job.workers_ready, job.workers_wanted,
           job.rate.empty() ? "" : ", " + job.rate, job.eta.empty() ? "" : ", ETA " + job.eta);
   }
-  for (const auto& [name, path] : job.outputs) Print("{}: {}\n", name, path);
+  WriteOut(OutputsText(job));
   WriteOut(ErrorsText(job));
+  if (!job.outputs.empty()) PrintNote(FetchHint(job));
 }
 
 }  // namespace
@@ -83,7 +84,7 @@ int ErrorsCommand(const JobOptions& options) {
     out["errors"] = ToJson(*job)["errors"];
     Print("{}\n", DumpJson(out));
   } else if (job->errors.empty()) {
-    Print("{}: no errors so far\n", job->name);
+    Print("{}: {}\n", job->name, NoErrorsText(*job));
   } else {
     WriteOut(ErrorsText(*job));
   }
