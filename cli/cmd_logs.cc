@@ -73,6 +73,9 @@ int LogsCommand(const LogsOptions& options) {
   if (!cluster) return Refused(cluster.error(), json);
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
   if (!job) return Refused(job.error(), json);
+  if (Status there = MiniBatchIsThere(*job, options.mini_batch); !there) {
+    return Refused(there.error(), json);
+  }
   if (options.mini_batch < 0 && options.follow && !job->Ended()) {
     const Status followed = FollowLogs(cluster->api.get(),
                                        {.ns = cluster->ns,

@@ -197,6 +197,14 @@ std::string ErrorsText(const JobView& job) {
   return out;
 }
 
+Status MiniBatchIsThere(const JobView& job, int64_t mini_batch) {
+  const uint64_t total = job.mini_batches.total;
+  if (mini_batch < 0 || !job.planned || static_cast<uint64_t>(mini_batch) < total) return {};
+  if (total == 0) return Fail(Code::kNotFound, "the job has no mini-batches", "--mini-batch");
+  return Fail(Code::kNotFound, fmt::format("the job has mini-batches 0 to {}", total - 1),
+              fmt::format("--mini-batch {}", mini_batch));
+}
+
 std::string NoErrorsText(const JobView& job) {
   return job.Ended() ? "no errors" : "no errors so far";
 }

@@ -69,5 +69,8 @@ std::string FetchHint(const JobView& job);
 // The job's errors, a line each; empty without any.
 std::string ErrorsText(const JobView& job);
 std::string NoErrorsText(const JobView& job);
+// kNotFound names those that there are. Anything goes of a job without a plan, and below 0: none
+// was asked for.
+Status MiniBatchIsThere(const JobView& job, int64_t mini_batch);
 
 }  // namespace pj::cli
