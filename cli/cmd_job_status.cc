@@ -58,7 +58,7 @@ void PrintJob(const JobView& job) {
 }  // namespace
 
 int JobStatus(const JobOptions& options) {
-  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  const Result<ClusterTarget> cluster = OpenJobsCluster(options.cluster, options.job);
   if (!cluster) return Refused(cluster.error(), options.json);
   if (options.job.empty()) return List(*cluster, options);
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
@@ -75,7 +75,7 @@ int ErrorsCommand(const JobOptions& options) {
   if (Status fine = RefuseFolder("errors", options.job); !fine) {
     return Refused(fine.error(), options.json);
   }
-  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  const Result<ClusterTarget> cluster = OpenJobsCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), options.json);
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
   if (!job) return Refused(job.error(), options.json);

@@ -69,7 +69,7 @@ int LogsCommand(const LogsOptions& options) {
   const bool json = options.json;
   LogOutput out(json);
   if (Status fine = RefuseFolder("logs", options.job); !fine) return Refused(fine.error(), json);
-  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  const Result<ClusterTarget> cluster = OpenJobsCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), json);
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
   if (!job) return Refused(job.error(), json);

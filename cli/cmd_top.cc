@@ -46,7 +46,7 @@ int TopCommand(const JobOptions& options) {
   if (Status fine = RefuseFolder("top", options.job); !fine) {
     return Refused(fine.error(), options.json);
   }
-  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  const Result<ClusterTarget> cluster = OpenJobsCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), options.json);
   kube::Api* const api = cluster->api.get();
   const Result<JobView> job = GetJob(api, cluster->ns, options.job);
