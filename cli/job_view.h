@@ -39,7 +39,7 @@ struct JobView {
   std::string duration;  // "3m10s"
   std::string rate;      // "12.3/s"
   std::string eta;
-  std::map<std::string, std::string> outputs;  // as the pods see them
+  std::map<std::string, std::string> outputs;     // as the pods see them
   std::map<std::string, job::ClaimPlace> places;  // of those that lie on claims
   struct ErrorGroup {
     uint64_t count = 0;

@@ -83,8 +83,7 @@ void LookAtLease(const ClusterTarget& cluster, const kube::Lease& lease, const C
                     HowToInstall(cluster));
   };
   const Nanos age = clock.Wall() - *renewed;
-  const int64_t duration =
-      lease.duration_seconds > 0 ? lease.duration_seconds : kUsualDuration;
+  const int64_t duration = lease.duration_seconds > 0 ? lease.duration_seconds : kUsualDuration;
   if (age > kDurations * Seconds(duration)) return gone("not renewed for " + AgeOf(age));
   const std::string host = HostOf(lease.holder);
   const auto pod = GetObject(cluster.api.get(), Pods(), ns, host);

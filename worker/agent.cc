@@ -119,7 +119,7 @@ class AgentLoop : public Agent, private WorkSink {
   std::vector<ledger::Effect> running_effects_;
   std::vector<IoDone> done_;
   Nanos timer_{Nanos::max()};
-  job::WorkerState telling_;               // of the last write of the Lease
+  job::WorkerState telling_;              // of the last write of the Lease
   std::optional<job::WorkerState> told_;  // of the last one that came through
   bool work_available_ = false;
   bool over_ = false;                 // nothing more to decide

@@ -62,8 +62,7 @@ PlanPlaces PodAgentImpl::Places() const {
 Status PodAgentImpl::CannotRun(const Error& error) {
   if (!IsFinal(error)) return std::unexpected(error);
   policy::Verdict verdict = FailureOf(error);
-  verdict.message =
-      job::WithPlace(job_.spec, options_.config.objects, std::move(verdict.message));
+  verdict.message = job::WithPlace(job_.spec, options_.config.objects, std::move(verdict.message));
   PJ_ERROR("{}: {}", verdict.reason, verdict.message);
   PJ_ASSIGN(result_, FailJob(EndOptions(), verdict));
   return {};

@@ -48,8 +48,7 @@ kube::LeaderOptions Election(const PodEndOptions& options, Nanos tick) {
 std::string TroubleNote(const Error& error, const PodEndOptions& options) {
   return job::EncodeWorkerState(
       {.trouble_reason = TroubleReason(error),
-       .trouble_message =
-           TroubleMessage(error, options.job->spec, options.store->objects())});
+       .trouble_message = TroubleMessage(error, options.job->spec, options.store->objects())});
 }
 
 // One lost request is no reason to seal, read and publish all of it again.

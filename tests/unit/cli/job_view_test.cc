@@ -34,10 +34,9 @@ JobView With(const Json& status) {
 }
 
 TEST(JobView, OutputsAreShownByClaimAndPath) {
-  const JobView job = With({{"state", "Complete"},
-                            {"outputs",
-                             {{"rows", "/paralleljob/outputs/rows/rows.csv"},
-                              {"gone", "/elsewhere/x"}}}});
+  const JobView job = With(
+      {{"state", "Complete"},
+       {"outputs", {{"rows", "/paralleljob/outputs/rows/rows.csv"}, {"gone", "/elsewhere/x"}}}});
   EXPECT_EQ(OutputsText(job), "gone: /elsewhere/x\nrows: claim mine: out/rows.csv\n");
   const Json json = ToJson(job);
   EXPECT_EQ(json["outputs"]["rows"], "/paralleljob/outputs/rows/rows.csv");

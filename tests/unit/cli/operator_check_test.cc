@@ -38,9 +38,8 @@ class FakeCluster : public kube::HttpApi {
     return Fail(Code::kInternal, "nothing raw");
   }
 
-  std::map<std::string, Json> lists = {{"deployments", Json::array()},
-                                       {"leases", Json::array()},
-                                       {"pods", Json::array()}};
+  std::map<std::string, Json> lists = {
+      {"deployments", Json::array()}, {"leases", Json::array()}, {"pods", Json::array()}};
   bool forbidden = false;
 };
 
@@ -66,8 +65,8 @@ class OperatorCheck : public testing::Test {
          {"status", {{"readyReplicas", ready}}}});
   }
   void AddPod(const std::string& watched) {
-    fake_->lists["pods"].push_back({{"metadata", {{"name", "pj-operator-5d9f-x2"}}},
-                                    {"spec", Container(watched)}});
+    fake_->lists["pods"].push_back(
+        {{"metadata", {{"name", "pj-operator-5d9f-x2"}}}, {"spec", Container(watched)}});
   }
   void AddLease(Nanos age, const std::string& holder = kHolder) {
     kube::Lease lease{.meta = {.name = "paralleljob-operator", .ns = "paralleljob"}};

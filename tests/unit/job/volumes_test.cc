@@ -39,7 +39,8 @@ TEST(Volumes, TellsPeopleWhereAPathOfAPodLies) {
     const auto found = PlaceOf(spec, objects, path);
     return found ? found->Text() : "";
   };
-  EXPECT_EQ(place("/paralleljob/outputs/rows/rows.csv.partial"), "claim mine: out/rows.csv.partial");
+  EXPECT_EQ(place("/paralleljob/outputs/rows/rows.csv.partial"),
+            "claim mine: out/rows.csv.partial");
   EXPECT_EQ(place("/paralleljob/inputs/names"), "claim mine: in");
   EXPECT_EQ(place("/paralleljob/inputs/names/a/b"), "claim mine: in/a/b");
   EXPECT_EQ(place("/paralleljob/work/segments"),

@@ -9,12 +9,12 @@ class RateTest : public OperatorTest {
   void SetUp() override {
     Apply();
     Settle();
-    Publish(job::EncodePlan(objects_,
-                            {.hash = "h",
-                             .mini_batches = 100,
-                             .roots = 1,
-                             .items = 100,
-                             .started_wall_ns = clock_.Wall().time_since_epoch().count()}));
+    Publish(
+        job::EncodePlan(objects_, {.hash = "h",
+                                   .mini_batches = 100,
+                                   .roots = 1,
+                                   .items = 100,
+                                   .started_wall_ns = clock_.Wall().time_since_epoch().count()}));
     PutPod("p0", Running());
     Turn();
   }
