@@ -122,7 +122,7 @@ TEST(PodAgent, LostRequestsAndAnswersChangeNothing) {
 
 // A Lease that is not renewed while a shard is sign enough still tells what its worker does.
 TEST(PodAgent, ABusyWorkersLeaseTellsThatItWorks) {
-  PodWorld world(200, kSlow, {{"instanceCount", 1}, {"maxConcurrencyPerInstance", 2}});
+  PodWorld world(600, kSlow, {{"instanceCount", 1}, {"maxConcurrencyPerInstance", 2}});
   world.StartOperator();
   world.StopOperator();
   ASSERT_TRUE(world.store().WriteControl({.tick = Millis(100)}));
@@ -134,7 +134,7 @@ TEST(PodAgent, ABusyWorkersLeaseTellsThatItWorks) {
   });
   OpenGate(world);
   EXPECT_EQ(world.Join(0), 0);
-  EXPECT_EQ(world.Rows(), RowsOf(200));
+  EXPECT_EQ(world.Rows(), RowsOf(600));
 }
 
 // The same request again: nothing is planned anew, and nobody hears of trouble.
@@ -309,6 +309,8 @@ TEST(PodAgent, AVolumeThatCannotBeUsedStandsInTheStatus) {
                   [&] { return world.Condition("Reconciling") == "VolumeUnusable"; });
   EXPECT_THAT(world.Condition("Reconciling", "message"), HasSubstr(in_the_way));
   EXPECT_THAT(world.Condition("Reconciling", "message"), HasSubstr("fsGroup"));
+  EXPECT_THAT(world.Condition("Reconciling", "message"), testing::StartsWith("user "))
+      << "the reason stands before it";
   std::filesystem::remove(in_the_way);
   EXPECT_EQ(world.Join(0), 0);
   EXPECT_EQ(world.Rows(), RowsOf(3));
