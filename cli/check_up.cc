@@ -3,14 +3,12 @@
 #include <fmt/core.h>
 
 #include <charconv>
-#include <optional>
 
 #include "api/fields.h"
 #include "api/parallel_job.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "cli/operator_deployment.h"
-#include "kube/objects.h"
+#include "cli/operator_check.h"
 
 namespace pj::cli {
 namespace {
@@ -21,19 +19,7 @@ using kube::Verb;
 using Outcome = Check::Outcome;
 
 constexpr int kOldestMinor = 29;  // native sidecars
-constexpr Seconds kLeaseAge{60};  // renewed every two seconds or so
-constexpr char kLease[] = "paralleljob-operator";
 constexpr char kDefinition[] = "paralleljobs.paralleljob.dev";
-
-// With what docs/kubernetes.md says of the images. An operator works in its own namespace.
-std::string Install(const ClusterTarget& cluster) {
-  return fmt::format(
-      "in a clone of paralleljob: helm install pj charts/paralleljob --namespace {} "
-      "--create-namespace --set image.repository=REGISTRY/paralleljob-operator "
-      "--set workerImage.repository=REGISTRY/paralleljob-worker (docs/kubernetes.md); or ask who "
-      "runs the cluster",
-      cluster.ns);
-}
 
 Check CheckCluster(const ClusterTarget& cluster) {
   Check check{.what = "cluster"};
@@ -84,13 +70,13 @@ Check CheckDefinition(const ClusterTarget& cluster) {
   const Result<Json> found = GetObject(cluster.api.get(), Definitions(), "", kDefinition);
   if (!found && found.error().code == Code::kForbidden) {
     const auto jobs = ListObjects(cluster.api.get(), kube::ParallelJobs(), cluster.ns);
-    if (!jobs) return bad(jobs.error().ToString(), Install(cluster));
+    if (!jobs) return bad(jobs.error().ToString(), HowToInstall(cluster));
     check.outcome = Outcome::kUnsure;
     check.message = "ParallelJobs can be listed, but their definition may not be read";
     return check;
   }
   if (!found && found.error().code == Code::kNotFound) {
-    return bad("this cluster does not know ParallelJobs", Install(cluster));
+    return bad("this cluster does not know ParallelJobs", HowToInstall(cluster));
   }
   if (!found) return bad(found.error().ToString(), "");
   const std::string wanted = std::string(api::kApiVersion).substr(sizeof("paralleljob.dev/") - 1);
@@ -105,77 +91,6 @@ Check CheckDefinition(const ClusterTarget& cluster) {
     return check;
   }
   return bad(fmt::format("the cluster does not serve {}", api::kApiVersion), "upgrade the chart");
-}
-
-// Leader Leases tell of an operator wherever it runs.
-std::optional<Check> CheckLease(const ClusterTarget& cluster, const std::string& ns,
-                                bool* forbidden) {
-  Request request{.verb = Verb::kList, .type = kube::Leases(), .ns = ns};
-  request.field_selector = fmt::format("metadata.name={}", kLease);
-  const Result<Response> answer = cluster.api->Do(request);
-  if (answer && answer->code == 403) *forbidden = true;
-  if (!answer || !answer->ok()) return std::nullopt;
-  const Result<Json> list = ParseJson(answer->body);
-  if (!list) return std::nullopt;
-  for (const Json& object : PartAt(*list, "items")) {
-    const Result<kube::Lease> lease = kube::DecodeLease(DumpJson(object));
-    const auto renewed = lease ? ParseRfc3339(lease->renew_time) : std::nullopt;
-    if (!renewed || lease->holder.empty()) continue;
-    const auto age = SystemClock().Wall() - *renewed;
-    if (age > kLeaseAge) continue;
-    return Check{
-        .what = "operator",
-        .message = fmt::format("{} leads (Lease in namespace {})", lease->holder, lease->meta.ns)};
-  }
-  return std::nullopt;
-}
-
-std::optional<Check> CheckDeployment(const ClusterTarget& cluster, const std::string& ns,
-                                     bool* forbidden) {
-  const auto found = ListObjects(cluster.api.get(), Deployments(), ns, kOperatorSelector);
-  if (!found && found.error().code == Code::kForbidden) *forbidden = true;
-  if (!found || found->empty()) return std::nullopt;
-  Check check{.what = "operator", .outcome = Outcome::kBad};
-  for (const Json& deployment : *found) {
-    const Json& meta = PartAt(deployment, "metadata");
-    const std::string name = fmt::format("Deployment {} in namespace {}", TextAt(meta, "name"),
-                                         TextAt(meta, "namespace"));
-    const Json& status = PartAt(deployment, "status");
-    const auto ready = status.find("readyReplicas");
-    if (ready == status.end() || CheckedInt(*ready).value_or(0) < 1) {
-      check.message = name + " has no ready pod";
-      check.way_out = fmt::format("kubectl describe pods -n {} -l {}", TextAt(meta, "namespace"),
-                                  kOperatorSelector);
-      continue;
-    }
-    if (const std::string watched = FlagOf(deployment, "--namespace=");
-        !watched.empty() && watched != cluster.ns) {
-      check.message = fmt::format("{} watches namespace {}, not {}", name, watched, cluster.ns);
-      check.way_out = fmt::format("use -n {}, or install one for this namespace", watched);
-      continue;
-    }
-    return Check{.what = "operator", .message = name + " is ready"};
-  }
-  return check;
-}
-
-Check CheckOperator(const ClusterTarget& cluster, const std::string& ns) {
-  bool forbidden = false;
-  const std::optional<Check> deployment = CheckDeployment(cluster, ns, &forbidden);
-  if (deployment && deployment->outcome == Outcome::kGood) return *deployment;
-  if (const std::optional<Check> lease = CheckLease(cluster, ns, &forbidden)) return *lease;
-  if (deployment) return *deployment;
-  if (forbidden) {
-    return {.what = "operator",
-            .outcome = Outcome::kUnsure,
-            .message = fmt::format("may not look for it in {}",
-                                   ns.empty() ? "all namespaces" : "namespace " + ns),
-            .way_out = "name its namespace: --operator-namespace NAME"};
-  }
-  return {.what = "operator",
-          .outcome = Outcome::kBad,
-          .message = "no operator runs: jobs would stay Pending",
-          .way_out = Install(cluster)};
 }
 
 struct Permission {
@@ -247,7 +162,7 @@ std::vector<Check> CheckUp(const ClusterTarget& cluster, const std::string& oper
   std::vector<Check> out = {CheckCluster(cluster)};
   if (out[0].outcome == Outcome::kBad) return out;
   out.push_back(CheckDefinition(cluster));
-  out.push_back(CheckOperator(cluster, operator_namespace));
+  out.push_back(CheckOperator(cluster, operator_namespace, SystemClock()));
   out.push_back(CheckPermissions(cluster));
   return out;
 }

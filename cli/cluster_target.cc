@@ -47,16 +47,26 @@ Status RefuseFolder(const std::string& command, const std::string& job) {
 }
 
 Result<ClusterTarget> OpenCluster(const ClusterOptions& options, const std::string& preferred) {
-  Result<kube::ClientConfig> config = kube::LoadClientConfig(options.kubeconfig, options.context);
-  if (!config && config.error().code == Code::kNotFound && config.error().where.empty()) {
-    config.error().hint += "; for a local run: paralleljob status DIR";
-  }
-  if (!config) return std::unexpected(config.error());
+  PJ_ASSIGN(const kube::ClientConfig config,
+            kube::LoadClientConfig(options.kubeconfig, options.context));
   ClusterTarget out;
-  PJ_ASSIGN(out.api, kube::HttpApi::Open(*config));
-  out.server = config->server;
-  out.ns = !options.ns.empty() ? options.ns : !preferred.empty() ? preferred : config->ns;
+  PJ_ASSIGN(out.api, kube::HttpApi::Open(config));
+  out.server = config.server;
+  out.ns = !options.ns.empty() ? options.ns : !preferred.empty() ? preferred : config.ns;
   return out;
+}
+
+Result<ClusterTarget> OpenJobsCluster(const ClusterOptions& options, const std::string& folder) {
+  Result<ClusterTarget> cluster = OpenCluster(options);
+  if (cluster || cluster.error().code != Code::kNotFound || !cluster.error().where.empty()) {
+    return cluster;
+  }
+  Error error = std::move(cluster).error();
+  error.hint += "; for a local run: paralleljob status DIR";
+  if (!folder.empty()) {
+    error.message = fmt::format("no folder {} here, and no cluster: {}", folder, error.message);
+  }
+  return std::unexpected(std::move(error));
 }
 
 const kube::ResourceType& Pods() {

@@ -25,6 +25,10 @@ struct ClusterTarget {
 // As kubectl: --kubeconfig, KUBECONFIG, ~/.kube/config or the pod's own account. `ns`: --namespace,
 // else `preferred` (a manifest's), else the context's.
 Result<ClusterTarget> OpenCluster(const ClusterOptions& options, const std::string& preferred = {});
+// The same for a command about jobs that are there. Where no cluster is known, a local run may be
+// meant: of `folder`, if the command takes one and the word is none.
+Result<ClusterTarget> OpenJobsCluster(const ClusterOptions& options,
+                                      const std::string& folder = {});
 
 // Kinds beside those of kube/api.h.
 const kube::ResourceType& Pods();

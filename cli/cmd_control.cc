@@ -19,7 +19,7 @@ using Change = std::function<Result<bool>(kube::Api*, const JobAddress&)>;
 // `done` and `already`: what is said of the job.
 int Run(const JobOptions& options, const Change& change, const std::string& done,
         const std::string& already) {
-  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  const Result<ClusterTarget> cluster = OpenJobsCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), options.json);
   const Result<bool> changed = change(cluster->api.get(), {cluster->ns, options.job});
   if (!changed) return Refused(changed.error(), options.json);

@@ -103,7 +103,7 @@ int FetchCommand(const FetchOptions& options) {
   }
   const std::string folder = OutputFolder(options.output_dir, options.job);
   if (Status fine = CheckFolder(folder); !fine) return Refused(fine.error(), options.json);
-  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  const Result<ClusterTarget> cluster = OpenJobsCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), options.json);
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
   if (!job) return Refused(job.error(), options.json);

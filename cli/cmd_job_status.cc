@@ -50,14 +50,15 @@ void PrintJob(const JobView& job) {
     Print("{} of {} workers ready{}{}\n", job.workers_ready, job.workers_wanted,
           job.rate.empty() ? "" : ", " + job.rate, job.eta.empty() ? "" : ", ETA " + job.eta);
   }
-  for (const auto& [name, path] : job.outputs) Print("{}: {}\n", name, path);
+  WriteOut(OutputsText(job));
   WriteOut(ErrorsText(job));
+  if (!job.outputs.empty()) PrintNote(FetchHint(job));
 }
 
 }  // namespace
 
 int JobStatus(const JobOptions& options) {
-  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  const Result<ClusterTarget> cluster = OpenJobsCluster(options.cluster, options.job);
   if (!cluster) return Refused(cluster.error(), options.json);
   if (options.job.empty()) return List(*cluster, options);
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
@@ -74,7 +75,7 @@ int ErrorsCommand(const JobOptions& options) {
   if (Status fine = RefuseFolder("errors", options.job); !fine) {
     return Refused(fine.error(), options.json);
   }
-  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  const Result<ClusterTarget> cluster = OpenJobsCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), options.json);
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
   if (!job) return Refused(job.error(), options.json);
@@ -83,7 +84,7 @@ int ErrorsCommand(const JobOptions& options) {
     out["errors"] = ToJson(*job)["errors"];
     Print("{}\n", DumpJson(out));
   } else if (job->errors.empty()) {
-    Print("{}: no errors so far\n", job->name);
+    Print("{}: {}\n", job->name, NoErrorsText(*job));
   } else {
     WriteOut(ErrorsText(*job));
   }

@@ -69,10 +69,13 @@ int LogsCommand(const LogsOptions& options) {
   const bool json = options.json;
   LogOutput out(json);
   if (Status fine = RefuseFolder("logs", options.job); !fine) return Refused(fine.error(), json);
-  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  const Result<ClusterTarget> cluster = OpenJobsCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), json);
   const Result<JobView> job = GetJob(cluster->api.get(), cluster->ns, options.job);
   if (!job) return Refused(job.error(), json);
+  if (Status there = MiniBatchIsThere(*job, options.mini_batch); !there) {
+    return Refused(there.error(), json);
+  }
   if (options.mini_batch < 0 && options.follow && !job->Ended()) {
     const Status followed = FollowLogs(cluster->api.get(),
                                        {.ns = cluster->ns,

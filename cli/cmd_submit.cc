@@ -48,7 +48,8 @@ void PrintJob(const SubmitOptions& options, const JobView& job, Outcome outcome)
     Print("{}\n", DumpJson(out));
     return;
   }
-  for (const auto& [name, path] : job.outputs) Print("{}: {}\n", name, path);
+  WriteOut(OutputsText(job));
+  if (!job.outputs.empty()) PrintNote(FetchHint(job));
 }
 
 int Wait(const SubmitOptions& options, kube::Api* api, const ClusterForm& form, Outcome outcome) {

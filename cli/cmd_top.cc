@@ -1,7 +1,7 @@
 // `paralleljob top JOB`: each worker: where it runs, and what it does.
 #include <fmt/core.h>
 
-#include <map>
+#include <algorithm>
 
 #include "base/json.h"
 #include "cli/cluster_target.h"
@@ -11,33 +11,33 @@
 #include "cli/job_view.h"
 #include "cli/pod_logs.h"
 #include "cli/print.h"
-#include "job/job_objects.h"
-#include "job/pod_contract.h"
+#include "cli/worker_work.h"
 
 namespace pj::cli {
 namespace {
 
-// What each worker says of itself, by the name of its Lease.
-Result<std::map<std::string, job::WorkerState>> WorkerStates(kube::Api* api, const JobView& job) {
-  PJ_ASSIGN(
-      const std::vector<Json> leases,
-      ListObjects(api, kube::Leases(), job.ns, fmt::format("{}={}", job::kJobLabel, job.name)));
-  std::map<std::string, job::WorkerState> out;
-  for (const Json& object : leases) {
-    const Result<kube::Lease> lease = kube::DecodeLease(DumpJson(object));
-    if (!lease) continue;
-    const auto note = lease->meta.annotations.find(job::kWorkerStateNote);
-    if (note == lease->meta.annotations.end()) continue;
-    if (const auto state = job::DecodeWorkerState(note->second)) out[lease->meta.name] = *state;
-  }
-  return out;
+Json RowJson(const WorkerPod& pod, const std::string& doing, const WorkerWork* work) {
+  const job::WorkerState state =
+      work == nullptr ? job::WorkerState{} : work->state.value_or(job::WorkerState{});
+  const uint64_t done = work == nullptr ? 0 : work->done.value_or(0);
+  return {{"instance", pod.instance},
+          {"status", doing},
+          {"ready", pod.ready},
+          {"slots", state.slots},
+          {"started", std::max(state.started, done)},
+          {"done", done},
+          {"restarts", pod.restarts},
+          {"node", pod.node},
+          {"pod", pod.name}};
 }
 
-std::string Doing(const WorkerPod& pod, const job::WorkerState* state) {
-  if (pod.phase != "Running" || state == nullptr) return pod.phase;
-  if (!state->lost_reason.empty()) return state->lost_reason;
-  if (!state->environment_ready) return "Preparing";
-  return state->initialising ? "init()" : "Working";
+void AddRow(const WorkerPod& pod, const std::string& doing, const WorkerWork* work, Table* table) {
+  const bool told = work != nullptr && work->state && !work->released && !pod.Ended();
+  const bool counted = work != nullptr && work->done;
+  table->Add({fmt::format("{}", pod.instance), doing,
+              told ? fmt::format("{}", work->state->slots) : "-",
+              counted ? fmt::format("{}", *work->done) : "-", fmt::format("{}", pod.restarts),
+              pod.node.empty() ? "-" : pod.node, pod.name});
 }
 
 }  // namespace
@@ -46,35 +46,23 @@ int TopCommand(const JobOptions& options) {
   if (Status fine = RefuseFolder("top", options.job); !fine) {
     return Refused(fine.error(), options.json);
   }
-  const Result<ClusterTarget> cluster = OpenCluster(options.cluster);
+  const Result<ClusterTarget> cluster = OpenJobsCluster(options.cluster);
   if (!cluster) return Refused(cluster.error(), options.json);
   kube::Api* const api = cluster->api.get();
   const Result<JobView> job = GetJob(api, cluster->ns, options.job);
   if (!job) return Refused(job.error(), options.json);
   const auto pods = WorkerPods(api, cluster->ns, options.job);
   if (!pods) return Refused(pods.error(), options.json);
-  const auto states = WorkerStates(api, *job);
-  if (!states) return Refused(states.error(), options.json);
-  const job::JobObjects objects{job->ns, job->name, job->identity};
+  const auto works = WorkOf(api, *job);
+  if (!works) return Refused(works.error(), options.json);
   Json list = Json::array();
-  Table table({"INSTANCE", "STATUS", "SLOTS", "STARTED", "RESTARTS", "NODE", "POD"});
+  Table table({"INSTANCE", "STATUS", "SLOTS", "DONE", "RESTARTS", "NODE", "POD"});
   for (const WorkerPod& pod : *pods) {
-    const auto found = states->find(objects.Name(fmt::format("w-{}", pod.instance)));
-    const job::WorkerState* state =
-        found == states->end() || pod.Ended() ? nullptr : &found->second;
-    const std::string doing = Doing(pod, state);
-    list.push_back({{"instance", pod.instance},
-                    {"status", doing},
-                    {"ready", pod.ready},
-                    {"slots", state == nullptr ? 0 : state->slots},
-                    {"started", state == nullptr ? 0 : state->started},
-                    {"restarts", pod.restarts},
-                    {"node", pod.node},
-                    {"pod", pod.name}});
-    table.Add({fmt::format("{}", pod.instance), doing,
-               state == nullptr ? "-" : fmt::format("{}", state->slots),
-               state == nullptr ? "-" : fmt::format("{}", state->started),
-               fmt::format("{}", pod.restarts), pod.node.empty() ? "-" : pod.node, pod.name});
+    const auto found = works->find(pod.instance);
+    const WorkerWork* work = found == works->end() ? nullptr : &found->second;
+    const std::string doing = Doing(pod, work);
+    list.push_back(RowJson(pod, doing, work));
+    AddRow(pod, doing, work, &table);
   }
   if (options.json) {
     Json out = ToJson(*job);

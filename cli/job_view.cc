@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/load.h"
 #include "base/json.h"
 #include "cli/cluster_target.h"
 
@@ -62,6 +63,27 @@ void ReadErrors(const Json& status, JobView* job) {
   }
 }
 
+void ReadOutputs(const Json& object, const Json& status, JobView* job) {
+  for (const auto& [name, path] : PartAt(status, "outputs").items()) {
+    if (path.is_string()) job->outputs[name] = path.get<std::string>();
+  }
+  if (job->outputs.empty()) return;
+  Diagnostics ignored;
+  const api::ParallelJob manifest = api::LoadStoredJob(DumpJson(object), &ignored);
+  const job::JobObjects objects{job->ns, job->name, job->identity};
+  for (const auto& [name, path] : job->outputs) {
+    if (auto place = job::PlaceOf(manifest.spec, objects, path)) job->places[name] = *place;
+  }
+}
+
+Json PlacesJson(const JobView& job) {
+  Json out = Json::object();
+  for (const auto& [name, place] : job.places) {
+    out[name] = {{"claim", place.claim}, {"path", place.path}};
+  }
+  return out;
+}
+
 Json ToJson(const JobCounts& counts) {
   return {{"total", counts.total}, {"succeeded", counts.succeeded}, {"failed", counts.failed}};
 }
@@ -91,9 +113,7 @@ JobView ViewOf(const Json& object) {
   job.duration = TextAt(status, "duration");
   job.rate = TextAt(status, "rate");
   job.eta = TextAt(status, "eta");
-  for (const auto& [name, path] : PartAt(status, "outputs").items()) {
-    if (path.is_string()) job.outputs[name] = path.get<std::string>();
-  }
+  ReadOutputs(object, status, &job);
   ReadConditions(status, &job);
   ReadErrors(status, &job);
   if (!job.seen) {
@@ -125,6 +145,7 @@ Json ToJson(const JobView& job) {
           {"rate", job.rate},
           {"eta", job.eta},
           {"outputs", job.outputs},
+          {"places", PlacesJson(job)},
           {"errors", std::move(errors)}};
 }
 
@@ -146,6 +167,19 @@ std::string ProgressText(const JobView& job) {
                             job.retries, job.workers_ready, job.workers_wanted);
 }
 
+std::string OutputsText(const JobView& job) {
+  std::string out;
+  for (const auto& [name, path] : job.outputs) {
+    const auto place = job.places.find(name);
+    out += fmt::format("{}: {}\n", name, place == job.places.end() ? path : place->second.Text());
+  }
+  return out;
+}
+
+std::string FetchHint(const JobView& job) {
+  return fmt::format("`paralleljob fetch {}` brings outputs and logs here", job.name);
+}
+
 std::string ErrorsText(const JobView& job) {
   std::string out;
   for (const JobView::ErrorGroup& group : job.errors) {
@@ -161,6 +195,18 @@ std::string ErrorsText(const JobView& job) {
     if (!group.log.empty()) out += fmt::format("      log {}\n", group.log);
   }
   return out;
+}
+
+Status MiniBatchIsThere(const JobView& job, int64_t mini_batch) {
+  const uint64_t total = job.mini_batches.total;
+  if (mini_batch < 0 || !job.planned || static_cast<uint64_t>(mini_batch) < total) return {};
+  if (total == 0) return Fail(Code::kNotFound, "the job has no mini-batches", "--mini-batch");
+  return Fail(Code::kNotFound, fmt::format("the job has mini-batches 0 to {}", total - 1),
+              fmt::format("--mini-batch {}", mini_batch));
+}
+
+std::string NoErrorsText(const JobView& job) {
+  return job.Ended() ? "no errors" : "no errors so far";
 }
 
 }  // namespace pj::cli

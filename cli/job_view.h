@@ -9,6 +9,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "base/result.h"
+#include "job/volumes.h"
 #include "kube/api.h"
 #include "ledger/record.h"
 
@@ -38,7 +39,8 @@ struct JobView {
   std::string duration;  // "3m10s"
   std::string rate;      // "12.3/s"
   std::string eta;
-  std::map<std::string, std::string> outputs;
+  std::map<std::string, std::string> outputs;     // as the pods see them
+  std::map<std::string, job::ClaimPlace> places;  // of those that lie on claims
   struct ErrorGroup {
     uint64_t count = 0;
     std::string message;
@@ -61,7 +63,14 @@ Result<JobView> GetJob(kube::Api* api, const std::string& ns, const std::string&
 
 // "120/500 mini-batches · 12.3/s · ETA 3m · 2 failed · 3 retries · 2/2 workers"
 std::string ProgressText(const JobView& job);
+// Where each output lies, a line each, as claim and path where that is known.
+std::string OutputsText(const JobView& job);
+std::string FetchHint(const JobView& job);
 // The job's errors, a line each; empty without any.
 std::string ErrorsText(const JobView& job);
+std::string NoErrorsText(const JobView& job);
+// kNotFound names those that there are. Anything goes of a job without a plan, and below 0: none
+// was asked for.
+Status MiniBatchIsThere(const JobView& job, int64_t mini_batch);
 
 }  // namespace pj::cli

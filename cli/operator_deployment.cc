@@ -5,15 +5,18 @@
 
 namespace pj::cli {
 
-std::string FlagOf(const Json& deployment, std::string_view flag) {
-  const Json& pod = PartAt(PartAt(PartAt(deployment, "spec"), "template"), "spec");
-  for (const Json& container : PartAt(pod, "containers")) {
+std::string FlagOfPod(const Json& pod, std::string_view flag) {
+  for (const Json& container : PartAt(PartAt(pod, "spec"), "containers")) {
     for (const Json& argument : PartAt(container, "args")) {
       const std::string text = argument.is_string() ? argument.get<std::string>() : "";
       if (text.starts_with(flag)) return text.substr(flag.size());
     }
   }
   return {};
+}
+
+std::string FlagOf(const Json& deployment, std::string_view flag) {
+  return FlagOfPod(PartAt(PartAt(deployment, "spec"), "template"), flag);
 }
 
 std::string WorkerImage(kube::Api* api, const std::string& ns) {

@@ -14,6 +14,7 @@ inline constexpr char kOperatorSelector[] = "app.kubernetes.io/name=paralleljob-
 
 // The value of an argument of its containers ("--namespace="); empty without it.
 std::string FlagOf(const nlohmann::ordered_json& deployment, std::string_view flag);
+std::string FlagOfPod(const nlohmann::ordered_json& pod, std::string_view flag);
 // The image of worker pods that the operator of this namespace uses; empty where no operator is to
 // be seen.
 std::string WorkerImage(kube::Api* api, const std::string& ns);

@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kSamples = 20;
 constexpr size_t kConditionBytes = 4096;
+constexpr Seconds kRateFrom{5};  // a rate over less time says nothing
 // What a status keeps while nothing can be told of it.
 constexpr const char* kKept[] = {
     "startTime", "progress", "miniBatches", "items",  "retries", "infrastructureLosses",
@@ -46,6 +47,15 @@ std::string HumanTime(Nanos time) {
   if (seconds < 120) return fmt::format("{}s", seconds);
   if (seconds < 7200) return fmt::format("{}m{}s", seconds / 60, seconds % 60);
   return fmt::format("{}h{}m", seconds / 3600, seconds % 3600 / 60);
+}
+
+// How long the job ran, as its result says; 0: it does not.
+double SecondsIn(const job::StoredResult& result) {
+  const Result<Json> summary = ParseJson(result.summary_json);
+  if (!summary || !summary->is_object()) return 0;
+  const auto seconds = summary->find("durationSeconds");
+  const bool number = seconds != summary->end() && seconds->is_number();
+  return number ? std::clamp(seconds->get<double>(), 0.0, 1e9) : 0;
 }
 
 // True if some count of `now` is less than it was, whatever is left.
@@ -95,6 +105,7 @@ class Builder {
       AddOutputs();
     }
     AddEffective();
+    CountFrom();
     WantedStatus wanted{.state = out_.value("state", ""), .json = {}};
     if (!Differs()) return wanted;
     AddPassing();
@@ -226,19 +237,44 @@ class Builder {
     return nlohmann::json(before) != nlohmann::json(out_);
   }
 
+  // What was done before the workers ran, or before this process looked, is no part of the rate.
+  void CountFrom() {
+    std::optional<JobMemory::CountedFrom>& from = turn_.memory.counted_from;
+    const bool counts = world_.plan && !decision_.Decided() && !decision_.suspended;
+    if (!counts || !AnyWorkerLives(world_)) {
+      from.reset();
+    } else if (!from || from->done > decision_.sums.done) {
+      from = {turn_.now(), decision_.sums.done};
+    }
+  }
+
   // Rate, time left and duration are of the moment of the write that something else caused.
   void AddPassing() {
-    const std::optional<WallTime> start = ParseRfc3339(out_.value("startTime", ""));
-    if (!start) return;
-    const std::optional<WallTime> end = ParseRfc3339(out_.value("completionTime", ""));
-    const Nanos ran = end.value_or(turn_.clock.Wall()) - *start;
-    out_["duration"] = HumanTime(ran);
-    const double seconds = std::chrono::duration<double>(ran).count();
-    if (end || !world_.plan || decision_.sums.done == 0 || seconds <= 0) return;
-    const double rate = static_cast<double>(decision_.sums.done) / seconds;
+    if (const std::string duration = Duration(); !duration.empty()) out_["duration"] = duration;
+    const std::optional<JobMemory::CountedFrom>& from = turn_.memory.counted_from;
+    if (!from || decision_.sums.done == from->done) return;
+    const Nanos time = turn_.now() - from->at;
+    if (time < kRateFrom) return;
+    const double rate = static_cast<double>(decision_.sums.done - from->done) /
+                        std::chrono::duration<double>(time).count();
     out_["rate"] = fmt::format("{:.3g}/s", rate);
-    const auto left = static_cast<double>(decision_.sums.total - decision_.sums.done);
-    out_["eta"] = HumanTime(Seconds(static_cast<int64_t>(left / rate)));
+    const uint64_t left = decision_.sums.total - decision_.sums.done;
+    if (left == 0) return;
+    out_["eta"] = HumanTime(Seconds(static_cast<int64_t>(static_cast<double>(left) / rate)));
+  }
+
+  // As the result says it, from the first start, whatever was suspended meanwhile.
+  std::string Duration() const {
+    if (const double told = world_.result ? SecondsIn(*world_.result) : 0; told > 0) {
+      return HumanTime(Millis(static_cast<int64_t>(1000 * told)));
+    }
+    const std::optional<WallTime> end = ParseRfc3339(out_.value("completionTime", ""));
+    if (end && !world_.plan) return old_.value("duration", "");  // the TTL took what it is made of
+    std::optional<WallTime> start = ParseRfc3339(out_.value("startTime", ""));
+    if (world_.plan && world_.plan->started_wall_ns > 0) {
+      start = WallTime(Nanos(world_.plan->started_wall_ns));
+    }
+    return start ? HumanTime(end.value_or(turn_.clock.Wall()) - *start) : "";
   }
 
   const Turn& turn_;

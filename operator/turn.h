@@ -70,6 +70,12 @@ struct JobMemory {
   std::optional<Nanos> draining_since;
   std::optional<Nanos> decided_since;  // the verdict is known, `result` is not there yet
   std::optional<Nanos> result_since;
+  // Since when workers run under our eyes, and what was done by then: rate and time left.
+  struct CountedFrom {
+    Nanos at{0};
+    uint64_t done = 0;
+  };
+  std::optional<CountedFrom> counted_from;
   std::optional<Nanos> status_written;
   std::optional<Nanos> status_granted;  // a moment of the pace of all jobs
   std::optional<Nanos> hints_written;   // into the control object

@@ -28,6 +28,19 @@ constexpr int kEvents = 64;
 constexpr int kRounds = 8;  // of filling before events are looked at again
 constexpr Nanos kLongestWait = Seconds(10);
 
+bool IsLeaseWrite(const ledger::Call& call) {
+  using Op = ledger::Call::Op;
+  return call.op == Op::kCreateLease || call.op == Op::kPutLease;
+}
+
+// What others must hear of a busy worker, whose Lease is not renewed: a few steps up to its first
+// mini-batch, and that an init() is over for which their clocks pause.
+bool IsNews(const job::WorkerState& told, const job::WorkerState& now) {
+  if (now.environment_ready != told.environment_ready) return true;
+  if ((now.started > 0) != (told.started > 0)) return true;
+  return told.initialising != now.initialising && (told.initialising || now.started == 0);
+}
+
 class AgentLoop : public Agent, private WorkSink {
  public:
   explicit AgentLoop(AgentOptions options)
@@ -79,6 +92,8 @@ class AgentLoop : public Agent, private WorkSink {
   void RunEffects();
   void RunEffect(const ledger::Effect& effect);
   void PostCall(ledger::Call call);
+  job::WorkerState State() const;
+  void LookForNews();
   void OnFinished(const ledger::Finished& finished);
   void OnUndecided(Error error);
   void Finish(const EndedAttempt& attempt);
@@ -104,6 +119,8 @@ class AgentLoop : public Agent, private WorkSink {
   std::vector<ledger::Effect> running_effects_;
   std::vector<IoDone> done_;
   Nanos timer_{Nanos::max()};
+  job::WorkerState telling_;              // of the last write of the Lease
+  std::optional<job::WorkerState> told_;  // of the last one that came through
   bool work_available_ = false;
   bool over_ = false;                 // nothing more to decide
   bool draining_for_ending_ = false;  // no slot is left: commit, release, then end
@@ -168,6 +185,7 @@ void AgentLoop::Round() {
   if (timer_ <= Now() && !over_) {
     timer_ = Nanos::max();
     core_.NoteRunning(dispatcher_.RunningSlots());
+    LookForNews();
     Step(ledger::TimerFired{});
   }
   for (int i = 0; i < kRounds && !over_; ++i) {
@@ -189,6 +207,7 @@ void AgentLoop::HandleIo() {
       const bool ok = call->reply.outcome == ledger::Reply::Outcome::kOk;
       const bool get = call->call.op == ledger::Call::Op::kGet;
       if (ok && !get) stats_.commits.fetch_add(1, std::memory_order_relaxed);
+      if (ok && IsLeaseWrite(call->call)) told_ = telling_;
       if (ok) book_.OnCommitted(get ? call->reply.record : call->call.record);
       Step(std::move(call->reply));
     } else if (auto* failed = std::get_if<CallFailed>(&done)) {
@@ -269,20 +288,30 @@ void AgentLoop::RunEffect(const ledger::Effect& effect) {
   }
 }
 
+job::WorkerState AgentLoop::State() const {
+  const uint64_t started = stats_.started.load();
+  job::WorkerState state{.environment_ready = stats_.environment_ready.load(),
+                         .initialising = stats_.initialising.load(),
+                         .started = started,
+                         .progress = started,
+                         .slots = options_.core.slots};
+  if (draining_for_ending_) {
+    state.lost_reason = result_.reason;
+    if (result_.error) state.lost_message = result_.error->ToString();
+  }
+  return state;
+}
+
+// A write that did not come through is news again with the next tick.
+void AgentLoop::LookForNews() {
+  if (!options_.core.local && (!told_ || IsNews(*told_, State()))) core_.NoteState();
+}
+
 // With a sign of life goes how this worker stands.
 void AgentLoop::PostCall(ledger::Call call) {
-  using Op = ledger::Call::Op;
-  if (call.op == Op::kCreateLease || call.op == Op::kPutLease) {
-    job::WorkerState state{.environment_ready = stats_.environment_ready.load(),
-                           .initialising = stats_.initialising.load(),
-                           .started = stats_.started.load(),
-                           .progress = stats_.started.load(),
-                           .slots = options_.core.slots};
-    if (draining_for_ending_) {
-      state.lost_reason = result_.reason;
-      if (result_.error) state.lost_message = result_.error->ToString();
-    }
-    call.note = job::EncodeWorkerState(state);
+  if (IsLeaseWrite(call)) {
+    telling_ = State();
+    call.note = job::EncodeWorkerState(telling_);
   }
   io_.PostCall(std::move(call));
 }

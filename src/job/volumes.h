@@ -2,9 +2,11 @@
 // reads them.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "api/parallel_job.h"
+#include "job/job_objects.h"
 #include "ledger/record.h"
 
 namespace pj::job {
@@ -20,5 +22,18 @@ const api::Output* WorkOutput(const api::ParallelJobSpec& spec);
 api::KubeJson WorkVolume(const api::ParallelJobSpec& spec);
 // The run's own folder of the work volume: kWorkDir of its pods.
 std::string WorkFolder(const std::string& job, const ledger::JobIdentity& identity);
+
+// Where a path of a pod (below kOutputsDir, kInputsDir or kWorkDir) lies for people.
+struct ClaimPlace {
+  std::string claim;
+  std::string path;  // below the claim's root; empty: that root
+  std::string Text() const { return "claim " + claim + ": " + (path.empty() ? "." : path); }
+};
+// Nothing for other paths, and for volumes that are no claims.
+std::optional<ClaimPlace> PlaceOf(const api::ParallelJobSpec& spec, const JobObjects& objects,
+                                  const std::string& pod_path);
+// The text with its place behind the first path of a pod that has one: "…/outputs/a (claim x: b)".
+std::string WithPlace(const api::ParallelJobSpec& spec, const JobObjects& objects,
+                      std::string text);
 
 }  // namespace pj::job

@@ -438,6 +438,8 @@ void AgentCore::NoteRunning(size_t running) {
   }
 }
 
+void AgentCore::NoteState() { impl_->lease.news = !impl_->config.local; }
+
 std::vector<const ShardRecord*> AgentCore::HeldShards() const {
   std::vector<const ShardRecord*> shards;
   for (const HeldShard& shard : impl_->held) shards.push_back(&shard.committed);

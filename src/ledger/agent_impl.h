@@ -44,6 +44,7 @@ struct OwnLease {
   std::string version;  // empty: not known to exist
   Nanos sent_at{0};
   bool due = false;
+  bool news = false;  // what is written with it has changed
 };
 
 // The search for work: one request at a time.

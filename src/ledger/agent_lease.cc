@@ -17,14 +17,15 @@ constexpr int kTrustTicks = 2;  // we stop before others may take over
 // --- Our own
 // --------------------------------------------------------------------------------------
 
-// One write a tick: a lone shard that is being written is sign enough.
+// One write a tick: a lone shard that is being written is sign enough, save for news of the worker.
 void AgentCore::Impl::DriveLease() {
   if (!lease.due || lease.step != OwnLease::Step::kNone) return;
   lease.due = false;
   const auto speaks = [](const HeldShard& shard) {
     return shard.frozen || shard.write == HeldShard::Write::kPut;
   };
-  if (held.size() == 1 && speaks(held.front())) return;
+  const bool news = std::exchange(lease.news, false) && !Stopping();
+  if (!news && held.size() == 1 && speaks(held.front())) return;
   lease.step = OwnLease::Step::kWrite;
   lease.sent_at = now;
   Call call{.id = next_call++,

@@ -92,7 +92,8 @@ def run(cluster: kube_cluster.Cluster, options) -> int:
     if not cluster.is_up():
         print("no cluster is up: ./dev cluster up", file=sys.stderr)
         return NOT_UP
-    wanted = options.argv or [os.environ.get("SHELL", "/bin/sh")]
+    given = options.argv[1:] if options.argv[:1] == ["--"] else options.argv  # as of kubectl exec
+    wanted = given or [os.environ.get("SHELL", "/bin/sh")]
     environment = cluster.environment()
     if not shutil.which(wanted[0], path=environment["PATH"]):
         hint = ": ./dev build makes it" if wanted[0] in OURS else " on the PATH"

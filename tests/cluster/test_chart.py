@@ -100,6 +100,17 @@ def test_readers_may_be_reached(found_programs):
             assert f'{{"{key}", "{value}"}}' in template
 
 
+@pytest.mark.parametrize("values, told, not_told", [
+    ("replicas=1", ["of namespace here, and of no other", "--set clusterScope=true",
+                    "paralleljob doctor --namespace here"], "all namespaces."),
+    ("clusterScope=true", ["of all namespaces.", "helm test pj --namespace here"], "no other")])
+def test_the_notes_name_the_namespaces_of_jobs(control_plane, values, told, not_told):
+    done = control_plane.run("helm", "install", "pj", CHART, "--dry-run=client",
+                             "--namespace=here", f"--set={values}")
+    notes = done.stdout.partition("\nNOTES:\n")[2]
+    assert all(words in notes for words in told) and not_told not in notes, notes
+
+
 def test_no_wildcards_and_no_secrets(found_programs):
     made = (CHART / "templates/rbac.yaml").read_text(encoding="utf-8")
     assert "*" not in made

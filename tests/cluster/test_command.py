@@ -53,6 +53,7 @@ def test_up_twice_status_exec_and_down(command):
         '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "given"}}'))
     assert made.stdout == "configmap/given created\n", made.stderr
     assert command("exec", "sh", "-c", "exit 5").returncode == 5
+    assert command("exec", "--", "sh", "-c", "exit 6").returncode == 6
     assert command("down").returncode == 0
     assert command.cluster.home.pid == 0 and not command.cluster.folder.exists()
     assert command("down").returncode == 0

@@ -145,6 +145,9 @@ def test_a_local_run_is_no_job_of_a_cluster(cli):
     for words in (["status"], ["status", "nope"], ["logs", "nope"]):
         ended = cli.call(*words, env=env)
         assert ended.code == 2 and "for a local run: paralleljob status DIR" in ended.err, ended
+    assert "error: no folder nope here, and no cluster: " in cli.call("status", "nope", env=env).err
+    lost = cli.call("doctor", env=env)
+    assert lost.code == 3 and "local run" not in lost.out + lost.err, lost
     for command in ("logs", "errors", "top", "fetch"):
         for name in (cli.out, "out", "./else"):
             ended = cli.call(command, name, env=env)

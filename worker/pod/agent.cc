@@ -143,7 +143,9 @@ void PodAgentImpl::Hold(const job::WorkerState& state) { lease_.Hold(incarnation
 
 void PodAgentImpl::InTrouble(const std::string& reason, const Error& error) {
   PJ_ERROR("{}: {}", reason, error.ToString());
-  Hold({.slots = Slots(), .trouble_reason = reason, .trouble_message = error.ToString()});
+  Hold({.slots = Slots(),
+        .trouble_reason = reason,
+        .trouble_message = TroubleMessage(error, job_.spec, options_.config.objects)});
 }
 
 bool PodAgentImpl::CheckResult() {

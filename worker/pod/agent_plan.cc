@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "job/volumes.h"
 #include "ledger/record.h"
 #include "output/shared_volume.h"
 #include "worker/planning.h"
@@ -60,7 +61,8 @@ PlanPlaces PodAgentImpl::Places() const {
 
 Status PodAgentImpl::CannotRun(const Error& error) {
   if (!IsFinal(error)) return std::unexpected(error);
-  const policy::Verdict verdict = FailureOf(error);
+  policy::Verdict verdict = FailureOf(error);
+  verdict.message = job::WithPlace(job_.spec, options_.config.objects, std::move(verdict.message));
   PJ_ERROR("{}: {}", verdict.reason, verdict.message);
   PJ_ASSIGN(result_, FailJob(EndOptions(), verdict));
   return {};

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "job/rules.h"
+#include "job/volumes.h"
 #include "kube/leader_election.h"
 #include "output/shared_volume.h"
 #include "worker/finish.h"
@@ -44,9 +45,10 @@ kube::LeaderOptions Election(const PodEndOptions& options, Nanos tick) {
   return made;
 }
 
-std::string TroubleNote(const Error& error) {
+std::string TroubleNote(const Error& error, const PodEndOptions& options) {
   return job::EncodeWorkerState(
-      {.trouble_reason = TroubleReason(error), .trouble_message = error.ToString()});
+      {.trouble_reason = TroubleReason(error),
+       .trouble_message = TroubleMessage(error, options.job->spec, options.store->objects())});
 }
 
 // One lost request is no reason to seal, read and publish all of it again.
@@ -115,6 +117,15 @@ std::string TroubleReason(const Error& error) {
   return error.code == Code::kCorrupt ? "LedgerCorrupt" : std::string(CodeName(error.code));
 }
 
+std::string TroubleMessage(const Error& error, const api::ParallelJobSpec& spec,
+                           const job::JobObjects& objects) {
+  std::string text = error.ToString();
+  if (const std::string_view named = NamedReason(error); !named.empty()) {
+    text.erase(0, named.size() + 2);
+  }
+  return job::WithPlace(spec, objects, std::move(text));
+}
+
 std::optional<job::StoredResult> EndTogether(PodEndOptions options, const EndTurn& turn) {
   output::SharedVolume volume(turn.wait_stopped);
   options.files = &volume;
@@ -131,7 +142,7 @@ std::optional<job::StoredResult> EndTogether(PodEndOptions options, const EndTur
       Result<job::StoredResult> ended = EndNow(options);
       if (ended) return std::move(*ended);
       if (ended.error().code == Code::kCancelled) return std::nullopt;
-      election.SetNote(TroubleNote(ended.error()));
+      election.SetNote(TroubleNote(ended.error(), options));
       turn.trouble(ended.error());
       pause = std::max(pause, backoff.Next());
     }

@@ -36,6 +36,9 @@ Result<job::StoredResult> FailJob(const PodEndOptions& options, const policy::Ve
 std::string_view NamedReason(const Error& error);
 // What the status calls it: that, or the kind of error.
 std::string TroubleReason(const Error& error);
+// And what it says of it: without that reason, and with the claim of the path that it names.
+std::string TroubleMessage(const Error& error, const api::ParallelJobSpec& spec,
+                           const job::JobObjects& objects);
 
 // Of all that may end the job one does it, agreed on by the Lease `fin`. Returns when `result` is
 // there, or nothing when `stopped` says so (asked each `poll`). Errors of EndJob are told to

@@ -57,6 +57,15 @@ class FetchedJobTest : public testing::Test {
     }
   }
 
+  void AddRow(output::AttemptRecord record) {
+    const std::string path = report::ProcessedCsvPath(dir_ / "logs");
+    const std::string other = dir_ / "row.csv";
+    (*report::ProcessedCsv::Create(other))->Add(record);
+    const std::string row = ReadFile(other, 1 << 20).value();
+    const std::string text = ReadFile(path, 1 << 20).value();
+    ASSERT_TRUE(WriteFileAtomic(path, text + row.substr(row.find('\n') + 1)));
+  }
+
   const TempDir dir_;
   const std::string output_ = dir_ / "outputs/rows/a.csv";
   FetchedJob job_{.job = "score", .ns = "team"};
@@ -98,6 +107,23 @@ TEST_F(FetchedJobTest, ADamagedOrMissingOutputIsFound) {
   EXPECT_THAT(VerifyFetched(dir_.str(), job_), Contains(HasSubstr(output_)));
   job_.result.published_path = "/etc/passwd";
   EXPECT_THAT(VerifyFetched(dir_.str(), job_), Contains(HasSubstr("not below the pods' outputs")));
+}
+
+TEST_F(FetchedJobTest, AnAttemptWhoseRetryNeverRanIsNoError) {
+  report::JobSummary summary;
+  summary.mini_batches_total = 6;
+  summary.mini_batches_succeeded = 2;
+  summary.mini_batches_failed = 1;
+  summary.items_succeeded = 10;
+  summary.retries = 1;
+  job_.result.exit_code = 1;
+  job_.result.summary_json = report::SummaryJson(summary);
+  AddRow({.mini_batch = 4, .status = ledger::AttemptStatus::kRunException, .items_ok = 0});
+  EXPECT_THAT(VerifyFetched(dir_.str(), job_), IsEmpty());
+  AddRow({.mini_batch = 5, .status = ledger::AttemptStatus::kRunShort, .items_ok = 3});
+  EXPECT_THAT(VerifyFetched(dir_.str(), job_), IsEmpty());
+  AddRow({.mini_batch = 3, .status = ledger::AttemptStatus::kRunDone, .items_ok = 5});
+  EXPECT_THAT(VerifyFetched(dir_.str(), job_), Contains(HasSubstr("expected 5, found 6")));
 }
 
 TEST_F(FetchedJobTest, AReportThatTellsOfOtherAttemptsIsFound) {

@@ -27,5 +27,32 @@ TEST(Volumes, PutsWorkWhereTheSpecSays) {
   EXPECT_EQ(WorkFolder("score", identity), "paralleljob/score-" + identity.ShortHash());
 }
 
+TEST(Volumes, TellsPeopleWhereAPathOfAPodLies) {
+  constexpr char kMine[] = R"({"persistentVolumeClaim": {"claimName": "mine"}})";
+  api::ParallelJobSpec spec;
+  spec.inputs = {{.name = "names", .path = "./in", .volume = kMine},
+                 {.name = "other", .path = "x", .volume = R"({"emptyDir": {}})"}};
+  spec.outputs = {{.name = "rows", .type = api::DataType::kUriFile, .path = "out/rows.csv"}};
+  spec.outputs[0].volume = kMine;
+  const JobObjects objects{"team", "score", {.uid = "u", .run = 1}};
+  const auto place = [&](const std::string& path) {
+    const auto found = PlaceOf(spec, objects, path);
+    return found ? found->Text() : "";
+  };
+  EXPECT_EQ(place("/paralleljob/outputs/rows/rows.csv.partial"),
+            "claim mine: out/rows.csv.partial");
+  EXPECT_EQ(place("/paralleljob/inputs/names"), "claim mine: in");
+  EXPECT_EQ(place("/paralleljob/inputs/names/a/b"), "claim mine: in/a/b");
+  EXPECT_EQ(place("/paralleljob/work/segments"),
+            "claim mine: " + WorkFolder("score", objects.identity) + "/segments");
+  for (const char* none : {"/paralleljob/inputs/other", "/paralleljob/inputs", "/etc/passwd",
+                           "/paralleljob/workers", "/paralleljob/outputs/none/x", ""}) {
+    EXPECT_EQ(place(none), "") << none;
+  }
+  EXPECT_EQ(WithPlace(spec, objects, "no files in /paralleljob/run, /paralleljob/inputs/names: x"),
+            "no files in /paralleljob/run, /paralleljob/inputs/names (claim mine: in): x");
+  EXPECT_EQ(WithPlace(spec, objects, "nothing"), "nothing");
+}
+
 }  // namespace
 }  // namespace pj::job

@@ -87,6 +87,25 @@ TEST_F(LeaseRules, AnIdleAgentRenewsItsLeaseEachTick) {
   EXPECT_LT(second, LeaseVersion(0));
 }
 
+TEST_F(LeaseRules, ABusyAgentWritesItsLeaseOnceForEachNews) {
+  Own();
+  const auto work = [this] {
+    for (const Assignment& a : Take(2)) Finish(a);
+    Tick();
+  };
+  work();
+  const uint64_t first = LeaseVersion(0);
+  work();
+  EXPECT_EQ(LeaseVersion(0), first) << "the shard is sign enough";
+  core->NoteState();
+  work();
+  const uint64_t second = LeaseVersion(0);
+  EXPECT_LT(first, second);
+  work();
+  work();
+  EXPECT_EQ(LeaseVersion(0), second);
+}
+
 TEST_F(LeaseRules, ALeaseLeftByAnEarlierIncarnationIsAdopted) {
   store.objects[LeaseOf(0)] = {++store.version, "pod-before"};
   Own();

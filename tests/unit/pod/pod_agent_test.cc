@@ -120,6 +120,23 @@ TEST(PodAgent, LostRequestsAndAnswersChangeNothing) {
   EXPECT_EQ(world.Rows(), RowsOf(40));
 }
 
+// A Lease that is not renewed while a shard is sign enough still tells what its worker does.
+TEST(PodAgent, ABusyWorkersLeaseTellsThatItWorks) {
+  PodWorld world(600, kSlow, {{"instanceCount", 1}, {"maxConcurrencyPerInstance", 2}});
+  world.StartOperator();
+  world.StopOperator();
+  ASSERT_TRUE(world.store().WriteControl({.tick = Millis(100)}));
+  world.StartAgent(0);
+  world.WaitUntil("a Lease that tells of work", [&world] {
+    const std::optional<job::WorkerState> state = world.WorkerState(0);
+    return state && state->environment_ready && !state->initialising && state->started > 0 &&
+           state->slots == 2;
+  });
+  OpenGate(world);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Rows(), RowsOf(600));
+}
+
 // The same request again: nothing is planned anew, and nobody hears of trouble.
 TEST(PodAgent, ABusyServerIsAskedAgainWhenItSays) {
   PodWorld world(3, kEcho, {{"instanceCount", 1}});
@@ -292,6 +309,8 @@ TEST(PodAgent, AVolumeThatCannotBeUsedStandsInTheStatus) {
                   [&] { return world.Condition("Reconciling") == "VolumeUnusable"; });
   EXPECT_THAT(world.Condition("Reconciling", "message"), HasSubstr(in_the_way));
   EXPECT_THAT(world.Condition("Reconciling", "message"), HasSubstr("fsGroup"));
+  EXPECT_THAT(world.Condition("Reconciling", "message"), testing::StartsWith("user "))
+      << "the reason stands before it";
   std::filesystem::remove(in_the_way);
   EXPECT_EQ(world.Join(0), 0);
   EXPECT_EQ(world.Rows(), RowsOf(3));

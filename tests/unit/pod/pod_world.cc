@@ -234,6 +234,17 @@ std::string PodWorld::Rows() const {
   return ReadFile(dir_ + "/outputs/rows/rows.txt").value_or("");
 }
 
+std::optional<job::WorkerState> PodWorld::WorkerState(int ordinal) {
+  const std::string name = objects_.Name(ledger::WorkerName(static_cast<uint32_t>(ordinal)));
+  const Result<kube::Response> found =
+      api_->Do({.verb = kube::Verb::kGet, .type = kube::Leases(), .ns = kNs, .name = name});
+  if (!found || !found->ok()) return std::nullopt;
+  const auto notes = kube::DecodeLease(found->body).value().meta.annotations;
+  const auto note = notes.find(job::kWorkerStateNote);
+  if (note == notes.end()) return std::nullopt;
+  return job::DecodeWorkerState(note->second).value();
+}
+
 std::string PodWorld::Holder(int ordinal) {
   const std::string name = objects_.Name(ledger::WorkerName(static_cast<uint32_t>(ordinal)));
   return kube::DecodeLease(Get(kube::Leases(), name).dump()).value().holder;

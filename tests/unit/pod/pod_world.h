@@ -47,6 +47,8 @@ class PodWorld {
   std::optional<job::StoredResult> Outcome() const { return store().LoadResult().value(); }
   std::string Rows() const;  // of the appended file; "" if it is not there
   std::string Holder(int ordinal);
+  // What its Lease says of a worker; nothing before there is one.
+  std::optional<job::WorkerState> WorkerState(int ordinal);
   void PatchSpec(const Json& changes);
   void DeleteJob();
 
