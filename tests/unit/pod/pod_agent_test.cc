@@ -378,7 +378,7 @@ TEST(PodAgent, TheOverviewOfAllPodsGrowsWhileTheyWork) {
   world.WaitUntil("the overview", [&] {
     const std::string text = OverviewOf(world);
     return text.find("Running: 1 of 2 mini-batches done") != std::string::npos &&
-           text.find(": 1 mini-batches (1 failed)") != std::string::npos;
+           text.find(": 1 mini-batch (1 failed)") != std::string::npos;
   });
   world.WaitUntil("the errors", [&] {
     const std::string text = ReadFile(world.dir() + "/work/logs/user/error.txt").value_or("");
