@@ -53,16 +53,20 @@ EXPECTED = "".join(f"{number:05d}.txt {number * number}\n" for number in range(F
 
 
 def kill(job, words, forked=False):
-    """SIGKILL to one process of one of the job's pods; `forked`: that another such one started."""
-    def victim():
+    """SIGKILL to one process of one of the job's pods; `forked`: to all that another such one
+    started, since one of them may be a spare with nothing to lose."""
+    def victims():
         for pod in job.pods():
             found = pod_jobs.processes_of(pod, words)
-            for process in found:
-                if not forked or pod_jobs.parent_of(process) in found:
-                    return process
+            chosen = [process for process in found if pod_jobs.parent_of(process) in found]
+            if not forked:
+                chosen = found[:1]
+            if chosen:
+                return chosen
         return None
 
-    os.kill(enclosure.wait_until(f"a process of {words}", 30, victim), signal.SIGKILL)
+    for process in enclosure.wait_until(f"a process of {words}", 30, victims):
+        os.kill(process, signal.SIGKILL)
 
 
 def agent_killed(job):
@@ -70,7 +74,7 @@ def agent_killed(job):
     kill(job, "paralleljob-worker agent")
 
 
-def slot_killed(job):
+def slots_killed(job):
     job.wait_until_half_way()
     kill(job, "python", forked=True)
 
@@ -121,7 +125,7 @@ def applied_again(job):
 
 MISFORTUNES = {
     "agent-killed": (agent_killed, SCRIPT, {}),
-    "slot-killed": (slot_killed, SCRIPT, {}),
+    "slot-killed": (slots_killed, SCRIPT, {}),
     "out-of-memory": (out_of_memory, HUNGRY, {
         "podTemplate": {"resources": {"limits": {"memory": "192Mi", "cpu": "1"}}}}),
     "pod-deleted": (pod_deleted, SCRIPT, {}),

@@ -22,7 +22,7 @@ NOBODY = 65534
 def refused(ended, code, *words):
     """An error with one line on stderr that holds all `words`; with -o json the object, too."""
     assert ended.code == code, ended
-    said = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    said = [line for line in ended.err.splitlines() if "error: " in line]
     assert said and all(word in said[-1] for word in words), ended
 
 
