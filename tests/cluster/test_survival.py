@@ -58,10 +58,8 @@ def kill(job, words, forked=False):
     def victims():
         for pod in job.pods():
             found = pod_jobs.processes_of(pod, words)
-            chosen = [process for process in found if pod_jobs.parent_of(process) in found]
-            if not forked:
-                chosen = found[:1]
-            if chosen:
+            children = [process for process in found if pod_jobs.parent_of(process) in found]
+            if chosen := children if forked else found[:1]:
                 return chosen
         return None
 
