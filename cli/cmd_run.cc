@@ -14,6 +14,7 @@
 #include "cli/load_job.h"
 #include "cli/local_checks.h"
 #include "cli/local_run.h"
+#include "cli/moved_run.h"
 #include "cli/print.h"
 #include "worker/settings.h"
 
@@ -155,6 +156,7 @@ int RunCommand(const RunOptions& options) {
     PrintNote("this run had already finished; nothing was changed (--fresh starts again): " +
               dir->root());
   }
+  outcome->result->summary_json = SummaryHere(*dir, *outcome->result);
   WarnOfNothing(*outcome->result);
   if (options.file.json) {
     Print("{}\n", outcome->result->summary_json);

@@ -14,6 +14,7 @@
 #include "cli/console.h"
 #include "cli/exit_codes.h"
 #include "cli/finish.h"
+#include "cli/moved_run.h"
 #include "cli/open_dir.h"
 #include "cli/print.h"
 #include "ledger/error_groups.h"
@@ -103,7 +104,7 @@ int DirStatus(const DirOptions& options) {
   const Result<OpenedDir> opened = OpenDir(options.dir);
   if (!opened) return NotStarted(opened.error(), options.json);
   if (opened->result && options.json) {
-    Print("{}\n", WithCommitted(opened->result->summary_json, opened->shards));
+    Print("{}\n", WithCommitted(SummaryHere(opened->dir, *opened->result), opened->shards));
     return kExitDone;
   }
   const report::JobSummary now = SoFar(*opened);
@@ -116,7 +117,7 @@ int DirStatus(const DirOptions& options) {
   if (!opened->holder.empty()) state += fmt::format(" (process {})", opened->holder);
   std::string why;
   if (opened->result) {
-    const Result<Json> summary = ParseJson(opened->result->summary_json);
+    const Result<Json> summary = ParseJson(SummaryHere(opened->dir, *opened->result));
     if (summary) state = summary->value("state", state);
     if (summary && state == "Failed") {
       why = fmt::format("{}: {}\n", summary->value("reason", ""), summary->value("message", ""));

@@ -16,6 +16,7 @@
 #include "cli/fetched_job.h"
 #include "cli/findings.h"
 #include "cli/finish.h"
+#include "cli/moved_run.h"
 #include "cli/open_dir.h"
 #include "cli/print.h"
 #include "output/publish.h"
@@ -147,24 +148,6 @@ Status CheckAttempts(const OpenedDir& opened, const std::string& logs, Findings*
   return {};
 }
 
-std::string LogsInResult(const OpenedDir& opened) {
-  const Result<Json> summary = ParseJson(opened.result->summary_json);
-  return summary && summary->is_object() ? summary->value("logs", std::string()) : std::string();
-}
-
-// The folder that the run wrote to; another than the opened one when that is a copy, or was moved.
-std::string OriginalRoot(const OpenedDir& opened) {
-  const std::string logs = LogsInResult(opened);
-  const std::string below = opened.dir.Logs().substr(opened.dir.root().size());
-  return logs.ends_with(below) ? logs.substr(0, logs.size() - below.size()) : opened.dir.root();
-}
-
-// What lay in the run's folder lies in the opened one; all else where the result says.
-std::string HereOf(const OpenedDir& opened, const std::string& path) {
-  const std::string original = OriginalRoot(opened) + "/";
-  return path.starts_with(original) ? opened.dir.root() + "/" + path.substr(original.size()) : path;
-}
-
 Status CheckOutput(const OpenedDir& opened, Findings* findings) {
   output::PublishRequest request;
   request.segments_dir = opened.dir.Segments();
@@ -177,7 +160,7 @@ Status CheckOutput(const OpenedDir& opened, Findings* findings) {
   findings->insert(findings->end(), audit.findings.begin(), audit.findings.end());
   if (!opened.result || opened.result->published_path.empty()) return {};
   const StoredResult& result = *opened.result;
-  PJ_ASSIGN(FileSum file, SumFile(HereOf(opened, result.published_path)));
+  PJ_ASSIGN(FileSum file, SumFile(PathHere(opened.dir, result, result.published_path)));
   Expect(findings, "bytes of the output file", audit.bytes, file.bytes);
   Expect(findings, "checksum of the output file", audit.crc, file.crc);
   Expect(findings, "rows, result against segments", audit.rows, result.published_rows);

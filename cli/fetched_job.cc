@@ -10,7 +10,7 @@
 
 #include "base/fs.h"
 #include "base/json.h"
-#include "base/run_folder.h"
+#include "base/made_folder.h"
 #include "job/pod_contract.h"
 #include "ledger/agent_core.h"
 #include "report/report.h"

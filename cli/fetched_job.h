@@ -18,7 +18,7 @@ struct FetchedJob {
   job::StoredResult result;
 };
 
-// Makes the folder one of ours (base/run_folder.h), before the first file is fetched into it.
+// Makes the folder one of ours (base/made_folder.h), before the first file is fetched into it.
 Status MarkFetched(const std::string& folder);
 // Beside the files, so that they can be verified without the cluster.
 Status SaveFetched(const std::string& folder, const FetchedJob& job);

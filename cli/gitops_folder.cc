@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/made_folder.h"
 #include "base/yaml_text.h"
 
 namespace pj::cli {
@@ -17,9 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kIndexFile[] = "kustomization.yaml";
-constexpr char kMark[] =
-    "# Made by `paralleljob convert --out`; change the job and make it again.\n";
 constexpr char kItem[] = "  - ";
 
 using Texts = std::map<std::string, std::string>;
@@ -35,11 +33,11 @@ void AddText(const std::string& key, const std::string& text, std::string* out) 
 
 // What an earlier call wrote beside its index; an error if the index is somebody else's.
 Result<std::vector<std::string>> EarlierFiles(const std::string& dir) {
-  const std::string index = (fs::path(dir) / kIndexFile).string();
+  const std::string index = (fs::path(dir) / kGitopsIndex).string();
   std::error_code ignored;
   if (!fs::exists(index, ignored)) return std::vector<std::string>();
   PJ_ASSIGN(const std::string text, ReadFile(index, limits::kYamlBytes));
-  if (!text.starts_with(kMark)) {
+  if (!text.starts_with(kGitopsMark)) {
     return Fail(Code::kAlreadyExists, "was not made by paralleljob, and is not replaced", index,
                 "give --out a folder of its own");
   }
@@ -83,9 +81,9 @@ Result<std::vector<std::string>> WriteGitopsFolder(const ClusterForm& form,
   for (const kube::ConfigMap& map : form.maps) files[map.meta.name + ".yaml"] = ToYaml(map);
   files["paralleljob.yaml"] = api::ToManifest(form.job);
   std::string index = fmt::format(
-      "{}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n", kMark);
+      "{}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n", kGitopsMark);
   for (const auto& [name, text] : files) index += kItem + name + "\n";
-  files[kIndexFile] = index;
+  files[kGitopsIndex] = index;
   PJ_TRY(MakeDirs(dir));
   std::vector<std::string> out;
   for (const auto& [name, text] : files) {

@@ -6,7 +6,7 @@
 
 #include "base/fs.h"
 #include "base/result.h"
-#include "base/run_folder.h"
+#include "base/made_folder.h"
 
 namespace pj::cli {
 

@@ -6,19 +6,20 @@
 
 #include "api/load.h"
 #include "base/json.h"
+#include "base/words.h"
 #include "cli/cluster_target.h"
 
 namespace pj::cli {
 namespace {
 
-uint64_t Count(const Json& object, const char* key) {
+uint64_t NumberAt(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end()) return 0;
   return static_cast<uint64_t>(std::max<int64_t>(0, CheckedInt(*found).value_or(0)));
 }
 
 JobCounts Counts(const Json& object) {
-  return {Count(object, "total"), Count(object, "succeeded"), Count(object, "failed")};
+  return {NumberAt(object, "total"), NumberAt(object, "succeeded"), NumberAt(object, "failed")};
 }
 
 // Reason and message of the condition that says most, and what is decided.
@@ -51,7 +52,7 @@ void ReadErrors(const Json& status, JobView* job) {
   for (const Json& entry : *list) {
     if (!entry.is_object()) continue;
     JobView::ErrorGroup group{
-        Count(entry, "count"), TextAt(entry, "message"), {}, TextAt(entry, "log")};
+        NumberAt(entry, "count"), TextAt(entry, "message"), {}, TextAt(entry, "log")};
     if (const auto ids = entry.find("miniBatches"); ids != entry.end() && ids->is_array()) {
       for (const Json& id : *ids) {
         if (const auto number = CheckedInt(id)) {
@@ -98,7 +99,7 @@ JobView ViewOf(const Json& object) {
   job.name = TextAt(meta, "name");
   job.ns = TextAt(meta, "namespace");
   job.identity = {.uid = TextAt(meta, "uid"),
-                  .run = std::max<uint32_t>(1, static_cast<uint32_t>(Count(status, "run")))};
+                  .run = std::max<uint32_t>(1, static_cast<uint32_t>(NumberAt(status, "run")))};
   job.instances = CheckedInt(PartAt(object, "spec").value("instanceCount", Json(1))).value_or(1);
   job.state = TextAt(status, "state");
   job.seen = !job.state.empty();
@@ -106,9 +107,9 @@ JobView ViewOf(const Json& object) {
   job.planned = status.contains("miniBatches");
   job.mini_batches = Counts(PartAt(status, "miniBatches"));
   job.items = Counts(PartAt(status, "items"));
-  job.retries = Count(status, "retries");
-  job.workers_wanted = static_cast<int64_t>(Count(workers, "wanted"));
-  job.workers_ready = static_cast<int64_t>(Count(workers, "ready"));
+  job.retries = NumberAt(status, "retries");
+  job.workers_wanted = static_cast<int64_t>(NumberAt(workers, "wanted"));
+  job.workers_ready = static_cast<int64_t>(NumberAt(workers, "ready"));
   job.progress = TextAt(status, "progress");
   job.duration = TextAt(status, "duration");
   job.rate = TextAt(status, "rate");
@@ -163,8 +164,8 @@ std::string ProgressText(const JobView& job) {
   std::string text = fmt::format("{}: {}/{} mini-batches", job.state, done, batches.total);
   if (!job.rate.empty()) text += " · " + job.rate;
   if (!job.eta.empty()) text += " · ETA " + job.eta;
-  return text + fmt::format(" · {} failed · {} retries · {}/{} workers", batches.failed,
-                            job.retries, job.workers_ready, job.workers_wanted);
+  return text + fmt::format(" · {} failed · {} · {}/{} workers", batches.failed,
+                            Count(job.retries, "retry"), job.workers_ready, job.workers_wanted);
 }
 
 std::string OutputsText(const JobView& job) {

@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "base/run_folder.h"
+#include "base/made_folder.h"
 #include "base/utf8.h"
 #include "cli/console.h"
 #include "job/pod_contract.h"
@@ -60,7 +60,7 @@ class TreeReader {
     const std::string name = entry.path().filename().string();
     std::error_code ignored;
     if (entry.is_directory(ignored) && (name == "__pycache__" || name == ".git")) return true;
-    if (!entry.is_symlink(ignored) && HoldsRun(entry.path().string())) return true;
+    if (!entry.is_symlink(ignored) && IsMadeFolder(entry.path().string())) return true;
     return exclude_.contains(fs::weakly_canonical(entry.path(), ignored));
   }
 

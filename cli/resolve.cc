@@ -12,7 +12,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
-#include "base/run_folder.h"
+#include "base/made_folder.h"
 #include "worker/input_copy.h"
 
 namespace pj::cli {
@@ -134,6 +134,12 @@ Result<std::map<std::string, std::string>> ResolveInputs(const api::ParallelJob&
 Status CheckOutputFolder(const api::ParallelJob& job, const JobDir& dir) {
   std::error_code error;
   const fs::path folder = fs::weakly_canonical(dir.root(), error);
+  const api::Code& code = job.spec.task.code;
+  if (code.source == api::Code::Source::kLocal && !error &&
+      fs::weakly_canonical(Absolute(code.local, code.base_dir), error) == folder) {
+    return Fail(Code::kInvalid, "this folder is the job's code", dir.root(),
+                "choose another --output: results would count as changes of the code");
+  }
   for (const api::Input& input : job.spec.inputs) {
     if (input.type == api::DataType::kLiteral || input.path.empty() || !input.volume.empty()) {
       continue;
@@ -205,7 +211,7 @@ Result<std::vector<std::string>> CodeFiles(const std::string& code_dir,
     const std::string name = it->path().filename().string();
     std::error_code ignored;
     if (it->is_directory(ignored) &&
-        (name == "__pycache__" || name == ".git" || it->path() == exclude || HoldsRun(last))) {
+        (name == "__pycache__" || name == ".git" || it->path() == exclude || IsMadeFolder(last))) {
       it.disable_recursion_pending();
     }
     PJ_TRY(AddCodeFile(*it, &files));

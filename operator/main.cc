@@ -3,6 +3,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -46,6 +47,12 @@ pj::UniqueFd StopSignals() {
   return pj::UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC));
 }
 
+// Never throws, unlike fmt::print: a full disk or a reader that went away ends nothing early.
+int Print(const std::string& line) {
+  const bool written = std::puts(line.c_str()) != EOF && std::fflush(stdout) == 0;
+  return written ? EXIT_SUCCESS : kExitCouldNotRun;
+}
+
 // The process's exit code.
 pj::Result<int> Check(pj::kube::Api* api, const pj::op::ManagerOptions& manager) {
   PJ_ASSIGN(const std::vector<pj::op::Finding> findings,
@@ -55,9 +62,9 @@ pj::Result<int> Check(pj::kube::Api* api, const pj::op::ManagerOptions& manager)
                                     .kueue = manager.job.kueue}));
   int code = EXIT_SUCCESS;
   for (const pj::op::Finding& finding : findings) {
-    fmt::print("{}  {}{}{}\n", finding.good ? "ok  " : "FAIL", finding.what,
-               finding.good ? "" : ": ", finding.why);
-    if (!finding.good) code = EXIT_FAILURE;
+    const int said = Print(fmt::format("{}  {}{}{}", finding.good ? "ok  " : "FAIL", finding.what,
+                                       finding.good ? "" : ": ", finding.why));
+    code = std::max(code, finding.good ? said : EXIT_FAILURE);
   }
   return code;
 }
@@ -82,14 +89,13 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   if (!pj::op::ParseFlags(argc, argv, &flags, &exit_code)) return exit_code;
   if (flags.permissions) {
-    fmt::print("{}\n", pj::op::PermissionRules(flags.manager.job.kueue));
-    return EXIT_SUCCESS;
+    return Print(pj::op::PermissionRules(flags.manager.job.kueue));
   }
   pj::log::Init(LevelOf(flags.log_level), flags.manager.job.log_format == "json"
                                               ? pj::log::Format::kJson
                                               : pj::log::Format::kText);
   flags.manager.identity = Identity();
   const pj::Result<int> done = Run(flags, stop.get());
-  if (!done) fmt::print(stderr, "error: {}\n", done.error().ToString());
+  if (!done) std::fputs(fmt::format("error: {}\n", done.error().ToString()).c_str(), stderr);
   return done.value_or(kExitCouldNotRun);
 }

@@ -4,7 +4,7 @@
 #include <system_error>
 
 #include "base/fs.h"
-#include "base/run_folder.h"
+#include "base/made_folder.h"
 
 namespace pj::worker {
 namespace {
@@ -16,7 +16,7 @@ bool Excluded(const fs::directory_entry& entry, const std::vector<fs::path>& exc
     if (entry.path() == other) return true;
   }
   std::error_code ignored;  // a link stays a link, wherever it leads
-  return !entry.is_symlink(ignored) && HoldsRun(entry.path().string());
+  return !entry.is_symlink(ignored) && IsMadeFolder(entry.path().string());
 }
 
 // A relative link that leads out of the folder would lead nowhere from the copy.

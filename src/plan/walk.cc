@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "base/run_folder.h"
+#include "base/made_folder.h"
 #include "plan/folder.h"
 #include "plan/glob.h"
 
@@ -170,8 +170,8 @@ class Walker {
         std::string below = path;
         below.append("/").append(entry.name);
         if (!excluded_.empty() && Excluded(below)) continue;
-        if (HoldsRun(below)) {
-          PJ_WARN("left out the folder of another run: {}", below);
+        if (IsMadeFolder(below)) {
+          PJ_WARN("left out a folder that paralleljob made: {}", below);
           continue;
         }
         PJ_TRY(WalkFolder(below, globs_.Enter(states, entry.name)));

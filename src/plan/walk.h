@@ -4,7 +4,7 @@
 // stand there already) with a warning. Names that begin with "." are left out unless a path names
 // them: editors and ConfigMap volumes put their own there. Whatever cannot be read, and devices,
 // FIFOs and sockets, are errors: nothing is dropped in silence. A folder below the source that
-// holds a run or a fetch (base/run_folder.h) is left out, with a warning.
+// paralleljob made (base/made_folder.h) is left out, with a warning.
 #pragma once
 
 #include <functional>

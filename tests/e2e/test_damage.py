@@ -160,11 +160,18 @@ def test_a_copy_is_looked_at_itself(good, tmp_path):
 
 
 def test_a_moved_run_verifies(good, tmp_path):
+    """And whoever asks for its paths gets those where it lies now."""
     cli = jobs.CommandLine(good.program, tmp_path)
-    ended = cli.run(cli.job(SCRIPT))
+    manifest = cli.job(SCRIPT)
+    ended, before = cli.run(manifest), cli.out
     assert ended.code == 0, ended
     cli.out = cli.out.rename(tmp_path / "elsewhere")
     assert cli.verify().code == 0, cli.verify()
+    for asked in (cli.call("status", cli.out, "-o", "json"), cli.run(manifest)):
+        assert asked.code == 0 and f"{before}/" not in asked.out, asked
+        assert asked.json["outputs"] == {"rows": str(rows(cli.out))}, asked
+        assert asked.json["logs"] == str(cli.out / "logs"), asked
+    assert "already finished" in cli.run(manifest).err
     rows(cli.out).unlink()
     found = cli.verify()
     assert found.code == 1 and str(rows(cli.out)) in found.err, found

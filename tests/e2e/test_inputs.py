@@ -68,7 +68,7 @@ def test_a_run_within_its_own_input_does_not_read_itself(cli):
     cli.out = cli.folder / "elsewhere"
     ended = cli.run(manifest)  # nor does the next one take its results for data
     assert ended.code == 0 and rows(ended) == ["0", "1"], ended
-    assert f"left out the folder of another run: {cli.folder}/data/below/out" in ended.err
+    assert f"left out a folder that paralleljob made: {cli.folder}/data/below/out" in ended.err
 
 
 def test_results_do_not_go_among_the_data(cli):
@@ -77,6 +77,14 @@ def test_results_do_not_go_among_the_data(cli):
     ended = cli.run(manifest)
     assert ended.code == 2 and "this folder is the data of input files" in ended.err, ended
     assert sorted(os.listdir(cli.out)) == ["00000.txt", "00001.txt"]
+
+
+def test_results_do_not_go_among_the_code(cli):
+    manifest = cli.job(ECHO, files=2)
+    cli.out = cli.folder / "code"
+    ended = cli.run(manifest)
+    assert ended.code == 2 and "this folder is the job's code" in ended.err, ended
+    assert "choose another --output" in ended.err and os.listdir(cli.out) == ["entry.py"], ended
 
 
 def test_rows_that_nobody_collects_are_told(cli):

@@ -47,8 +47,17 @@ def test_killed_half_way_and_resumed(cli):
     assert cli.verify().code == 0
 
 
+def converted(cli, manifest, name):
+    """The texts of a folder of `convert --out` beside the code."""
+    done = cli.call("convert", "-f", manifest, "--out", cli.folder / name, "--input",
+                    "files=pvc:data/files", "--output", "rows=pvc:data/rows.txt", "--image",
+                    "job=team/job:1")
+    assert done.code == 0, done
+    return {file.name: file.read_text() for file in (cli.folder / name).iterdir()}
+
+
 def test_code_beside_data_and_results(cli):
-    """`code: {local: .}`: what runs and fetches leave there is no code."""
+    """`code: {local: .}`: what runs, fetches and `convert --out` leave there is no code."""
     manifest = cli.job("""
         import os
         def run(mini_batch):
@@ -61,6 +70,8 @@ def test_code_beside_data_and_results(cli):
     assert cli.run(manifest).code == 0
     (cli.folder / "fetched" / ".paralleljob").mkdir(parents=True)
     (cli.folder / "fetched" / ".paralleljob" / "fetched.json").write_text("{}")
+    texts = [converted(cli, manifest, name) for name in ("deploy", "again", "deploy")]
+    assert texts[0] == texts[1] == texts[2], texts
     again = cli.run(manifest)
     assert again.code == 0 and "already finished" in again.err, again
     cli.out = cli.folder / "second"
