@@ -81,7 +81,8 @@ Result<std::vector<std::string>> WriteGitopsFolder(const ClusterForm& form,
   for (const kube::ConfigMap& map : form.maps) files[map.meta.name + ".yaml"] = ToYaml(map);
   files["paralleljob.yaml"] = api::ToManifest(form.job);
   std::string index = fmt::format(
-      "{}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n", kGitopsMark);
+      "{}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n",
+      kGitopsMark);
   for (const auto& [name, text] : files) index += kItem + name + "\n";
   files[kGitopsIndex] = index;
   PJ_TRY(MakeDirs(dir));

@@ -39,7 +39,7 @@ uint64_t Stealable(const ledger::ShardRecord& shard) {
 void AddHints(const JobWorld& world, ledger::Control* control) {
   std::vector<const ledger::ShardRecord*> shards;
   for (const ledger::ShardRecord& shard : world.shards) {
-    if (!shard.sealed && Stealable(shard) > 1) shards.push_back(&shard);
+    if (!shard.sealed && Stealable(shard) > 0) shards.push_back(&shard);
   }
   const size_t count = std::min(shards.size(), kHints);
   std::partial_sort(shards.begin(), shards.begin() + static_cast<ptrdiff_t>(count), shards.end(),
@@ -53,7 +53,7 @@ void AddHints(const JobWorld& world, ledger::Control* control) {
   if (count > 0) return;
   // Nothing lies beyond any horizon: slow owners should lower theirs.
   for (const ledger::ShardRecord& shard : world.shards) {
-    if (!shard.sealed && shard.Left() > 1 && control->retract.size() < kHints) {
+    if (!shard.sealed && shard.Left() > 0 && control->retract.size() < kHints) {
       control->retract.push_back(shard.lo);
     }
   }

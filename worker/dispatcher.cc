@@ -9,8 +9,13 @@
 namespace pj::worker {
 namespace {
 
-// A slow transport cannot give back what it was sent, so nothing long is sent ahead to it.
+// What is sent ahead saves a slot the wait for its next mini-batch, some 50 µs, and is kept from
+// others, other instances too, until it is withdrawn: not worth it when one takes longer than this.
+constexpr double kAheadNs = 50e6;
+// A slow transport cannot give back what it was sent.
 constexpr double kAheadWithoutWithdrawalNs = 20e6;
+// So long may one run until others get what waits behind it.
+constexpr Nanos kRecallAfter = Millis(50);
 // Taking work back from another slot pays when it would wait longer than this.
 constexpr double kWorthTakingNs = 300e3;
 constexpr Nanos kRebalanceEvery = Millis(1);
@@ -33,8 +38,8 @@ bool Dispatcher::CanFeed(const Slot& slot) const {
 }
 
 bool Dispatcher::MaySendAhead(const Slot& slot) const {
-  return slot.process->native ||
-         (slot.average_ns > 0 && slot.average_ns < kAheadWithoutWithdrawalNs);
+  const double most = slot.process->native ? kAheadNs : kAheadWithoutWithdrawalNs;
+  return slot.average_ns > 0 && slot.average_ns < most && !slot.process->held_up;
 }
 
 void Dispatcher::Fill() {
@@ -130,6 +135,9 @@ void Dispatcher::Send(Slot* slot) {
     return;
   }
   options_.stats->started.fetch_add(picked_.size(), std::memory_order_relaxed);
+  if (process.live() > 1 && process.recall_at == Nanos::max()) {
+    process.recall_at = now + kRecallAfter;
+  }
   process.exclusive = picked_.front().fresh_process || picked_.front().alone;
   const size_t bytes = frame_.Finish().size() / picked_.size();
   slot->frame_cap = std::max<size_t>(1, limits::kFrameBytes / std::max<size_t>(1, bytes));
@@ -174,6 +182,13 @@ void Dispatcher::Rebalance() {
   for (Slot& slot : slots_) {
     if (CanFeed(slot) && slot.process->live() == 0) FillSlot(&slot);
   }
+}
+
+// One takes unexpectedly long: what waits behind it goes to whoever can start it.
+void Dispatcher::Recall(Slot* slot, Nanos now) {
+  picked_.clear();
+  slot->process->Recall(kRecallAfter, now, &picked_);
+  for (const ledger::Assignment& assignment : picked_) options_.sink->GiveBack(assignment);
 }
 
 void Dispatcher::Drop(uint64_t lo, uint64_t from) {

@@ -118,6 +118,7 @@ class Dispatcher {
   void Replace(Slot* slot);
   size_t FreshOnTheWay() const;
   void Rebalance();
+  void Recall(Slot* slot, Nanos now);
   Slot* BusiestFor(Nanos now, bool* look_again);
 
   // slot_host_side.cc: what the slots' machine or container must give

@@ -154,7 +154,9 @@ Nanos Dispatcher::NextCheck() const {
   Nanos next = host_lost_ ? Nanos(0) : std::min(rebalance_at_, logs_at_);
   if (zygote_wanted_) next = std::min(next, look_for_guardian_at_);
   for (const Slot& slot : slots_) {
-    if (slot.process) next = std::min({next, slot.process->deadline, slot.process->check_at});
+    if (!slot.process) continue;
+    const SlotProcess& process = *slot.process;
+    next = std::min({next, process.deadline, process.check_at, process.recall_at});
   }
   return spare_ ? std::min(next, spare_->deadline) : next;
 }
@@ -176,6 +178,7 @@ void Dispatcher::CheckTimes() {
 
 void Dispatcher::CheckProcess(Slot* slot, Nanos now) {
   SlotProcess& process = *slot->process;
+  if (now >= process.recall_at) Recall(slot, now);
   if (now >= process.check_at && process.phase == Phase::kReady) {
     process.overdue = process.CheckTime(options_.timeouts, now);
     if (process.overdue) Kill(&process, "over its time", LastWords::kStack);

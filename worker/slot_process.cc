@@ -63,6 +63,7 @@ InFlight* SlotProcess::Answer(uint64_t mini_batch, uint32_t attempt) {
   if (!Started(state) && state != wire::kEnded) return nullptr;
   ++head_;
   passed_ = head_;
+  held_up = false;
   if (entry.fate == InFlight::Fate::kLive) {
     entry.fate = InFlight::Fate::kDone;
     --live_;
@@ -132,6 +133,18 @@ void SlotProcess::Withdraw(size_t max, std::vector<ledger::Assignment>* out) {
     --max;
     out->push_back(entry.assignment);
   }
+}
+
+void SlotProcess::Recall(Nanos patience, Nanos now, std::vector<ledger::Assignment>* out) {
+  recall_at = Nanos::max();
+  if (!native || Waiting() == 0) return;
+  // All ended: the answer is on its way.
+  const std::optional<Current> current = Look();
+  recall_at = current ? current->since + patience : now + patience;
+  if (now < recall_at) return;
+  recall_at = Nanos::max();
+  held_up = true;
+  Withdraw(wire::kPageEntries, out);
 }
 
 size_t SlotProcess::Waiting() const {

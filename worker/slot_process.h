@@ -79,6 +79,8 @@ class SlotProcess {
   bool excused = false;          // its end says nothing about the script
   Nanos deadline{Nanos::max()};  // of the phase: init(), shutdown(), waiting for the end
   Nanos check_at{Nanos::max()};  // when to look at the page again
+  Nanos recall_at{Nanos::max()};  // when to ask whether anything waits too long
+  bool held_up = false;           // something did: nothing is sent behind the one that runs
   std::string killed_why;        // set by whoever decided on the kill
   std::optional<uint64_t> stack_from;  // its stacks were asked for: where its log ended then
   std::optional<Overdue> overdue;      // the kill was for a timeout
@@ -109,6 +111,8 @@ class SlotProcess {
 
   // Takes back up to `max` of the entries sent last that have not been started.
   void Withdraw(size_t max, std::vector<ledger::Assignment>* out);
+  // Withdraws all that waits behind an entry that has run for `patience`, and sets recall_at.
+  void Recall(Nanos patience, Nanos now, std::vector<ledger::Assignment>* out);
   // Entries not yet started.
   size_t Waiting() const;
   // Forgets what is at or above `from` of shard `lo`. True: one of them is running.

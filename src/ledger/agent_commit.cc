@@ -42,7 +42,24 @@ uint64_t AgentCore::Impl::Reserve(uint64_t left) const {
   return std::min(left, std::max(slots, std::min((left + 1) / 2, by_time)));
 }
 
+// All slots have been busy for a tick with what they have, and others could do the rest: they ask
+// through the controller, or, in a local run, need not, because a write costs little there.
+bool AgentCore::Impl::Retreats(const HeldShard& shard) const {
+  if (Stopping() || Running() < config.slots || now - last_move < control.tick) return false;
+  const std::vector<uint64_t>& asked = control.retract;
+  return config.local ||
+         std::find(asked.begin(), asked.end(), shard.committed.lo) != asked.end();
+}
+
+// A shard in which nothing was started, held by an agent that has no slot for it.
+bool AgentCore::Impl::Spares(const HeldShard& shard) const {
+  const bool untouched = shard.running == 0 && shard.again.empty() && shard.charged.empty() &&
+                         !shard.alone && !shard.unsynced && !shard.frozen;
+  return untouched && suspects.empty() && Retreats(shard);
+}
+
 bool AgentCore::Impl::WantsRaise(const HeldShard& shard) const {
+  if (Retreats(shard)) return false;
   if (shard.limit >= shard.committed.hi ||
       shard.next + Reserve(shard.committed.hi - shard.next) <= shard.limit) {
     return false;
@@ -54,6 +71,7 @@ bool AgentCore::Impl::WantsRaise(const HeldShard& shard) const {
 // Mini-batches became slower than foreseen, or the controller asks: give back what others could do.
 bool AgentCore::Impl::WantsLower(const HeldShard& shard) const {
   if (shard.limit <= shard.next || shard.limit <= shard.floor) return false;
+  if (Retreats(shard)) return true;
   const uint64_t reserve = Reserve(shard.committed.hi - shard.next);
   const uint64_t kept = shard.Reserved();
   return shard.retract ? kept > reserve : kept > 2 * reserve + config.slots;
@@ -61,7 +79,8 @@ bool AgentCore::Impl::WantsLower(const HeldShard& shard) const {
 
 uint64_t AgentCore::Impl::NextHorizon(const HeldShard& shard) const {
   const uint64_t hi = shard.committed.hi;
-  uint64_t aim = std::max(shard.floor, shard.next + Reserve(hi - shard.next));
+  const uint64_t reserve = Retreats(shard) ? 0 : Reserve(hi - shard.next);
+  uint64_t aim = std::max(shard.floor, shard.next + reserve);
   if (shard.retract && Planted(Plant::kRetractBelowStarted)) aim = DoneEnd(shard.committed);
   if (WantsLower(shard)) return std::min(aim, shard.limit);
   return std::min(hi, std::max({aim, shard.limit, shard.next, shard.floor}));
@@ -80,7 +99,8 @@ void AgentCore::Impl::Drive(HeldShard* shard) {
   shard->search_below = quick ? static_cast<uint64_t>(kTailNanos / each) + 1 : 0;
   if (shard->write == HeldShard::Write::kWaitGet && now >= shard->wait_until) SendGet(shard);
   if (shard->write != HeldShard::Write::kNone || shard->gone) return;
-  const bool leaving = Stopping() && (shard->running == 0 || Planted(Plant::kReleaseEarly));
+  const bool leaving = (Stopping() && (shard->running == 0 || Planted(Plant::kReleaseEarly))) ||
+                       (shard->tick_due && Spares(*shard));
   const bool settled = shard->AllDone() || leaving;
   if (!shard->frozen && shard->unsynced && (shard->tick_due || settled)) StartSync(shard);
   if (shard->frozen && !shard->frozen->synced && settled) return;

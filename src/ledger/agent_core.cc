@@ -352,7 +352,7 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
     const bool named = shard != nullptr && shard->Named();
     if (named && impl.Running() == 0 && !shard->Leaving()) {
       out->push_back(shard->TakeAlone(impl.config.max_retries));
-      shard->active = true;
+      impl.Moved(shard, now);
     }
     return;
   }
@@ -363,12 +363,12 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
       const bool fresh = shard.NextAgainIsFresh();
       if (fresh && out->size() > before) return;  // it comes singly: with the next call
       out->push_back(shard.TakeAgain(impl.config.max_retries));
-      shard.active = true;
+      impl.Moved(&shard, now);
       if (fresh) return;
     }
     const size_t missing = max - (out->size() - before);
     if (missing == 0) break;
-    if (shard.TakeFresh(missing, impl.config.max_retries == 0, out) > 0) shard.active = true;
+    if (shard.TakeFresh(missing, impl.config.max_retries == 0, out) > 0) impl.Moved(&shard, now);
     if (shard.limit < shard.committed.hi && shard.Reserved() < shard.raise_below) {
       impl.attention = true;
     }
@@ -392,7 +392,7 @@ void AgentCore::GiveBack(const Assignment& assignment, Nanos now) {
     return;
   }
   impl.rate.Advance(now, impl.Running() > 0);
-  shard->PutBack(assignment.mini_batch);
+  shard->PutBackUnstarted(assignment.mini_batch);
   impl.announce = impl.attention = true;
 }
 
@@ -408,7 +408,7 @@ Verdict AgentCore::Finish(const AttemptResult& result, Nanos now) {
   }
   impl.rate.Advance(now, true);
   impl.rate.CountFinished();
-  shard->active = true;
+  impl.Moved(shard, now);
   shard->counters.busy_ns += static_cast<uint64_t>(result.busy.count());
   if (result.attempt > 1) ++shard->counters.retries;
   const bool good = result.status == AttemptStatus::kRunDone;

@@ -77,6 +77,10 @@ struct AgentCore::Impl {
   void ArmTimer();
   void Stall(Error error);
 
+  void Moved(HeldShard* shard, Nanos at) {
+    shard->active = true;
+    last_move = at;
+  }
   bool MayRetry(uint32_t attempt) const;
   // Careful mode, drains and done shards: what the end of an attempt sets going.
   void AfterFinish(HeldShard* shard, const AttemptResult& result, bool retry);
@@ -95,6 +99,8 @@ struct AgentCore::Impl {
   void Fence(HeldShard* shard);
   uint64_t Reserve(uint64_t left) const;
   uint64_t NextHorizon(const HeldShard& shard) const;
+  bool Retreats(const HeldShard& shard) const;
+  bool Spares(const HeldShard& shard) const;
   bool WantsRaise(const HeldShard& shard) const;
   bool WantsLower(const HeldShard& shard) const;
 
@@ -169,6 +175,7 @@ struct AgentCore::Impl {
   uint64_t write_counter = 0;
   double latency_ns = 2e6;  // of a put, from send to answer
   Nanos tick_at{0};
+  Nanos last_move{0};  // when something was last given out or finished
   std::optional<Nanos> armed;
 
   // Only while a call into AgentCore lasts.

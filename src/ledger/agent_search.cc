@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kAheadNanos = 50e6;  // claims are requested when less work than this is unstarted
 constexpr double kStealNanos = 5e6;   // splits disturb a victim: only when about to run dry
+constexpr uint32_t kPatientRounds = 3;
 constexpr uint32_t kClusterVisits = 4;  // shards looked at in one round outside a local run
 constexpr uint32_t kBarrenLimit = 3;    // rule 9
 constexpr size_t kMaxTickets = 1024;    // a shard is not split more often
@@ -189,7 +190,7 @@ void AgentCore::Impl::TryTakeOver(ShardRecord read, std::string version) {
 
 bool AgentCore::Impl::TrySteal(const ShardRecord& read, const std::string& version) {
   const uint64_t from = Planted(Plant::kSplitBelowHorizon) ? read.low_water : read.horizon;
-  const uint64_t mid = read.hi - (read.hi - from) / 2;
+  const uint64_t mid = read.hi - (read.hi - from + 1) / 2;
   ShardRecord body = read;
   if (!Planted(Plant::kSplitWithoutTicket)) body.tickets.push_back({mid, read.hi});
   body.hi = mid;
@@ -278,9 +279,11 @@ bool AgentCore::Impl::MayTakeOver(const ShardRecord& read) const {
 
 bool AgentCore::Impl::WorthStealing(const ShardRecord& read) const {
   if (Planted(Plant::kSplitBelowHorizon)) return read.hi - read.low_water >= 2;
-  const uint64_t loot = (read.hi - read.horizon) / 2;
-  if (loot == 0 || read.tickets.size() >= kMaxTickets) return false;
-  if (!rate.Known()) return true;
+  const uint64_t loot = (read.hi - read.horizon + 1) / 2;
+  // A shard keeps its first mini-batch, whose number is its name.
+  if (loot == 0 || loot == read.hi - read.lo || read.tickets.size() >= kMaxTickets) return false;
+  // Whoever is idle for so long takes anything: its owner is slower than we have ever been.
+  if (!rate.Known() || idle_rounds >= kPatientRounds) return true;
   return static_cast<double>(loot) * rate.Mean() >= 2 * latency_ns || loot >= 2 * config.slots;
 }
 

@@ -64,7 +64,8 @@ std::string AgentCore::Fingerprint(Nanos now) const {
   out.U64(std::bit_width(static_cast<uint64_t>(impl.rate.Mean())));
   const bool flags[] = {
       impl.over,        impl.attention,      impl.announce,          impl.hungry,
-      impl.sealed_seen, now >= impl.tick_at, impl.armed.has_value(), now >= impl.next_search};
+      impl.sealed_seen, now >= impl.tick_at, impl.armed.has_value(), now >= impl.next_search,
+      now - impl.last_move >= impl.control.tick};
   for (const bool flag : flags) out.U8(flag ? 1 : 0);
   return out.str();
 }

@@ -72,6 +72,13 @@ void HeldShard::PutBack(uint64_t mini_batch) {
   SetAside(mini_batch);
 }
 
+void HeldShard::PutBackUnstarted(uint64_t mini_batch) {
+  if (mini_batch + 1 != next || charged.contains(mini_batch)) return PutBack(mini_batch);
+  states[mini_batch - committed.lo] = State::kOpen;
+  --running;
+  --next;
+}
+
 std::vector<uint64_t> HeldShard::WithdrawRunning() {
   std::vector<uint64_t> taken;
   if (running == 0) return taken;

@@ -86,6 +86,9 @@ class HeldShard {
   // An open one leaves the order of first attempts and waits in `again`.
   void SetAside(uint64_t mini_batch);
   void PutBack(uint64_t mini_batch);
+  // Given out and never started. The last one of the order goes back to it, so that the horizon may
+  // be lowered below it.
+  void PutBackUnstarted(uint64_t mini_batch);
   void MarkDone(uint64_t mini_batch) {
     states[mini_batch - committed.lo] = State::kDone;
     --running;

@@ -154,6 +154,35 @@ def test_a_hanging_call_is_killed_and_named(cli):
     assert 'File "entry.py", line 5 in run' in errors.read_text()
 
 
+WAITS_FOR_ALL_OTHERS = '''
+    import os, pathlib, threading
+    def run(mini_batch, context):
+        marks = pathlib.Path(os.environ["MARKS"])
+        if context.minibatch_index != int(os.environ["WAITS"]):
+            (marks / str(context.minibatch_index)).touch()
+            return mini_batch
+        while len(list(marks.iterdir())) < int(os.environ["OTHERS"]):
+            threading.Event().wait(0.02)
+        return mini_batch
+    '''
+
+
+@pytest.mark.parametrize("count, waits", [(4, 0), (4, 2), (200, 0), (200, 100), (200, 199)])
+@pytest.mark.parametrize("instances", [1, 2])
+def test_nothing_waits_for_one_that_takes_long(cli, count, waits, instances):
+    """Neither in its slot's queue nor below its instance's horizon: the other slot does it."""
+    manifest = cli.job(WAITS_FOR_ALL_OTHERS, files=count, size=1,
+                       spec="retrySettings: {maxRetries: 0, timeoutSeconds: 60}")
+    text = manifest.read_text().replace("instanceCount: 2", f"instanceCount: {instances}")
+    manifest.write_text(text.replace("PerInstance: 1", f"PerInstance: {2 // instances}"))
+    marks = cli.folder / "marks"
+    marks.mkdir()
+    ended = cli.run(manifest, env={"MARKS": str(marks), "WAITS": str(waits),
+                                   "OTHERS": str(count - 1)})
+    assert ended.code == 0, ended
+    assert ended.json["miniBatches"]["succeeded"] == count, ended
+
+
 def test_a_hanging_init_says_where(cli):
     hangs = """
         import threading
