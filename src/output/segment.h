@@ -87,8 +87,9 @@ class SegmentWriter {
 
 // Readers: only committed bytes. A checksum or length that does not fit is kCorrupt
 // ("LedgerCorrupt: …"). `files` (null: the real ones) says whether a missing one may still come.
-Result<std::vector<IndexEntry>> ReadIndex(const std::string& dir, const ledger::OutputMark& mark,
-                                          FileOps* files = nullptr);
+// Calls `each` for every committed entry, after all of them were checked; memory stays bounded.
+Status ReadIndex(const std::string& dir, const ledger::OutputMark& mark,
+                 const std::function<void(const IndexEntry&)>& each, FileOps* files = nullptr);
 // Calls `each` for every committed attempt record; memory stays bounded.
 // `from`: the attempts length of an earlier mark of the same segment; only what came after is read.
 Status ReadAttempts(const std::string& dir, const ledger::OutputMark& mark,

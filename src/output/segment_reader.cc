@@ -1,6 +1,8 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "base/hash.h"
 #include "output/attempt_codec.h"
@@ -12,24 +14,64 @@
 namespace pj::output {
 namespace {
 
-Status CheckEntries(const std::vector<IndexEntry>& entries, const ledger::OutputMark& mark,
-                    const std::string& path) {
-  uint64_t end = 0;
-  for (const IndexEntry& entry : entries) {
-    if (entry.offset != end || entry.length > mark.rows - end) {
-      return Corrupt(
-          fmt::format("the entry of mini-batch {} covers bytes {} to {}, but {} of {} "
-                      "bytes come next",
-                      entry.mini_batch, entry.offset, entry.offset + entry.length, end, mark.rows),
-          path);
+constexpr size_t kPieceEntries = 4096;
+
+// The entries of one segment's index, a piece at a time.
+class Index {
+ public:
+  Index(const UniqueFd& fd, const ledger::OutputMark& mark, const std::string& path)
+      : fd_(fd), mark_(mark), path_(path) {}
+
+  Status ForEach(const std::function<Status(const IndexEntry&)>& each) {
+    crc_ = 0;
+    std::vector<IndexEntry> piece;
+    for (uint64_t at = 0; at < mark_.index; at += piece.size() * kIndexEntryBytes) {
+      piece.resize(std::min<uint64_t>(kPieceEntries, (mark_.index - at) / kIndexEntryBytes));
+      char* bytes = reinterpret_cast<char*>(piece.data());
+      const size_t size = piece.size() * kIndexEntryBytes;
+      PJ_TRY(ReadAllAt(FileOps::Real(), fd_.get(), bytes, size, at, path_));
+      crc_ = Crc32c({bytes, size}, crc_);
+      for (const IndexEntry& entry : piece) PJ_TRY(each(entry));
     }
-    end += entry.length;
+    return {};
   }
-  if (end != mark.rows) {
-    return Corrupt(fmt::format("the entries cover {} of {} committed bytes", end, mark.rows), path);
+
+  // A damaged one is told by its checksum, before what its entries say.
+  Status Check() {
+    Status gaps;
+    uint64_t end = 0;
+    PJ_TRY(ForEach([&](const IndexEntry& entry) -> Status {
+      if (gaps) gaps = CheckEntry(entry, end);
+      end += entry.length;
+      return {};
+    }));
+    if (crc_ != mark_.crc) {
+      return Corrupt(
+          fmt::format("the index's checksum is {:08x}, the ledger's {:08x}", crc_, mark_.crc),
+          path_);
+    }
+    PJ_TRY(gaps);
+    if (end == mark_.rows) return {};
+    return Corrupt(fmt::format("the entries cover {} of {} committed bytes", end, mark_.rows),
+                   path_);
   }
-  return {};
-}
+
+ private:
+  // `end`: of the entry before.
+  Status CheckEntry(const IndexEntry& entry, uint64_t end) const {
+    if (entry.offset == end && entry.length <= mark_.rows - end) return {};
+    return Corrupt(
+        fmt::format("the entry of mini-batch {} covers bytes {} to {}, but {} of {} "
+                    "bytes come next",
+                    entry.mini_batch, entry.offset, entry.offset + entry.length, end, mark_.rows),
+        path_);
+  }
+
+  const UniqueFd& fd_;
+  const ledger::OutputMark& mark_;
+  const std::string& path_;
+  uint32_t crc_ = 0;  // of what ForEach read
+};
 
 Result<uint32_t> ReadBlock(int fd, const ledger::OutputMark& mark, uint64_t at,
                            const std::string& path, std::string* payload) {
@@ -60,26 +102,21 @@ Result<SegmentPaths> PathsOf(const std::string& dir, const std::string& stem) {
   return SegmentPaths{base + ".rows", base + ".index", base + ".attempts"};
 }
 
-Result<std::vector<IndexEntry>> ReadIndex(const std::string& dir, const ledger::OutputMark& mark,
-                                          FileOps* files) {
+Status ReadIndex(const std::string& dir, const ledger::OutputMark& mark,
+                 const std::function<void(const IndexEntry&)>& each, FileOps* files) {
   FileOps& ops = files != nullptr ? *files : FileOps::Real();
   PJ_ASSIGN(const SegmentPaths paths, PathsOf(dir, mark.segment));
   if (mark.index % kIndexEntryBytes != 0) {
     return Corrupt(fmt::format("{} bytes are no whole number of entries", mark.index), paths.index);
   }
   PJ_TRY(OpenCommitted(ops, paths.rows, mark.rows));
-  PJ_ASSIGN(UniqueFd fd, OpenCommitted(ops, paths.index, mark.index));
-  std::vector<IndexEntry> entries(mark.index / kIndexEntryBytes);
-  char* bytes = reinterpret_cast<char*>(entries.data());
-  PJ_TRY(ReadAllAt(FileOps::Real(), fd.get(), bytes, mark.index, 0, paths.index));
-  const uint32_t crc = Crc32c({bytes, mark.index});
-  if (crc != mark.crc) {
-    return Corrupt(
-        fmt::format("the index's checksum is {:08x}, the ledger's {:08x}", crc, mark.crc),
-        paths.index);
-  }
-  PJ_TRY(CheckEntries(entries, mark, paths.index));
-  return entries;
+  PJ_ASSIGN(const UniqueFd fd, OpenCommitted(ops, paths.index, mark.index));
+  Index index(fd, mark, paths.index);
+  PJ_TRY(index.Check());
+  return index.ForEach([&each](const IndexEntry& entry) -> Status {
+    each(entry);
+    return {};
+  });
 }
 
 Status ReadAttempts(const std::string& dir, const ledger::OutputMark& mark,

@@ -220,7 +220,8 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Open(
     if (committed->segment != stem) {
       return Fail(Code::kInternal, "the mark is of another segment: " + committed->segment, stem);
     }
-    PJ_TRY(ReadIndex(dir, *committed));  // never append to what is damaged
+    // Never append to what is damaged.
+    PJ_TRY(ReadIndex(dir, *committed, [](const IndexEntry&) {}));
     PJ_TRY(ReadAttempts(dir, *committed, [](const AttemptRecord&) {}));
     mark = *committed;
   }

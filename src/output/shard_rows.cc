@@ -12,35 +12,42 @@ namespace pj::output {
 
 Status ShardRows::Add(const PublishRequest& request, const ledger::ShardRecord& shard,
                       const ledger::OutputMark& mark, std::vector<std::string>* findings) {
-  Result<std::vector<IndexEntry>> entries = ReadIndex(request.segments_dir, mark, request.files);
-  if (!entries) {
-    if (entries.error().code != Code::kCorrupt) return std::unexpected(entries.error());
-    Find(findings, fmt::format("{} ({})", entries.error().message, entries.error().where));
-    return {};
-  }
-  PJ_ASSIGN(const SegmentPaths paths, PathsOf(request.segments_dir, mark.segment));
-  PJ_ASSIGN(UniqueFd fd, OpenFile(paths.rows, O_RDONLY));
-  const auto number = static_cast<uint32_t>(segments_.size());
-  segments_.push_back({paths.rows, std::move(fd), mark.rows});
-  for (const IndexEntry& entry : *entries) {
-    if (entry.mini_batch < shard.lo || entry.mini_batch >= shard.hi) {
-      Find(findings, fmt::format("mini-batch {} of segment {} lies outside its shard [{}, {})",
-                                 entry.mini_batch, mark.segment, shard.lo, shard.hi));
-      continue;
-    }
-    Place& place = places_[entry.mini_batch - shard.lo];
-    if (place.segment != kNone) {
-      Find(findings, fmt::format("mini-batch {} was committed twice: {} and {}", entry.mini_batch,
-                                 segments_[place.segment].path, paths.rows));
-    } else if (!shard.IsDone(entry.mini_batch)) {
-      Find(findings, fmt::format("mini-batch {} has rows in segment {}, but the ledger says it is "
-                                 "not done",
-                                 entry.mini_batch, mark.segment));
-    } else {
-      place = {entry, number};
-    }
-  }
+  const Status added = Read(request, shard, mark, findings);
+  if (added || added.error().code != Code::kCorrupt) return added;
+  Find(findings, fmt::format("{} ({})", added.error().message, added.error().where));
   return {};
+}
+
+Status ShardRows::Read(const PublishRequest& request, const ledger::ShardRecord& shard,
+                       const ledger::OutputMark& mark, std::vector<std::string>* findings) {
+  PJ_ASSIGN(const SegmentPaths paths, PathsOf(request.segments_dir, mark.segment));
+  const auto number = static_cast<uint32_t>(segments_.size());
+  segments_.push_back({paths.rows, UniqueFd(), mark.rows});
+  PJ_TRY(ReadIndex(
+      request.segments_dir, mark,
+      [&](const IndexEntry& entry) { Put(shard, mark, entry, number, findings); }, request.files));
+  PJ_ASSIGN(segments_.back().fd, OpenFile(paths.rows, O_RDONLY));
+  return {};
+}
+
+void ShardRows::Put(const ledger::ShardRecord& shard, const ledger::OutputMark& mark,
+                    const IndexEntry& entry, uint32_t segment, std::vector<std::string>* findings) {
+  if (entry.mini_batch < shard.lo || entry.mini_batch >= shard.hi) {
+    return Find(findings, fmt::format("mini-batch {} of segment {} lies outside its shard [{}, {})",
+                                      entry.mini_batch, mark.segment, shard.lo, shard.hi));
+  }
+  Place& place = places_[entry.mini_batch - shard.lo];
+  if (place.segment != kNone) {
+    return Find(findings, fmt::format("mini-batch {} was committed twice: {} and {}",
+                                      entry.mini_batch, segments_[place.segment].path,
+                                      segments_[segment].path));
+  }
+  if (!shard.IsDone(entry.mini_batch)) {
+    return Find(findings, fmt::format("mini-batch {} has rows in segment {}, but the ledger says "
+                                      "it is not done",
+                                      entry.mini_batch, mark.segment));
+  }
+  place = {entry, segment};
 }
 
 Result<ShardRows> ShardRows::Load(const PublishRequest& request, const ledger::ShardRecord& shard,

@@ -40,6 +40,10 @@ class ShardRows {
  private:
   Status Add(const PublishRequest& request, const ledger::ShardRecord& shard,
              const ledger::OutputMark& mark, std::vector<std::string>* findings);
+  Status Read(const PublishRequest& request, const ledger::ShardRecord& shard,
+              const ledger::OutputMark& mark, std::vector<std::string>* findings);
+  void Put(const ledger::ShardRecord& shard, const ledger::OutputMark& mark,
+           const IndexEntry& entry, uint32_t segment, std::vector<std::string>* findings);
 
   std::vector<Place> places_;
   std::vector<Segment> segments_;

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/rng.h"
 #include "fixture.h"
+#include "unit/output/index_of.h"
 
 namespace pj::output {
 namespace {
@@ -40,7 +41,7 @@ TEST(SegmentTest, WhatWasCommittedIsRead) {
   EXPECT_EQ(second->segment, "0-1-i-a");
   EXPECT_EQ(second->index, 3 * kIndexEntryBytes);
 
-  auto entries = ReadIndex(dir.str(), *second);
+  auto entries = IndexOf(dir.str(), *second);
   ASSERT_TRUE(entries);
   ASSERT_EQ(entries->size(), 3u);
   EXPECT_EQ((*entries)[0].mini_batch, 7u);
@@ -49,12 +50,31 @@ TEST(SegmentTest, WhatWasCommittedIsRead) {
   EXPECT_EQ((*entries)[1].length, 0u);
   EXPECT_EQ((*entries)[2].offset, 6u);
   EXPECT_EQ(*ReadFile(dir / "0-1-i-a.rows"), "row 7\nrow 9\n");
-  EXPECT_EQ(ReadIndex(dir.str(), *first)->size(), 2u) << "an older mark still reads";
+  EXPECT_EQ(IndexOf(dir.str(), *first)->size(), 2u) << "an older mark still reads";
   const auto attempts = AllAttempts(dir.str(), *second);
   ASSERT_EQ(attempts.size(), 3u);
   EXPECT_TRUE(Same(attempts[0], Attempt(7)));
   EXPECT_TRUE(Same(attempts[1], Attempt(3, 2, 0)));
   EXPECT_TRUE(Same(attempts[2], Attempt(9)));
+}
+
+TEST(SegmentTest, AnIndexOfManyPiecesIsReadInOrderAndCheckedToItsEnd) {
+  TempDir dir;
+  auto writer = Fresh(dir);
+  constexpr uint64_t kEntries = 10'000;
+  for (uint64_t i = 0; i < kEntries; ++i) Add(writer.get(), i);
+  auto mark = writer->Commit(writer->TakePending());
+  ASSERT_TRUE(mark);
+  auto entries = IndexOf(dir.str(), *mark);
+  ASSERT_TRUE(entries) << entries.error().ToString();
+  ASSERT_EQ(entries->size(), kEntries);
+  for (uint64_t i = 0; i < kEntries; ++i) ASSERT_EQ((*entries)[i].mini_batch, i);
+  std::string bytes = *ReadFile(dir / "0-1-i-a.index");
+  bytes[(kEntries - 1) * kIndexEntryBytes] ^= 1;
+  ASSERT_TRUE(WriteFileAtomic(dir / "0-1-i-a.index", bytes));
+  uint64_t seen = 0;
+  EXPECT_FALSE(ReadIndex(dir.str(), *mark, [&](const IndexEntry&) { ++seen; }));
+  EXPECT_EQ(seen, 0u) << "nothing is told of what is damaged further on";
 }
 
 TEST(SegmentTest, CommittingNothingKeepsTheMark) {
@@ -65,7 +85,7 @@ TEST(SegmentTest, CommittingNothingKeepsTheMark) {
   const auto mark = *writer->Commit(writer->TakePending());
   EXPECT_EQ(*writer->Commit(writer->TakePending()), mark);
   EXPECT_EQ(*writer->Commit(nullptr), mark);
-  EXPECT_TRUE(ReadIndex(dir.str(), mark));
+  EXPECT_TRUE(IndexOf(dir.str(), mark));
 }
 
 TEST(SegmentTest, UncommittedBytesAreTruncatedOnReopening) {
@@ -82,7 +102,7 @@ TEST(SegmentTest, UncommittedBytesAreTruncatedOnReopening) {
   EXPECT_EQ(ReadFile(dir / "0-1-i-a.attempts")->size(), mark.attempts);
   Add(again->get(), 2);
   const auto after = *(*again)->Commit((*again)->TakePending());
-  EXPECT_EQ(ReadIndex(dir.str(), after)->at(1).mini_batch, 2u);
+  EXPECT_EQ(IndexOf(dir.str(), after)->at(1).mini_batch, 2u);
   EXPECT_EQ(AllAttempts(dir.str(), after).size(), 2u);
 }
 
@@ -99,7 +119,7 @@ TEST(SegmentTest, StemsHoldNoPath) {
   for (const char* stem : {"", "../0-1", ".hidden", "a/b"}) {
     ledger::OutputMark mark;
     mark.segment = stem;
-    EXPECT_EQ(ReadIndex("/tmp", mark).error().code, Code::kCorrupt) << stem;
+    EXPECT_EQ(IndexOf("/tmp", mark).error().code, Code::kCorrupt) << stem;
     EXPECT_EQ(ReadAttempts("/tmp", mark, [](const AttemptRecord&) {}).error().code, Code::kCorrupt);
   }
 }
@@ -125,13 +145,13 @@ TEST(SegmentTest, AFailedCommitIsAcknowledgedByNobodyAndMadeUpFor) {
       ASSERT_FALSE(failed);
       EXPECT_EQ(failed.error().code, error == ENOSPC ? Code::kNoSpace : Code::kIo);
       EXPECT_THAT(failed.error().where, StartsWith(dir.str()));
-      ASSERT_EQ(ReadIndex(dir.str(), before)->size(), 1u) << "what was committed still reads";
+      ASSERT_EQ(IndexOf(dir.str(), before)->size(), 1u) << "what was committed still reads";
       EXPECT_EQ(ReadFile(dir / "0-1-i-a.rows")->size(), before.rows) << "truncated back";
       Add(writer.get(), 2);
       const auto after = writer->Commit(writer->TakePending());
       ASSERT_TRUE(after) << after.error().ToString();
       EXPECT_EQ(*ReadFile(dir / "0-1-i-a.rows"), "row 0\nrow 1\nrow 2\n");
-      EXPECT_EQ(ReadIndex(dir.str(), *after)->size(), 3u);
+      EXPECT_EQ(IndexOf(dir.str(), *after)->size(), 3u);
       EXPECT_EQ(AllAttempts(dir.str(), *after).size(), 3u);
     }
     EXPECT_GE(clean_at, 7) << "three writes and three syncs can fail";
@@ -160,7 +180,7 @@ TEST(SegmentTest, ATruncationThatFailsTooIsRepeatedBeforeTheNextAppend) {
   const auto mark = writer->Commit(nullptr);
   ASSERT_TRUE(mark);
   EXPECT_EQ(files.truncations, 3);
-  EXPECT_EQ(ReadIndex(dir.str(), *mark)->size(), 1u);
+  EXPECT_EQ(IndexOf(dir.str(), *mark)->size(), 1u);
 }
 
 TEST(SegmentTest, ShortWritesAreContinued) {
@@ -170,7 +190,7 @@ TEST(SegmentTest, ShortWritesAreContinued) {
   auto writer = Fresh(dir, &files);
   for (uint64_t i = 0; i < 100; ++i) Add(writer.get(), i);
   const auto mark = *writer->Commit(writer->TakePending());
-  EXPECT_EQ(ReadIndex(dir.str(), mark)->size(), 100u);
+  EXPECT_EQ(IndexOf(dir.str(), mark)->size(), 100u);
   EXPECT_EQ(AllAttempts(dir.str(), mark).size(), 100u);
 }
 
@@ -181,7 +201,7 @@ TEST(SegmentTest, EveryFlippedByteOfIndexAndAttemptsIsFound) {
   const auto mark = *writer->Commit(writer->TakePending());
   for (size_t at = 0; at < mark.index; ++at) {
     FlipByte(dir / "0-1-i-a.index", at);
-    auto read = ReadIndex(dir.str(), mark);
+    auto read = IndexOf(dir.str(), mark);
     ASSERT_FALSE(read) << at;
     EXPECT_EQ(read.error().code, Code::kCorrupt);
     EXPECT_THAT(read.error().message, StartsWith("LedgerCorrupt: "));
@@ -194,7 +214,7 @@ TEST(SegmentTest, EveryFlippedByteOfIndexAndAttemptsIsFound) {
     EXPECT_THAT(read.error().message, StartsWith("LedgerCorrupt: "));
     FlipByte(dir / "0-1-i-a.attempts", at);
   }
-  EXPECT_TRUE(ReadIndex(dir.str(), mark));
+  EXPECT_TRUE(IndexOf(dir.str(), mark));
 }
 
 TEST(SegmentTest, ShortAndMissingFilesAreFound) {
@@ -207,10 +227,10 @@ TEST(SegmentTest, ShortAndMissingFilesAreFound) {
     const std::string path = dir / name;
     const std::string whole = *ReadFile(path);
     ASSERT_TRUE(WriteFileAtomic(path, whole.substr(0, whole.size() - 1)));
-    const bool found = !ReadIndex(dir.str(), mark) || !ReadAttempts(dir.str(), mark, ignore);
+    const bool found = !IndexOf(dir.str(), mark) || !ReadAttempts(dir.str(), mark, ignore);
     EXPECT_TRUE(found) << name;
     std::filesystem::remove(path);
-    const bool missing = !ReadIndex(dir.str(), mark) || !ReadAttempts(dir.str(), mark, ignore);
+    const bool missing = !IndexOf(dir.str(), mark) || !ReadAttempts(dir.str(), mark, ignore);
     EXPECT_TRUE(missing) << name;
     ASSERT_TRUE(WriteFileAtomic(path, whole));
   }
@@ -223,10 +243,10 @@ TEST(SegmentTest, AMarkThatFitsNoEntriesIsFound) {
   auto mark = *writer->Commit(writer->TakePending());
   ledger::OutputMark odd = mark;
   odd.index -= 1;
-  EXPECT_THAT(ReadIndex(dir.str(), odd).error().message, HasSubstr("whole number"));
+  EXPECT_THAT(IndexOf(dir.str(), odd).error().message, HasSubstr("whole number"));
   ledger::OutputMark fewer_rows = mark;
   fewer_rows.rows -= 1;
-  EXPECT_EQ(ReadIndex(dir.str(), fewer_rows).error().code, Code::kCorrupt);
+  EXPECT_EQ(IndexOf(dir.str(), fewer_rows).error().code, Code::kCorrupt);
   ledger::OutputMark half_block = mark;
   half_block.attempts -= 3;
   EXPECT_EQ(ReadAttempts(dir.str(), half_block, [](const AttemptRecord&) {}).error().code,

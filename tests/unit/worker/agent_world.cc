@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/fs.h"
+#include "unit/output/index_of.h"
 #include "worker/seal.h"
 
 namespace pj::worker {
@@ -115,7 +116,7 @@ std::map<uint64_t, std::string> AgentWorld::Rows() {
   std::map<uint64_t, std::string> out;
   for (const ledger::ShardRecord& shard : Seal()) {
     for (const ledger::OutputMark& mark : shard.outputs) {
-      auto entries = output::ReadIndex(options.segments_dir, mark);
+      auto entries = output::IndexOf(options.segments_dir, mark);
       EXPECT_TRUE(entries) << entries.error().ToString();
       const std::string rows = File("segments/" + mark.segment + ".rows");
       for (const output::IndexEntry& entry : *entries) {
