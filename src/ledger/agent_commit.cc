@@ -42,10 +42,15 @@ uint64_t AgentCore::Impl::Reserve(uint64_t left) const {
   return std::min(left, std::max(slots, std::min((left + 1) / 2, by_time)));
 }
 
-// All slots have been busy for a tick with what they have, and others could do the rest: they ask
-// through the controller, or, in a local run, need not, because a write costs little there.
+// All slots have been busy for a tick with what they have.
+bool AgentCore::Impl::Stuck(Nanos at) const {
+  return !Stopping() && Running() >= config.slots && at - last_move >= control.tick;
+}
+
+// It is stuck, and others could do the rest: they ask through the controller, or, in a local run,
+// need not, because a write costs little there.
 bool AgentCore::Impl::Retreats(const HeldShard& shard) const {
-  if (Stopping() || Running() < config.slots || now - last_move < control.tick) return false;
+  if (!Stuck(now)) return false;
   const std::vector<uint64_t>& asked = control.retract;
   return config.local ||
          std::find(asked.begin(), asked.end(), shard.committed.lo) != asked.end();

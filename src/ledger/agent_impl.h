@@ -99,6 +99,7 @@ struct AgentCore::Impl {
   void Fence(HeldShard* shard);
   uint64_t Reserve(uint64_t left) const;
   uint64_t NextHorizon(const HeldShard& shard) const;
+  bool Stuck(Nanos at) const;
   bool Retreats(const HeldShard& shard) const;
   bool Spares(const HeldShard& shard) const;
   bool WantsRaise(const HeldShard& shard) const;
@@ -120,6 +121,7 @@ struct AgentCore::Impl {
   bool MayTakeOver(const ShardRecord& read) const;
   bool Suspicious(const ShardRecord& read);
   bool WorthStealing(const ShardRecord& read) const;
+  bool Patient() const;
   void Acquire(ShardRecord record, std::string version);
   void Learn(const ShardRecord& record);
   Result<ShardRecord> Decode(const Reply& reply, uint64_t lo) const;

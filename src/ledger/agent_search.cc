@@ -277,13 +277,15 @@ bool AgentCore::Impl::MayTakeOver(const ShardRecord& read) const {
   return config.local || read.holder == config.holder;
 }
 
+// Idle for so long that it takes anything: whoever holds it is slower than we have ever been.
+bool AgentCore::Impl::Patient() const { return idle_rounds >= kPatientRounds; }
+
 bool AgentCore::Impl::WorthStealing(const ShardRecord& read) const {
   if (Planted(Plant::kSplitBelowHorizon)) return read.hi - read.low_water >= 2;
   const uint64_t loot = (read.hi - read.horizon + 1) / 2;
   // A shard keeps its first mini-batch, whose number is its name.
   if (loot == 0 || loot == read.hi - read.lo || read.tickets.size() >= kMaxTickets) return false;
-  // Whoever is idle for so long takes anything: its owner is slower than we have ever been.
-  if (!rate.Known() || idle_rounds >= kPatientRounds) return true;
+  if (!rate.Known() || Patient()) return true;
   return static_cast<double>(loot) * rate.Mean() >= 2 * latency_ns || loot >= 2 * config.slots;
 }
 

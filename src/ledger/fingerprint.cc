@@ -65,8 +65,9 @@ std::string AgentCore::Fingerprint(Nanos now) const {
   const bool flags[] = {
       impl.over,        impl.attention,      impl.announce,          impl.hungry,
       impl.sealed_seen, now >= impl.tick_at, impl.armed.has_value(), now >= impl.next_search,
-      now - impl.last_move >= impl.control.tick};
+      impl.Stuck(now)};
   for (const bool flag : flags) out.U8(flag ? 1 : 0);
+  out.U8(impl.Patient() ? 1 : 0);
   return out.str();
 }
 
