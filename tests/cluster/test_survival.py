@@ -6,6 +6,7 @@ needs no operator.
 """
 
 import concurrent.futures
+import json
 import os
 import signal
 import time
@@ -221,6 +222,23 @@ def test_deleting_leaves_nothing(runs):
     job.kubectl("delete", "paralleljob", job.name, "--timeout=60s")
     enclosure.wait_until("nothing left", 30, lambda: not job.children())
     assert time.monotonic() - started <= 30
+
+
+def test_top_tells_what_busy_workers_do(held, cluster):
+    """Of a job that runs: its state, and for each worker its slots and what it has done."""
+    held.wait_for("most of what the gate lets through", lambda now: now.get(
+        "miniBatches", {}).get("succeeded", 0) >= FILES // 2)
+    done = held.status()["miniBatches"]["succeeded"]
+    asked = (os.environ["PARALLELJOB"], "top", held.name, "-n", held.space.name)
+    told = json.loads(cluster.run(*asked, "-o", "json").stdout)
+    assert [(pod["instance"], pod["status"], pod["slots"]) for pod in told["pods"]] == [
+        (0, "Working", 2), (1, "Working", 2)], told["pods"]
+    assert sum(pod["done"] for pod in told["pods"]) >= done, (done, told["pods"])
+    assert all(pod["node"].startswith("node-") for pod in told["pods"]), told["pods"]
+    lines = cluster.run(*asked).stdout.splitlines()
+    assert lines[0].startswith("Running: ") and f"/{FILES} mini-batches" in lines[0], lines
+    assert [line.split()[:3] for line in lines[2:]] == [["0", "Working", "2"],
+                                                        ["1", "Working", "2"]], lines
 
 
 def test_operator_killed(runs, held, cluster):

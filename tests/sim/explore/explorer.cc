@@ -63,12 +63,14 @@ Exploration Explore(const ModelOptions& options, uint64_t most) {
   return out;
 }
 
+// Crashes amid splits are too many to be seen whole: the seeds have them.
 const std::vector<ModelOptions>& SmallModels() {
   static const std::vector<ModelOptions> models = {
-      {.name = "split", .agents = 2, .losses = 1, .timers = 1},
+      {.name = "split", .mini_batches = 2, .agents = 2, .losses = 1, .timers = 1},
+      {.name = "crash", .mini_batches = 1, .agents = 2, .crashes = 1, .timers = 1},
       {.name = "take-over", .agents = 2, .strangers = true, .losses = 1, .timers = 1},
-      {.name = "crash", .mini_batches = 2, .agents = 2, .crashes = 1, .timers = 1},
-      {.name = "retry", .mini_batches = 2, .agents = 2, .losses = 1, .timers = 1, .failures = 1},
+      {.name = "retry", .mini_batches = 2, .agents = 2, .timers = 1, .failures = 1},
+      {.name = "splits", .agents = 2, .timers = 1},
   };
   return models;
 }
