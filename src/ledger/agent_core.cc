@@ -360,11 +360,12 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
   for (HeldShard& shard : impl.held) {
     if (shard.Leaving()) continue;
     while (shard.HasAgain() && out->size() - before < max) {
-      const bool fresh = shard.NextAgainIsFresh();
-      if (fresh && out->size() > before) return;  // it comes singly: with the next call
+      // What failed may well hang or die now: nothing else shall be in its frame.
+      const bool singly = shard.NextAgainWasCharged();
+      if (singly && out->size() > before) return;
       out->push_back(shard.TakeAgain(impl.config.max_retries));
       impl.Moved(&shard, now);
-      if (fresh) return;
+      if (singly) return;
     }
     const size_t missing = max - (out->size() - before);
     if (missing == 0) break;

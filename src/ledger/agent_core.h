@@ -181,7 +181,7 @@ class AgentCore {
   void Step(const Event& event, Nanos now, std::vector<Effect>* out);
 
   // Up to `max` mini-batches below the horizon, now running. Empties nothing twice. In a drain,
-  // and after an abort, gives none. A `fresh_process` or `alone` assignment comes singly.
+  // and after an abort, gives none. What failed before, and an `alone` assignment, comes singly.
   void Take(size_t max, Nanos now, std::vector<Assignment>* out);
   // Given out but never started (slot died first, frame withdrawn): goes back, uncharged.
   void GiveBack(const Assignment& assignment, Nanos now);

@@ -66,11 +66,7 @@ class HeldShard {
   Assignment TakeAgain(int64_t max_retries);
   Assignment TakeAlone(int64_t max_retries);
   bool HasAgain() const { return !again.empty(); }
-  bool NextAgainIsFresh() const {
-    if (charged.empty()) return false;
-    const auto it = charged.find(again.back());
-    return it != charged.end() && it->second.fresh_next;
-  }
+  bool NextAgainWasCharged() const { return !charged.empty() && charged.contains(again.back()); }
   // Runs now under exactly this attempt of this epoch.
   bool IsCurrent(uint64_t mini_batch, uint32_t attempt, uint64_t epoch) const {
     if (epoch != committed.epoch || mini_batch < committed.lo || mini_batch >= committed.hi) {
