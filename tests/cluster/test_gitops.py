@@ -90,11 +90,12 @@ def test_flux_reads_the_health(plane, case):
     assert (first or ["InProgress"])[0] == case.flux, answer
 
 
-def test_a_hundred_applies_change_nothing(plane):
+def test_applying_the_folder_again_changes_nothing(plane):
+    """test_audit.py does it a hundred times."""
     plane.apply(objects.namespace("gitops-apply"))
     plane.kubectl("apply", "-n", "gitops-apply", "-k", str(EXAMPLE))
     before = plane.get("paralleljob", "hello", "-n", "gitops-apply")["metadata"]
-    for _ in range(100):
+    for _ in range(10):
         done = plane.kubectl("apply", "-n", "gitops-apply", "-k", str(EXAMPLE)).stdout
         assert all(line.endswith("unchanged") for line in done.splitlines()), done
     after = plane.get("paralleljob", "hello", "-n", "gitops-apply")["metadata"]
