@@ -1,8 +1,16 @@
 #include "cli/local_controller.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace pj::cli {
+namespace {
+
+constexpr int kIdleTicks = 2;  // seen twice in a row, it is no moment between two mini-batches
+constexpr size_t kMostAsked = 256;
+
+}  // namespace
 
 void LocalController::Start() {
   started_ = SystemClock().Monotonic();
@@ -48,6 +56,29 @@ void LocalController::Send(ledger::Control::Mode mode, const std::string& reason
   for (worker::Agent* agent : options_.agents) agent->SetControl(control);
 }
 
+// While a slot has nothing to do, instances whose slots are stuck in long calls give up what they
+// cannot start. Nothing to be kept: who comes after a crash asks again.
+void LocalController::AskBack(const std::vector<ledger::ShardRecord>& shards) {
+  if (options_.agents.size() < 2) return;
+  const bool idle = std::any_of(
+      options_.agents.begin(), options_.agents.end(), [](const worker::Agent* agent) {
+        return agent->Stats().slots_busy.load(std::memory_order_relaxed) <
+               agent->Stats().slots_ready.load(std::memory_order_relaxed);
+      });
+  idle_ticks_ = idle ? idle_ticks_ + 1 : 0;
+  std::vector<uint64_t> wanted;
+  for (const ledger::ShardRecord& shard : shards) {
+    if (idle_ticks_ < kIdleTicks || wanted.size() == kMostAsked) break;
+    if (!shard.sealed && shard.Left() > 0) wanted.push_back(shard.lo);
+  }
+  if (wanted == asked_) return;
+  asked_ = wanted;
+  ledger::Control control;
+  control.tick = options_.tick;
+  control.retract = std::move(wanted);
+  for (worker::Agent* agent : options_.agents) agent->SetControl(control);
+}
+
 void LocalController::Loop(const std::stop_token& stop) {
   policy::Watchdog watchdog(options_.thresholds, SystemClock().Monotonic());
   while (!stop.stop_requested()) {
@@ -85,7 +116,10 @@ void LocalController::Tick(policy::Watchdog* watchdog, Nanos now) {
   if (verdict.state == policy::JobState::kRunning) {
     verdict = policy::JudgeDeadline(now - started_, options_.deadline);
   }
-  if (verdict.state != policy::JobState::kFailed) return;
+  if (verdict.state != policy::JobState::kFailed) {
+    if (!draining_) AskBack(*shards);
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     failure_ = verdict;

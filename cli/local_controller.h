@@ -42,6 +42,7 @@ class LocalController {
   void Loop(const std::stop_token& stop);
   void Tick(policy::Watchdog* watchdog, Nanos now);
   void Send(ledger::Control::Mode mode, const std::string& reason);
+  void AskBack(const std::vector<ledger::ShardRecord>& shards);
   void Remember(const Error& error);
 
   ControllerOptions options_;
@@ -51,6 +52,8 @@ class LocalController {
   std::optional<Error> store_error_;
   bool drain_wanted_ = false;
   bool draining_ = false;
+  int idle_ticks_ = 0;             // in a row: a slot had nothing to do
+  std::vector<uint64_t> asked_;    // the shards whose owners are asked to retreat
   Nanos started_{0};
   std::jthread thread_;  // last: joined before the rest goes
 };

@@ -1,7 +1,7 @@
 #include "operator/control.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "ledger/plants.h"
 #include "operator/children.h"
@@ -15,48 +15,53 @@ using Mode = ledger::Control::Mode;
 
 constexpr size_t kHints = 8;
 
-// A worker that lives and holds no unfinished shard. A shard's holder is the worker's name, which
-// its Lease ends with.
+// A worker that lives and has fewer mini-batches left than slots. A shard's holder is the worker's
+// name, which its Lease ends with.
 bool SomeoneIdles(const Turn& turn) {
   const JobWorld& world = turn.world;
   const job::JobObjects objects = world.job.objects();
-  std::set<std::string> busy;  // names of Leases
+  std::map<std::string, uint64_t> left;  // by the Lease's name
   for (const ledger::ShardRecord& shard : world.shards) {
-    if (shard.Left() > 0) busy.insert(objects.Name(shard.holder));
+    left[objects.Name(shard.holder)] += shard.Left();
   }
   return std::any_of(world.leases.begin(), world.leases.end(), [&](const WorkerLeaseView& lease) {
     return !lease.holder.empty() && lease.state.environment_ready &&
-           lease.state.lost_reason.empty() && !busy.contains(lease.meta.name) &&
+           lease.state.lost_reason.empty() &&
+           left[lease.meta.name] < std::max(1U, lease.state.slots) &&
            !IsSilent(turn, lease);
   });
 }
 
+// What others could do of it. A held one keeps its first mini-batch: AgentCore takes none else.
 uint64_t Stealable(const ledger::ShardRecord& shard) {
-  return shard.hi - std::clamp(shard.horizon, shard.lo, shard.hi);
+  if (shard.holder.empty()) return shard.Left();
+  return shard.hi - std::clamp(shard.horizon, std::min(shard.lo + 1, shard.hi), shard.hi);
+}
+
+// Up to kHints shards for which `work` gives most; none for which it gives nothing.
+template <class Work>
+std::vector<uint64_t> MostOf(const JobWorld& world, const Work& work) {
+  std::vector<std::pair<uint64_t, uint64_t>> found;  // (work, lo)
+  for (const ledger::ShardRecord& shard : world.shards) {
+    if (!shard.sealed && work(shard) > 0) found.emplace_back(work(shard), shard.lo);
+  }
+  const size_t count = std::min(found.size(), kHints);
+  std::partial_sort(found.begin(), found.begin() + static_cast<ptrdiff_t>(count), found.end(),
+                    [](const auto& a, const auto& b) {
+                      return a.first != b.first ? a.first > b.first : a.second < b.second;
+                    });
+  std::vector<uint64_t> out;
+  for (size_t i = 0; i < count; ++i) out.push_back(found[i].second);
+  return out;
 }
 
 // The shards with the most work that could be taken: where an idle worker should look.
 void AddHints(const JobWorld& world, ledger::Control* control) {
-  std::vector<const ledger::ShardRecord*> shards;
-  for (const ledger::ShardRecord& shard : world.shards) {
-    if (!shard.sealed && Stealable(shard) > 0) shards.push_back(&shard);
-  }
-  const size_t count = std::min(shards.size(), kHints);
-  std::partial_sort(shards.begin(), shards.begin() + static_cast<ptrdiff_t>(count), shards.end(),
-                    [](const auto* a, const auto* b) {
-                      return Stealable(*a) != Stealable(*b) ? Stealable(*a) > Stealable(*b)
-                                                            : a->lo < b->lo;
-                    });
-  control->hints.clear();
-  for (size_t i = 0; i < count; ++i) control->hints.push_back(shards[i]->lo);
+  control->hints = MostOf(world, Stealable);
   control->retract.clear();
-  if (count > 0) return;
+  if (!control->hints.empty()) return;
   // Nothing lies beyond any horizon: slow owners should lower theirs.
-  for (const ledger::ShardRecord& shard : world.shards) {
-    if (!shard.sealed && shard.Left() > 0 && control->retract.size() < kHints) {
-      control->retract.push_back(shard.lo);
-    }
-  }
+  control->retract = MostOf(world, [](const ledger::ShardRecord& shard) { return shard.Left(); });
 }
 
 bool OnlyHintsDiffer(ledger::Control wanted, const ledger::Control& is) {
@@ -93,7 +98,12 @@ ledger::Control WantedControl(const Turn& turn, const Decision& decision) {
     control.mode = decision.suspended ? Mode::kDrain : Mode::kRun;
     control.reason = decision.suspended ? "suspended" : "";
   }
-  if (control.mode == Mode::kRun && SomeoneIdles(turn)) AddHints(world, &control);
+  if (control.mode != Mode::kRun) return control;
+  if (SomeoneIdles(turn)) {
+    AddHints(world, &control);
+  } else {
+    control.retract.clear();
+  }
   return control;
 }
 

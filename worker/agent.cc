@@ -192,7 +192,10 @@ void AgentLoop::Round() {
     work_available_ = false;
     const size_t pending = book_.PendingBytes();
     if (pending >= commit_bytes_) Step(ledger::CommitWanted{});
-    if (pending < kMaxPendingBytes) dispatcher_.Fill();
+    if (pending < kMaxPendingBytes) {
+      dispatcher_.Fill();
+      core_.NoteIdle(dispatcher_.HasIdleSlot());
+    }
     core_.Poll(Now(), &effects_);
     RunEffects();
     if (!work_available_) break;

@@ -38,14 +38,17 @@ bool Dispatcher::CanFeed(const Slot& slot) const {
 }
 
 bool Dispatcher::MaySendAhead(const Slot& slot) const {
-  const double most = slot.process->native ? kAheadNs : kAheadWithoutWithdrawalNs;
-  return slot.average_ns > 0 && slot.average_ns < most && !slot.process->held_up;
+  const SlotProcess& process = *slot.process;
+  const double most = process.native ? kAheadNs : kAheadWithoutWithdrawalNs;
+  if (slot.average_ns <= 0 || slot.average_ns >= most || process.held_up) return false;
+  const auto current = process.Look();
+  return !current || Now() - std::min(current->since, Now()) < kRecallAfter;
 }
 
 void Dispatcher::Fill() {
   if (host_lost_) HandleHostLoss();
+  idle_ = false;
   if (mode_ != Mode::kFeeding || failed_) return UpdateStats();
-  bool idle = false;
   rotation_ = (rotation_ + 1) % slots_.size();
   for (const bool ahead : {false, true}) {
     for (size_t i = 0; i < slots_.size(); ++i) {
@@ -55,11 +58,11 @@ void Dispatcher::Fill() {
       if (ahead ? live == 0 || live > slot.frame : live != 0) continue;
       if (ahead && !MaySendAhead(slot)) continue;
       FillSlot(&slot);
-      idle = idle || (!ahead && CanFeed(slot) && slot.process->live() == 0);
+      idle_ = idle_ || (!ahead && CanFeed(slot) && slot.process->live() == 0);
     }
   }
   rebalance_at_ = Nanos::max();
-  if (idle && fresh_waiting_.empty()) Rebalance();
+  if (idle_ && fresh_waiting_.empty()) Rebalance();
   UpdateStats();
 }
 
@@ -138,7 +141,9 @@ void Dispatcher::Send(Slot* slot) {
   if (process.live() > 1 && process.recall_at == Nanos::max()) {
     process.recall_at = now + kRecallAfter;
   }
-  process.exclusive = picked_.front().fresh_process || picked_.front().alone;
+  const ledger::Assignment& first = picked_.front();
+  // Nothing is put behind what failed before, either.
+  process.exclusive = first.fresh_process || first.alone || (was_idle && first.attempt > 1);
   const size_t bytes = frame_.Finish().size() / picked_.size();
   slot->frame_cap = std::max<size_t>(1, limits::kFrameBytes / std::max<size_t>(1, bytes));
   if (was_idle) {

@@ -90,6 +90,8 @@ class Dispatcher {
   // Ends the zygote too.
   void Close();
   size_t RunningSlots() const;
+  // As Fill() left it: a slot that is ready has nothing to do.
+  bool HasIdleSlot() const { return idle_; }
   std::vector<std::pair<int, int>> Processes() const;
 
  private:
@@ -184,6 +186,7 @@ class Dispatcher {
   std::unique_ptr<SlotProcess> spare_;
   int next_process_ = 0;
   size_t rotation_ = 0;  // whom to feed first
+  bool idle_ = false;
   Mode mode_ = Mode::kFeeding;
   bool failed_ = false;
   std::deque<ledger::Assignment> fresh_waiting_;

@@ -140,7 +140,7 @@ void SlotProcess::Recall(Nanos patience, Nanos now, std::vector<ledger::Assignme
   if (!native || Waiting() == 0) return;
   // All ended: the answer is on its way.
   const std::optional<Current> current = Look();
-  recall_at = current ? current->since + patience : now + patience;
+  recall_at = (current ? std::min(current->since, now) : now) + patience;
   if (now < recall_at) return;
   recall_at = Nanos::max();
   held_up = true;

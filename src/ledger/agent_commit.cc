@@ -42,18 +42,15 @@ uint64_t AgentCore::Impl::Reserve(uint64_t left) const {
   return std::min(left, std::max(slots, std::min((left + 1) / 2, by_time)));
 }
 
-// All slots have been busy for a tick with what they have.
+// Whoever could start something has been busy for a tick with what he has.
 bool AgentCore::Impl::Stuck(Nanos at) const {
-  return !Stopping() && Running() >= config.slots && at - last_move >= control.tick;
+  return !Stopping() && !idle_slot && Running() > 0 && at - last_move >= control.tick;
 }
 
-// It is stuck, and others could do the rest: they ask through the controller, or, in a local run,
-// need not, because a write costs little there.
+// It is stuck, and others, who idle, could do the rest: the controller asks for it.
 bool AgentCore::Impl::Retreats(const HeldShard& shard) const {
-  if (!Stuck(now)) return false;
   const std::vector<uint64_t>& asked = control.retract;
-  return config.local ||
-         std::find(asked.begin(), asked.end(), shard.committed.lo) != asked.end();
+  return std::find(asked.begin(), asked.end(), shard.committed.lo) != asked.end() && Stuck(now);
 }
 
 // A shard in which nothing was started, held by an agent that has no slot for it.
@@ -88,6 +85,8 @@ uint64_t AgentCore::Impl::NextHorizon(const HeldShard& shard) const {
   uint64_t aim = std::max(shard.floor, shard.next + reserve);
   if (shard.retract && Planted(Plant::kRetractBelowStarted)) aim = DoneEnd(shard.committed);
   if (WantsLower(shard)) return std::min(aim, shard.limit);
+  // What was given up is not taken again by a put that only says that we live.
+  if (Stuck(now) && !shard.short_of_work) aim = 0;
   return std::min(hi, std::max({aim, shard.limit, shard.next, shard.floor}));
 }
 
@@ -105,7 +104,7 @@ void AgentCore::Impl::Drive(HeldShard* shard) {
   if (shard->write == HeldShard::Write::kWaitGet && now >= shard->wait_until) SendGet(shard);
   if (shard->write != HeldShard::Write::kNone || shard->gone) return;
   const bool leaving = (Stopping() && (shard->running == 0 || Planted(Plant::kReleaseEarly))) ||
-                       (shard->tick_due && Spares(*shard));
+                       ((shard->tick_due || shard->retract) && Spares(*shard));
   const bool settled = shard->AllDone() || leaving;
   if (!shard->frozen && shard->unsynced && (shard->tick_due || settled)) StartSync(shard);
   if (shard->frozen && !shard->frozen->synced && settled) return;

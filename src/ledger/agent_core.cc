@@ -342,6 +342,7 @@ void AgentCore::Poll(Nanos now, std::vector<Effect>* out) {
 void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
   Impl& impl = *impl_;
   if (max == 0 || impl.over || impl.Stopping()) return;
+  impl.idle_slot = true;
   if (!impl.MayStart(now)) {
     impl.muted = true;
     return;
@@ -378,7 +379,8 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
       shard.short_of_work = impl.attention = true;
     }
   }
-  if (out->size() - before < max) {
+  impl.idle_slot = out->size() - before < max;
+  if (impl.idle_slot) {
     if (!impl.hungry) impl.hungry = impl.attention = true;
   } else if (impl.held.size() == 1 && impl.held[0].Unstarted() < impl.held[0].search_below) {
     impl.attention = true;
@@ -438,6 +440,8 @@ void AgentCore::NoteRunning(size_t running) {
     if (shard.running > 0) shard.active = true;
   }
 }
+
+void AgentCore::NoteIdle(bool idle) { impl_->idle_slot = idle; }
 
 void AgentCore::NoteState() { impl_->lease.news = !impl_->config.local; }
 

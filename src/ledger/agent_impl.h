@@ -173,6 +173,7 @@ struct AgentCore::Impl {
   bool attention = false;  // Poll has something to do
   bool announce = false;   // WorkAvailable is due
   bool hungry = true;      // somebody asked and got less
+  bool idle_slot = true;   // a slot that is ready has nothing to do
   uint64_t next_call = 1;
   uint64_t write_counter = 0;
   double latency_ns = 2e6;  // of a put, from send to answer

@@ -63,7 +63,7 @@ std::string AgentCore::Fingerprint(Nanos now) const {
   // How slow mini-batches are, roughly: it sets horizons.
   out.U64(std::bit_width(static_cast<uint64_t>(impl.rate.Mean())));
   const bool flags[] = {
-      impl.over,        impl.attention,      impl.announce,          impl.hungry,
+      impl.over,        impl.attention,      impl.announce,          impl.hungry, impl.idle_slot,
       impl.sealed_seen, now >= impl.tick_at, impl.armed.has_value(), now >= impl.next_search,
       impl.Stuck(now)};
   for (const bool flag : flags) out.U8(flag ? 1 : 0);

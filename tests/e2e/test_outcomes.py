@@ -156,6 +156,12 @@ def test_a_hanging_call_is_killed_and_named(cli):
 
 WAITS_FOR_ALL_OTHERS = '''
     import os, pathlib, threading
+    def init():
+        # The second slot comes when the first one is stuck for long.
+        try:
+            os.close(os.open(os.environ["MARKS"] + ".first", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            threading.Event().wait(float(os.environ["LATER"]))
     def run(mini_batch, context):
         marks = pathlib.Path(os.environ["MARKS"])
         if context.minibatch_index != int(os.environ["WAITS"]):
@@ -168,8 +174,8 @@ WAITS_FOR_ALL_OTHERS = '''
 
 
 @pytest.mark.parametrize("count, waits", [(4, 0), (4, 2), (200, 0), (200, 100), (200, 199)])
-@pytest.mark.parametrize("instances", [1, 2])
-def test_nothing_waits_for_one_that_takes_long(cli, count, waits, instances):
+@pytest.mark.parametrize("instances, later", [(1, 0), (2, 0), (1, 0.8)])
+def test_nothing_waits_for_one_that_takes_long(cli, count, waits, instances, later):
     """Neither in its slot's queue nor below its instance's horizon: the other slot does it."""
     manifest = cli.job(WAITS_FOR_ALL_OTHERS, files=count, size=1,
                        spec="retrySettings: {maxRetries: 0, timeoutSeconds: 60}")
@@ -178,7 +184,7 @@ def test_nothing_waits_for_one_that_takes_long(cli, count, waits, instances):
     marks = cli.folder / "marks"
     marks.mkdir()
     ended = cli.run(manifest, env={"MARKS": str(marks), "WAITS": str(waits),
-                                   "OTHERS": str(count - 1)})
+                                   "OTHERS": str(count - 1), "LATER": str(later)})
     assert ended.code == 0, ended
     assert ended.json["miniBatches"]["succeeded"] == count, ended
 

@@ -96,29 +96,41 @@ TEST_F(Rules, ALoweredHorizonHoldsBeforeItIsSentAndAfterALostAnswer) {
   for (const Assignment& a : Take(100)) EXPECT_LT(a.mini_batch, low);
 }
 
-TEST_F(Quick, RetreatsFromWhatItsBusySlotsCannotStart) {
-  const Assignment slow = Begin({.slots = 1});
-  ASSERT_GT(store.Read(Name(0)).horizon, slow.mini_batch + 1);
-  Tick();
-  EXPECT_EQ(store.Read(Name(0)).horizon, slow.mini_batch + 1);
-  EXPECT_TRUE(Take(1).empty());
-  Tick();
-  EXPECT_EQ(store.Read(Name(0)).horizon, slow.mini_batch + 1) << "no slot is free";
-  Finish(slow);
+TEST_F(Quick, RetreatsFromWhatItsBusySlotsCannotStartWhenAsked) {
+  for (const bool local : {true, false}) {
+    store = {};
+    const Assignment slow = Begin({.slots = 1, .local = local});
+    ASSERT_GT(store.Read(Name(0)).horizon, slow.mini_batch + 1);
+    Tick();
+    EXPECT_GT(store.Read(Name(0)).horizon, slow.mini_batch + 1) << "nobody asks";
+    now += Seconds(1);
+    Step(ControlChanged{{.retract = {0}}});
+    Settle();
+    EXPECT_EQ(store.Read(Name(0)).horizon, slow.mini_batch + 1);
+    Step(ControlChanged{{.hints = {0}}});  // there is something to take now: nobody is asked
+    for (int i = 0; i < 4; ++i) {
+      core->NoteRunning(1);
+      Tick();
+    }
+    EXPECT_EQ(store.Read(Name(0)).horizon, slow.mini_batch + 1) << "no slot is free";
+    Finish(slow);
+    EXPECT_TRUE(Take(1).empty());
+    Poll();
+    Settle();
+    EXPECT_EQ(Take(1).size(), 1U);
+  }
+}
+
+TEST_F(Quick, AnIdleSlotBesideAStuckOneGetsWork) {
+  const Assignment slow = Begin({.slots = 2});
+  now += Seconds(1);
+  Step(ControlChanged{{.retract = {0}}});  // while the other slot was still in init()
+  Settle();
+  ASSERT_EQ(store.Read(Name(0)).horizon, slow.mini_batch + 1);
   EXPECT_TRUE(Take(1).empty());
   Poll();
   Settle();
   EXPECT_EQ(Take(1).size(), 1U);
-}
-
-TEST_F(Quick, RetreatsInAClusterOnlyWhenAsked) {
-  const Assignment slow = Begin({.slots = 1, .local = false});
-  now += Seconds(1);
-  Tick();
-  EXPECT_GT(store.Read(Name(0)).horizon, slow.mini_batch + 1);
-  Step(ControlChanged{{.retract = {0}}});
-  Settle();
-  EXPECT_EQ(store.Read(Name(0)).horizon, slow.mini_batch + 1);
 }
 
 TEST_F(Rules, ReleasesAShardThatNoSlotCanStart) {
@@ -130,6 +142,8 @@ TEST_F(Rules, ReleasesAShardThatNoSlotCanStart) {
   Poll();
   Settle();
   ASSERT_EQ(store.Read(Name(1)).holder, "instance-0");
+  core->NoteIdle(false);
+  Step(ControlChanged{{.retract = {0, 1}}});
   Tick();
   EXPECT_EQ(store.Read(Name(1)).holder, "");
   EXPECT_EQ(store.Read(Name(0)).holder, "instance-0");
@@ -139,6 +153,18 @@ TEST_F(Rules, ReleasesAShardThatNoSlotCanStart) {
   EXPECT_EQ(store.Read(Name(1)).holder, "instance-0") << "nobody else came";
   EXPECT_EQ(store.Read(Name(1)).epoch, 2U);
   EXPECT_EQ(Take(1).size(), 1U);
+}
+
+TEST_F(Rules, WhatFailedComesInAFrameOfItsOwn) {
+  Make({.slots = 4});
+  Own();
+  const std::vector<Assignment> given = Take(3);
+  ASSERT_EQ(given.size(), 3U);
+  EXPECT_EQ(Finish(given[0], AttemptStatus::kRunShort), Verdict::kRetry);
+  const std::vector<Assignment> again = Take(3);
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].attempt, 2U);
+  EXPECT_EQ(Take(3).size(), 1U) << "and the next after it";
 }
 
 TEST_F(Rules, TheLastBeyondTheHorizonIsTakenButNotTheFirstOfAShard) {

@@ -159,6 +159,34 @@ TEST_F(ScaleTest, IdleWorkersAreToldWhereWorkIs) {
   EXPECT_EQ(Control().retract, std::vector<uint64_t>{0});
 }
 
+TEST_F(ScaleTest, ThoseWithTheMostLeftAreAskedToRetreat) {
+  for (uint64_t i = 0; i < 12; ++i) {
+    ledger::ShardRecord all_taken = Shard(100, 10);
+    all_taken.lo = 100 * i;
+    all_taken.hi = all_taken.horizon = all_taken.lo + 100;
+    all_taken.low_water = all_taken.lo + 90 - 5 * i;
+    PutShard(all_taken);
+  }
+  PutLease(1, "u1", {.environment_ready = true});
+  Turn(Control().tick);
+  EXPECT_TRUE(Control().hints.empty());
+  EXPECT_EQ(Control().retract,
+            (std::vector<uint64_t>{1100, 1000, 900, 800, 700, 600, 500, 400}));
+}
+
+TEST_F(ScaleTest, TheFirstMiniBatchOfAHeldShardIsNoHint) {
+  ledger::ShardRecord last = Shard(1, 0);
+  PutShard(last);
+  PutLease(1, "u1", {.environment_ready = true});
+  Turn(Control().tick);
+  EXPECT_TRUE(Control().hints.empty());
+  last.holder.clear();
+  PutShard(last);
+  PutLease(1, "u1", {.environment_ready = true});
+  Turn(Control().tick);
+  EXPECT_EQ(Control().hints, std::vector<uint64_t>{0});
+}
+
 TEST_F(ScaleTest, AWorkerThatIsGoneIdlesNot) {
   PutLease(1, "u1", {.environment_ready = true});
   Turn();
