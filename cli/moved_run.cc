@@ -1,5 +1,6 @@
 #include "cli/moved_run.h"
 
+#include <cctype>
 #include <string_view>
 
 #include "base/json.h"
@@ -13,12 +14,21 @@ std::string OriginalRoot(const JobDir& dir, const job::StoredResult& result) {
   if (!summary || !summary->is_object()) return dir.root();
   const std::string logs = summary->value("logs", std::string());
   const std::string below = dir.Logs().substr(dir.root().size());
-  return logs.ends_with(below) ? logs.substr(0, logs.size() - below.size()) : dir.root();
+  if (logs.size() <= below.size() || !logs.ends_with(below)) return dir.root();
+  return logs.substr(0, logs.size() - below.size());
 }
 
+bool BelongsToPath(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '/' || c == '.' || c == '_' ||
+         c == '-';
+}
+
+// Where a path begins so, in a sentence too.
 void ReplaceAll(std::string_view from, std::string_view to, std::string* text) {
-  for (size_t at = 0; (at = text->find(from, at)) != std::string::npos; at += to.size()) {
-    text->replace(at, from.size(), to);
+  for (size_t at = 0; (at = text->find(from, at)) != std::string::npos;) {
+    const bool begins = at == 0 || !BelongsToPath((*text)[at - 1]);
+    if (begins) text->replace(at, from.size(), to);
+    at += begins ? to.size() : from.size();
   }
 }
 

@@ -2,8 +2,10 @@
 
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string_view>
+#include <system_error>
 
 namespace pj {
 namespace {
@@ -13,6 +15,16 @@ bool HoldsRun(const std::string& folder) {
   return ::stat((folder + "/" + kRunFolderMark).c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+// What else lies in it is somebody's own: then the folder is, too.
+bool HoldsOnlyYaml(const std::string& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
+    if (it->path().extension() != ".yaml") return false;
+  }
+  return !error;
+}
+
 bool HoldsConverted(const std::string& folder) {
   const std::string index = folder + "/" + kGitopsIndex;
   struct stat info{};  // a FIFO of that name would block its reader
@@ -20,7 +32,8 @@ bool HoldsConverted(const std::string& folder) {
   constexpr std::string_view mark = kGitopsMark;
   std::string begin(mark.size(), '\0');
   std::ifstream in(index, std::ios::binary);
-  return in.read(begin.data(), static_cast<std::streamsize>(begin.size())) && begin == mark;
+  return in.read(begin.data(), static_cast<std::streamsize>(begin.size())) && begin == mark &&
+         HoldsOnlyYaml(folder);
 }
 
 }  // namespace

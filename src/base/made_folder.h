@@ -10,7 +10,8 @@ namespace pj {
 // else is.
 inline constexpr char kRunFolderMark[] = ".paralleljob";
 
-// What `convert --out` writes is known by the index that it leaves, and by how that begins.
+// What `convert --out` writes is known by the index that it leaves, and by how that begins; a
+// folder in which anything else than .yaml files lies is somebody's own.
 inline constexpr char kGitopsIndex[] = "kustomization.yaml";
 inline constexpr char kGitopsMark[] =
     "# Made by `paralleljob convert --out`; change the job and make it again.\n";

@@ -29,6 +29,8 @@ TEST(MadeFolder, OfConvert) {
   EXPECT_FALSE(IsMadeFolder(dir.str())) << "cut short";
   ASSERT_TRUE(WriteFileAtomic(index, std::string(kGitopsMark) + "resources: []\n"));
   EXPECT_TRUE(IsMadeFolder(dir.str()));
+  ASSERT_TRUE(WriteFileAtomic(dir / "helpers.py", "def clean(): pass\n"));
+  EXPECT_FALSE(IsMadeFolder(dir.str())) << "a script may import it";
 }
 
 }  // namespace
