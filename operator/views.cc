@@ -178,8 +178,8 @@ Result<RunMapView> DecodeRunMap(std::string_view json) {
       view.damage = decoded.error().ToString();
     }
   };
-  if (what == "plan") view.content = job::DecodePlan(map);
-  if (what == "result") view.content = job::DecodeResult(map);
+  if (what == "plan") take(job::DecodePlan(map));
+  if (what == "result") take(job::DecodeResult(map));
   if (what == "ctl") take(job::DecodeControlMap(map));
   if (what.starts_with("s-")) {
     const auto record = map.binary_data.find(job::kRecordKey);

@@ -14,15 +14,41 @@ namespace {
 
 using Data = std::map<std::string, std::string>;
 
-// Missing and damaged numbers read as 0: whoever needs one checks it.
-uint64_t Number(const Data& data, const std::string& key) {
-  const auto it = data.find(key);
-  uint64_t value = 0;
-  if (it != data.end()) {
-    std::from_chars(it->second.data(), it->second.data() + it->second.size(), value);
+// Reads the numbers of one object, and knows whether one was missing or damaged.
+class Numbers {
+ public:
+  explicit Numbers(const kube::ConfigMap& map) : map_(map) {}
+
+  template <class N>
+  N Need(const std::string& key) {
+    return map_.data.contains(key) ? Have<N>(key) : Bad<N>(key);
   }
-  return value;
-}
+  // 0 where the key is missing.
+  template <class N>
+  N Have(const std::string& key) {
+    const auto it = map_.data.find(key);
+    if (it == map_.data.end()) return 0;
+    N value = 0;
+    const char* const end = it->second.data() + it->second.size();
+    const auto [at, error] = std::from_chars(it->second.data(), end, value);
+    return error == std::errc() && at == end && !it->second.empty() ? value : Bad<N>(key);
+  }
+  Status Check() const {
+    if (bad_.empty()) return {};
+    return Fail(Code::kCorrupt, fmt::format("LedgerCorrupt: {} is missing or no number", bad_),
+                map_.meta.name);
+  }
+
+ private:
+  template <class N>
+  N Bad(const std::string& key) {
+    if (bad_.empty()) bad_ = key;
+    return 0;
+  }
+
+  const kube::ConfigMap& map_;
+  std::string bad_;
+};
 
 std::string Text(const Data& data, const std::string& key) {
   const auto it = data.find(key);
@@ -79,16 +105,19 @@ kube::ConfigMap EncodePlan(const JobObjects& objects, const PlanFacts& facts) {
   return map;
 }
 
-PlanFacts DecodePlan(const kube::ConfigMap& map) {
-  return {.hash = Text(map.data, "hash"),
-          .mini_batches = Number(map.data, "miniBatches"),
-          .roots = Number(map.data, "roots"),
-          .items = Number(map.data, "items"),
-          .inline_table = Text(map.binary_data, "table"),
-          .file = Text(map.data, "file"),
-          .file_bytes = Number(map.data, "fileBytes"),
-          .file_sha256 = Text(map.data, "fileSha256"),
-          .started_wall_ns = static_cast<int64_t>(Number(map.data, "startedWallNs"))};
+Result<PlanFacts> DecodePlan(const kube::ConfigMap& map) {
+  Numbers numbers(map);
+  PlanFacts facts{.hash = Text(map.data, "hash"),
+                  .mini_batches = numbers.Need<uint64_t>("miniBatches"),
+                  .roots = numbers.Need<uint64_t>("roots"),
+                  .items = numbers.Need<uint64_t>("items"),
+                  .inline_table = Text(map.binary_data, "table"),
+                  .file = Text(map.data, "file"),
+                  .file_bytes = numbers.Have<uint64_t>("fileBytes"),
+                  .file_sha256 = Text(map.data, "fileSha256"),
+                  .started_wall_ns = numbers.Have<int64_t>("startedWallNs")};
+  PJ_TRY(numbers.Check());
+  return facts;
 }
 
 kube::ConfigMap EncodeControlMap(const JobObjects& objects, const ledger::Control& control) {
@@ -113,15 +142,16 @@ kube::ConfigMap EncodeResult(const JobObjects& objects, const StoredResult& resu
   return map;
 }
 
-StoredResult DecodeResult(const kube::ConfigMap& map) {
-  StoredResult result;
-  result.exit_code = static_cast<int>(Number(map.data, "exitCode"));
-  result.summary_json = Text(map.data, "summary");
-  result.published_path = Text(map.data, "publishedPath");
-  result.published_bytes = Number(map.data, "publishedBytes");
-  result.published_rows = Number(map.data, "publishedRows");
-  result.published_crc = static_cast<uint32_t>(Number(map.data, "publishedCrc"));
-  result.header = Text(map.binary_data, "header");
+Result<StoredResult> DecodeResult(const kube::ConfigMap& map) {
+  Numbers numbers(map);
+  StoredResult result{.exit_code = numbers.Need<int>("exitCode"),
+                      .summary_json = Text(map.data, "summary"),
+                      .published_path = Text(map.data, "publishedPath"),
+                      .published_bytes = numbers.Have<uint64_t>("publishedBytes"),
+                      .published_rows = numbers.Have<uint64_t>("publishedRows"),
+                      .published_crc = numbers.Have<uint32_t>("publishedCrc"),
+                      .header = Text(map.binary_data, "header")};
+  PJ_TRY(numbers.Check());
   return result;
 }
 

@@ -42,7 +42,7 @@ struct PlanFacts {
   int64_t started_wall_ns = 0;  // when the planner began; 0: not known
 };
 kube::ConfigMap EncodePlan(const JobObjects& objects, const PlanFacts& facts);
-PlanFacts DecodePlan(const kube::ConfigMap& map);
+Result<PlanFacts> DecodePlan(const kube::ConfigMap& map);  // kCorrupt: LedgerCorrupt
 
 // --- control -------------------------------------------------------------------------------------
 kube::ConfigMap EncodeControlMap(const JobObjects& objects, const ledger::Control& control);
@@ -60,7 +60,7 @@ struct StoredResult {
   std::string header;  // bytes before the first row
 };
 kube::ConfigMap EncodeResult(const JobObjects& objects, const StoredResult& result);
-StoredResult DecodeResult(const kube::ConfigMap& map);
+Result<StoredResult> DecodeResult(const kube::ConfigMap& map);  // kCorrupt: LedgerCorrupt
 
 // --- worker Lease --------------------------------------------------------------------------------
 // What a worker says of itself: in an annotation of its Lease `w-<ordinal>`, written with the

@@ -79,7 +79,8 @@ Result<bool> RunStore::Create(const kube::ConfigMap& map) const {
 Result<std::optional<PlanFacts>> RunStore::LoadPlan() const {
   PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("plan"));
   if (!map) return std::optional<PlanFacts>();
-  return DecodePlan(*map);
+  PJ_ASSIGN(PlanFacts facts, DecodePlan(*map));
+  return std::optional<PlanFacts>(std::move(facts));
 }
 
 Result<bool> RunStore::CreatePlan(const PlanFacts& facts) const {
@@ -129,7 +130,8 @@ Result<std::vector<std::string>> RunStore::LoadColumns() const {
 Result<std::optional<StoredResult>> RunStore::LoadResult() const {
   PJ_ASSIGN(const std::optional<kube::ConfigMap> map, Get("result"));
   if (!map) return std::optional<StoredResult>();
-  return DecodeResult(*map);
+  PJ_ASSIGN(StoredResult result, DecodeResult(*map));
+  return std::optional<StoredResult>(std::move(result));
 }
 
 Result<StoredResult> RunStore::SettleResult(StoredResult result) const {

@@ -31,7 +31,7 @@ TEST(JobObjects, PlanComesBackWhole) {
   facts.file_sha256 = "abc";
   const kube::ConfigMap map = Stored(EncodePlan(kObjects, facts));
   EXPECT_TRUE(map.immutable);
-  const PlanFacts back = DecodePlan(map);
+  const PlanFacts back = DecodePlan(map).value();
   EXPECT_EQ(back.hash, "h");
   EXPECT_EQ(back.mini_batches, 1ULL << 40);
   EXPECT_EQ(back.roots, 7u);
@@ -44,7 +44,8 @@ TEST(JobObjects, PlanComesBackWhole) {
 
 TEST(JobObjects, AnInlinePlanMayHoldAnyBytes) {
   const PlanFacts facts{.hash = "h", .inline_table = std::string("\0\xFF\n", 3)};
-  EXPECT_EQ(DecodePlan(Stored(EncodePlan(kObjects, facts))).inline_table, facts.inline_table);
+  const PlanFacts back = DecodePlan(Stored(EncodePlan(kObjects, facts))).value();
+  EXPECT_EQ(back.inline_table, facts.inline_table);
 }
 
 TEST(JobObjects, ControlComesBackWhole) {
@@ -56,6 +57,24 @@ TEST(JobObjects, ControlComesBackWhole) {
   const kube::ConfigMap map = Stored(EncodeControlMap(kObjects, control));
   EXPECT_FALSE(map.immutable);
   EXPECT_EQ(DecodeControlMap(map).value(), control);
+}
+
+// A number that somebody took out or changed by hand is no 0: of an exit code that means success.
+TEST(JobObjects, DamagedNumbersAreErrors) {
+  const auto change = [](kube::ConfigMap map, const std::string& key, const char* text) {
+    map.data.erase(key);
+    if (text != nullptr) map.data[key] = text;
+    return map;
+  };
+  for (const char* text : {static_cast<const char*>(nullptr), "", "x", "1x", "-"}) {
+    const auto result = DecodeResult(change(EncodeResult(kObjects, {}), "exitCode", text));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, Code::kCorrupt);
+    EXPECT_NE(result.error().message.find("exitCode"), std::string::npos);
+    const auto plan = DecodePlan(change(EncodePlan(kObjects, {}), "miniBatches", text));
+    ASSERT_FALSE(plan);
+    EXPECT_EQ(plan.error().code, Code::kCorrupt);
+  }
 }
 
 TEST(JobObjects, DamagedControlIsAnError) {
@@ -70,7 +89,7 @@ TEST(JobObjects, ResultComesBackWhole) {
   result.published_rows = 2;
   result.published_crc = 0xFFFFFFFF;
   result.header = "a,b\n";
-  const StoredResult back = DecodeResult(Stored(EncodeResult(kObjects, result)));
+  const StoredResult back = DecodeResult(Stored(EncodeResult(kObjects, result))).value();
   EXPECT_EQ(back.exit_code, 1);
   EXPECT_EQ(back.summary_json, "{}");
   EXPECT_EQ(back.published_path, "/out/rows.csv");
