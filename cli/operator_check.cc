@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "cli/operator_deployment.h"
+#include "kube/leader_election.h"
 #include "kube/objects.h"
 
 namespace pj::cli {
@@ -15,8 +16,6 @@ namespace {
 using Outcome = Check::Outcome;
 
 constexpr char kLease[] = "paralleljob-operator";
-constexpr int kDurations = 2;  // clocks of machines differ: a Lease as old as that is not renewed
-constexpr int64_t kUsualDuration = 15;
 
 struct Seen {
   std::optional<Check> good;
@@ -82,9 +81,9 @@ void LookAtLease(const ClusterTarget& cluster, const kube::Lease& lease, const C
                                 kLease, ns, lease.holder, why),
                     HowToInstall(cluster));
   };
-  const Nanos age = clock.Wall() - *renewed;
-  const int64_t duration = lease.duration_seconds > 0 ? lease.duration_seconds : kUsualDuration;
-  if (age > kDurations * Seconds(duration)) return gone("not renewed for " + AgeOf(age));
+  if (const auto silent = kube::SilentFor(lease, clock)) {
+    return gone("not renewed for " + AgeOf(*silent));
+  }
   const std::string host = HostOf(lease.holder);
   const auto pod = GetObject(cluster.api.get(), Pods(), ns, host);
   const bool missing = !pod && pod.error().code == Code::kNotFound;

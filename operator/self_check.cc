@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/json.h"
+#include "kube/leader_election.h"
 #include "kube/objects.h"
 #include "operator/manager.h"
 #include "operator/permissions.h"
@@ -75,8 +76,14 @@ Result<Finding> CheckLeader(kube::Api* api, const SelfCheckOptions& options) {
     return finding;
   }
   PJ_ASSIGN(const kube::Lease lease, kube::DecodeLease(response.body));
-  finding.good = !lease.holder.empty();
-  if (!finding.good) finding.why = "nobody holds it: is a pod of the operator running?";
+  const std::optional<Nanos> silent = kube::SilentFor(lease, SystemClock());
+  finding.good = !lease.holder.empty() && !silent;
+  if (lease.holder.empty()) {
+    finding.why = "nobody holds it: is a pod of the operator running?";
+  } else if (silent) {
+    finding.why = fmt::format("{} holds it, and has not renewed it for {} s: it is gone or hangs",
+                              lease.holder, std::chrono::ceil<Seconds>(*silent).count());
+  }
   return finding;
 }
 

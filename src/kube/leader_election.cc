@@ -182,6 +182,15 @@ void LeaderElection::Lead(Nanos asked_at) {
   leads_until_ = asked_at + options_.renew;
 }
 
+std::optional<Nanos> SilentFor(const Lease& lease, const Clock& clock) {
+  const auto renewed = ParseRfc3339(lease.renew_time);
+  if (!renewed || lease.holder.empty()) return std::nullopt;
+  const Seconds lasts =
+      lease.duration_seconds > 0 ? Seconds(lease.duration_seconds) : LeaderOptions().lease;
+  const Nanos age = clock.Wall() - *renewed;
+  return age > 2 * lasts ? std::optional<Nanos>(age) : std::nullopt;
+}
+
 LeaderThread::LeaderThread(LeaderElection& election)
     : election_(election), thread_([this] {
         while (!election_.stopped()) election_.Step(kStepWait);

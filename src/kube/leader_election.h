@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -25,6 +26,10 @@ struct LeaderOptions {
   Meta meta = {};             // labels and owner of the Lease, should we be the one who makes it
   std::string note_key = {};  // the annotation of SetNote(); empty: annotations are not ours
 };
+
+// How long the holder has not renewed the Lease, if that is longer than it may: twice the Lease's
+// duration, because clocks of machines differ. Nothing if nobody holds it or it has no time.
+std::optional<Nanos> SilentFor(const Lease& lease, const Clock& clock);
 
 enum class LeaderState { kWaiting, kLeading, kLost };
 

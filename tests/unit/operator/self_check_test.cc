@@ -29,8 +29,9 @@ class RoleApi : public kube::Api {
     return memory_->OpenWatch(request);
   }
 
-  void Lead(const std::string& holder) {
+  void Lead(const std::string& holder, const std::string& renew_time = {}) {
     kube::Lease lease;
+    lease.renew_time = renew_time;
     lease.meta.ns = "team";
     lease.meta.name = kLeaderLease;
     lease.holder = holder;
@@ -102,6 +103,12 @@ TEST(SelfCheckTest, NobodyLeads) {
   EXPECT_THAT(Bad(&api), testing::ElementsAre(testing::StartsWith("a process leads")));
   api.Lead("");  // released
   EXPECT_THAT(Bad(&api), testing::ElementsAre(testing::HasSubstr("nobody holds it")));
+}
+
+TEST(SelfCheckTest, WhoWasKilledLeadsNoMore) {
+  RoleApi api;
+  api.Lead("pod-1", "2026-01-01T00:00:00.000000Z");
+  EXPECT_THAT(Bad(&api), testing::ElementsAre(testing::HasSubstr("pod-1 holds it, and has not")));
 }
 
 }  // namespace
