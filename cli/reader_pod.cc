@@ -106,13 +106,14 @@ Status ReaderPod::Create(const ReaderOptions& options) {
   ReaderSource source{.ns = ns_, .identity = ViewOf(object).identity};
   PJ_ASSIGN(source.job, api::FromStoredJson(DumpJson(object)));
   PJ_ASSIGN(source.worker_job, WorkersOf(api_, ns_, options.job));
-  std::string image = options.image;
-  if (image.empty() && source.worker_job.empty()) image = WorkerImage(api_, ns_);
+  if (source.worker_job.empty()) {
+    source.flags = FlagsOfWorkers(api_, ns_).value_or(WorkerFlags());
+  }
   token_ = RandomHex(16);
   name_ = fmt::format("{}-reader-{}", options.job, RandomHex(3));
   PJ_ASSIGN(ReaderPlan plan, PlanReader(source, {.name = name_,
                                                  .token = token_,
-                                                 .image = image,
+                                                 .image = options.image,
                                                  .outputs = options.outputs,
                                                  .logs = options.logs}));
   foreign_ = std::move(plan.foreign);

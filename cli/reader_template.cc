@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <map>
 
@@ -34,15 +36,55 @@ bool GoneWithItsPod(const Json& volume) {
   return volume.empty() || volume.contains("emptyDir") || volume.contains("ephemeral");
 }
 
+// The number in a flag; `otherwise` where it has none.
+int64_t NumberIn(const std::string& flag, int64_t otherwise) {
+  int64_t value = otherwise;
+  std::from_chars(flag.data(), flag.data() + flag.size(), value);
+  return value;
+}
+
+Json SecurityContext(const WorkerFlags& flags) {
+  const int64_t user = NumberIn(flags.run_as_user, kUser);
+  return {{"runAsNonRoot", true},
+          {"runAsUser", user},
+          {"runAsGroup", user},
+          {"fsGroup", NumberIn(flags.fs_group, kUser)},
+          {"fsGroupChangePolicy", "OnRootMismatch"},
+          {"seccompProfile", {{"type", "RuntimeDefault"}}}};
+}
+
+// The pod spec that the job's workers have, or had: then of the job's own template and of what the
+// operator gives every worker (operator/pod_template.cc).
+Json WorkerSpec(const ReaderSource& source, const Json& pod_template) {
+  Json spec = At(Tree(source.worker_job), {"spec", "template", "spec"});
+  if (spec.is_object()) return spec;
+  spec = Json::object();
+  for (const char* key : {"tolerations", "nodeSelector", "imagePullSecrets"}) {
+    if (pod_template.contains(key)) spec[key] = pod_template[key];
+  }
+  for (const std::string& secret : source.flags.image_pull_secrets) {
+    const Json named{{"name", secret}};
+    Json& secrets = spec["imagePullSecrets"];
+    if (!secrets.is_array() || std::find(secrets.begin(), secrets.end(), named) == secrets.end()) {
+      secrets.push_back(named);
+    }
+  }
+  spec["securityContext"] = SecurityContext(source.flags);
+  Json agent{{"image", source.flags.image}};
+  if (!source.flags.image_pull_policy.empty()) {
+    agent["imagePullPolicy"] = source.flags.image_pull_policy;
+  }
+  spec["containers"] = Json::array({std::move(agent)});
+  return spec;
+}
+
 class Planner {
  public:
   Planner(const ReaderSource& source, const ReaderRequest& request)
       : source_(source),
         request_(request),
-        workers_(At(Tree(source.worker_job), {"spec", "template", "spec"})),
-        pod_template_(Tree(source.job.spec.pod_template)) {
-    if (!workers_.is_object()) workers_ = Json::object();
-  }
+        pod_template_(Tree(source.job.spec.pod_template)),
+        workers_(WorkerSpec(source, pod_template_)) {}
 
   Result<ReaderPlan> Run() {
     if (request_.outputs) AddOutputs();
@@ -57,9 +99,9 @@ class Planner {
               {"automountServiceAccountToken", false},
               {"enableServiceLinks", false},
               {"terminationGracePeriodSeconds", 1},
-              {"securityContext", SecurityContext()},
+              {"securityContext", WorkersSecurityContext()},
               {"affinity", NearTheWorkers()}};
-    for (const char* key : {"tolerations", "imagePullSecrets"}) {
+    for (const char* key : {"tolerations", "nodeSelector", "imagePullSecrets"}) {
       if (workers_.contains(key)) spec[key] = workers_[key];
     }
     // An account of the job's own making may be gone; a cloud identity may be what opens the
@@ -91,15 +133,9 @@ class Planner {
                                               {"uid", source_.identity.uid}}})}};
   }
 
-  Json SecurityContext() const {
+  Json WorkersSecurityContext() const {
     Json context = At(workers_, {"securityContext"});
-    if (context.is_object()) return context;
-    return {{"runAsNonRoot", true},
-            {"runAsUser", kUser},
-            {"runAsGroup", kUser},
-            {"fsGroup", kUser},
-            {"fsGroupChangePolicy", "OnRootMismatch"},
-            {"seccompProfile", {{"type", "RuntimeDefault"}}}};
+    return context.is_object() ? context : SecurityContext(source_.flags);
   }
 
   // A volume that one node at a time may mount is where the workers are.
@@ -188,8 +224,8 @@ class Planner {
 
   const ReaderSource& source_;
   const ReaderRequest& request_;
-  Json workers_;  // the pod spec of the job's workers; empty: gone
   const Json pod_template_;
+  const Json workers_;
   std::map<std::string, std::string> names_;
   Json volumes_ = Json::array();
   Json mounts_ = Json::array();

@@ -6,6 +6,7 @@
 
 #include "api/parallel_job.h"
 #include "base/result.h"
+#include "cli/operator_deployment.h"
 #include "ledger/record.h"
 
 namespace pj::cli {
@@ -24,6 +25,7 @@ struct ReaderSource {
   api::ParallelJob job;
   ledger::JobIdentity identity;
   std::string worker_job;  // the batch/v1 Job of its workers, as JSON; empty: gone
+  WorkerFlags flags = {};  // of the operator, for when that Job is gone
 };
 
 struct ReaderPlan {

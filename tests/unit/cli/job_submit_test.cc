@@ -338,8 +338,11 @@ TEST_F(JobSubmit, SaysWhatHasNoEffectOnACluster) {
               HasSubstr("note: spec.copyLogsToParent: has no effect on a cluster"));
 }
 
-TEST_F(JobSubmit, FindsTheWorkersImageWhenTheirPodsAreGone) {
-  EXPECT_EQ(WorkerImage(api_.get(), "team"), "");
+TEST_F(JobSubmit, FindsWhatWorkersGetWhenTheirPodsAreGone) {
+  const auto image = [this] {
+    return FlagsOfWorkers(api_.get(), "team").value_or(WorkerFlags()).image;
+  };
+  EXPECT_EQ(image(), "");
   const auto install = [&](const std::string& ns, const std::string& args) {
     const std::string body = fmt::format(
         R"({{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"pj","namespace":"{}",
@@ -351,11 +354,18 @@ TEST_F(JobSubmit, FindsTheWorkersImageWhenTheirPodsAreGone) {
     ASSERT_TRUE(made && made->ok());
   };
   install("other", R"("--namespace=other","--worker-image=registry/worker:old")");
-  EXPECT_EQ(WorkerImage(api_.get(), "team"), "") << "that operator does not serve this namespace";
+  EXPECT_EQ(image(), "") << "that operator does not serve this namespace";
   install("system", R"("--log-level=info","--worker-image=registry/worker:2")");
-  EXPECT_EQ(WorkerImage(api_.get(), "team"), "registry/worker:2");
-  install("team", R"("--namespace=team","--worker-image=registry/worker:3")");
-  EXPECT_EQ(WorkerImage(api_.get(), "team"), "registry/worker:3") << "the nearest one";
+  EXPECT_EQ(image(), "registry/worker:2");
+  install("team", R"("--namespace=team","--worker-image=registry/worker:3",
+                     "--image-pull-secret=one","--image-pull-secret=two","--run-as-user=1000",
+                     "--fs-group=2000","--image-pull-policy=Always")");
+  EXPECT_EQ(image(), "registry/worker:3") << "the nearest one";
+  const WorkerFlags flags = FlagsOfWorkers(api_.get(), "team").value();
+  EXPECT_THAT(flags.image_pull_secrets, testing::ElementsAre("one", "two"));
+  EXPECT_EQ(flags.run_as_user, "1000");
+  EXPECT_EQ(flags.fs_group, "2000");
+  EXPECT_EQ(flags.image_pull_policy, "Always");
 }
 
 TEST_F(JobSubmit, ControlsAJobUntilItsEnd) {

@@ -88,6 +88,26 @@ TEST_F(ReaderTemplate, NeedsAnImageAndSomethingToRead) {
   EXPECT_FALSE(PlanReader(source_, request_));
 }
 
+TEST_F(ReaderTemplate, IsAsTheOperatorMakesWorkersWhenTheirsAreGone) {
+  source_.worker_job.clear();
+  source_.job.spec.pod_template = R"({"tolerations":[{"key":"gpu"}],"nodeSelector":{"zone":"a"},
+                                      "imagePullSecrets":[{"name":"one"}]})";
+  source_.flags = {.image = "registry/worker:3",
+                   .image_pull_policy = "Always",
+                   .image_pull_secrets = {"one", "two"},
+                   .run_as_user = "1000",
+                   .fs_group = "2000"};
+  const Json pod = Pod();
+  const Json& spec = pod["spec"];
+  EXPECT_EQ(spec["containers"][0]["image"], "registry/worker:3");
+  EXPECT_EQ(spec["containers"][0]["imagePullPolicy"], "Always");
+  EXPECT_EQ(spec["imagePullSecrets"], ParseJson(R"([{"name":"one"},{"name":"two"}])").value());
+  EXPECT_EQ(spec["securityContext"]["runAsUser"], 1000);
+  EXPECT_EQ(spec["securityContext"]["fsGroup"], 2000);
+  EXPECT_EQ(spec["tolerations"][0]["key"], "gpu");
+  EXPECT_EQ(spec["nodeSelector"]["zone"], "a");
+}
+
 TEST_F(ReaderTemplate, OnlyLogs) {
   request_.outputs = false;
   EXPECT_EQ(Pod()["spec"]["containers"][0]["volumeMounts"].size(), 1U);
