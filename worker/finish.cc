@@ -141,6 +141,10 @@ report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
   };
 }
 
+report::AttemptSource NoAttempts() {
+  return [](const std::function<void(const output::AttemptRecord&)>&) -> Status { return {}; };
+}
+
 double SecondsSince(int64_t wall_ns) {
   if (wall_ns == 0) return 0;
   const int64_t now = SystemClock().Wall().time_since_epoch().count();
@@ -189,14 +193,18 @@ Result<job::StoredResult> FinishRun(const FinishRequest& request) {
   report::JobSummary summary = SummaryOf(objects.job, request.plan, shards);
   policy::Verdict verdict = VerdictOf(request, shards);
   const bool complete = verdict.state == policy::JobState::kComplete;
-  const report::AttemptSource attempts = AttemptsOf(shards, request.segments_dir, request.files);
+  const report::AttemptSource attempts =
+      request.attempts_scattered ? NoAttempts()
+                                 : AttemptsOf(shards, request.segments_dir, request.files);
   PJ_ASSIGN(const std::optional<PublishedRows> rows,
             PublishRows(request, complete, std::move(shards)));
   PJ_FAULT("after_publish");
   FillSummary(request, verdict, rows, &summary);
-  PJ_ASSIGN(report::GroupedErrors grouped, report::GroupErrors(attempts));
-  summary.errors = std::move(grouped.groups);
-  summary.recovered = std::move(grouped.recovered);
+  if (!request.attempts_scattered) {
+    PJ_ASSIGN(report::GroupedErrors grouped, report::GroupErrors(attempts));
+    summary.errors = std::move(grouped.groups);
+    summary.recovered = std::move(grouped.recovered);
+  }
   WriteLogs(request, attempts, &summary);
   job::StoredResult result;
   result.exit_code = complete ? 0 : 1;

@@ -25,6 +25,9 @@ struct FinishRequest {
   std::string segments_dir;
   std::string logs_dir;
   output::FileOps* files = nullptr;  // that the segments are read with; null: the real ones
+  // Each pod has a work folder of its own: its attempts are seen by nobody else, the errors are
+  // those of the ledger, and there are no rows.
+  bool attempts_scattered = false;
   job::PlanFacts plan;
   policy::Thresholds thresholds;
   std::string incarnation;
@@ -46,6 +49,9 @@ Result<job::StoredResult> FinishRun(const FinishRequest& request);
 // All committed attempts of a job's shards, in no particular order.
 report::AttemptSource AttemptsOf(const std::vector<ledger::ShardRecord>& shards,
                                  const std::string& segments_dir, output::FileOps* files = nullptr);
+
+// Of a job whose attempts nobody can read.
+report::AttemptSource NoAttempts();
 
 double SecondsSince(int64_t wall_ns);
 

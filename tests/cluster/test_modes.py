@@ -80,6 +80,14 @@ def of_others(space, user_image):
                                        managedBy="example.com/another"))
 
 
+FIRST_FAILS = """\
+def run(mini_batch, context):
+    if context.minibatch_index == 0:
+        raise ValueError("the first one")
+    return mini_batch
+"""
+
+
 @pytest.fixture(scope="session")
 def overdue(space, user_image, aside):
     """A job that hangs half-way until its time is over, and the future of its status then."""
@@ -104,8 +112,13 @@ def jobs(space, user_image):
         "placed": (SCRIPT, {"podTemplate": TEMPLATE}),
         "planned": (NAMES, {"inputs": [mounted | {"path": "many"}], "miniBatchSize": 100}),
     }
-    return {name: space.apply(space.small_job(name, script, image, **spec))
+    made = {name: space.small_job(name, script, image, **spec)
             for name, (script, spec) in given.items()}
+    # Nothing to keep, and no volume that its pods would share.
+    made["scattered"] = space.small_job("scattered", FIRST_FAILS, image, logs="none",
+                                        retrySettings={"maxRetries": 0})
+    del made["scattered"]["spec"]["outputs"], made["scattered"]["spec"]["task"]["appendRowTo"]
+    return {name: space.apply(job) for name, job in made.items()}
 
 
 @pytest.mark.turn(2)
@@ -138,6 +151,14 @@ def test_no_logs_are_kept_when_none_are_wanted(space, jobs):
     assert "printed by the script" in "".join(printed)
     below = work_folder(space, "quiet")
     assert not [path for path in (below / "logs").rglob("*") if path.is_file()]
+
+
+def test_a_job_without_any_volume_of_its_own_ends(jobs):
+    """What each pod wrote is gone with it: the ledger tells what there is to tell."""
+    status = jobs["scattered"].wait_until_complete()
+    assert status["miniBatches"] == {"total": FILES, "succeeded": FILES - 1, "failed": 1}
+    assert [(error["count"], error["message"]) for error in status["errors"]] == [
+        (1, "ValueError: the first one")], status["errors"]
 
 
 def test_a_downloaded_input_is_a_copy(jobs):

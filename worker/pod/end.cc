@@ -78,6 +78,7 @@ Result<job::StoredResult> EndJob(const PodEndOptions& options,
   request.segments_dir = options.folders->segments;
   request.logs_dir = options.folders->logs;
   request.files = options.files;
+  request.attempts_scattered = !SharesWork(options.job->spec);
   request.plan = *plan;
   request.thresholds = job::ThresholdsOf(options.job->spec);
   request.incarnation = options.incarnation + "/seal";
@@ -95,9 +96,7 @@ Result<job::StoredResult> FailJob(const PodEndOptions& options, const policy::Ve
   summary.reason = verdict.reason;
   summary.message = verdict.message;
   summary.logs = options.folders->logs;
-  const report::AttemptSource none =
-      [](const std::function<void(const output::AttemptRecord&)>&) -> Status { return {}; };
-  if (Status logged = report::WriteReports(summary.logs, &summary, none); !logged) {
+  if (Status logged = report::WriteReports(summary.logs, &summary, NoAttempts()); !logged) {
     summary.message += " · " + logged.error().ToString();
   }
   return options.store->SettleResult(
