@@ -224,6 +224,19 @@ def test_deleting_leaves_nothing(runs):
     assert time.monotonic() - started <= 30
 
 
+def operator_pod(cluster):
+    (pod,) = cluster.get("pods", f"--namespace={cluster_demo.RELEASE_NAMESPACE}",
+                         "--selector=app.kubernetes.io/name=paralleljob-operator")["items"]
+    return pod
+
+
+def operator(cluster):
+    """(its pod, its process)"""
+    pod = operator_pod(cluster)
+    (process,) = pod_jobs.processes_of(pod, "paralleljob-operator")
+    return pod, process
+
+
 def test_top_tells_what_busy_workers_do(held, cluster):
     """Of a job that runs: its state, and for each worker its slots and what it has done."""
     held.wait_for("most of what the gate lets through", lambda now: now.get(
@@ -247,15 +260,13 @@ def test_operator_killed(runs, held, cluster):
     held.wait_for("most of what the gate lets through", lambda now: now.get(
         "miniBatches", {}).get("succeeded", 0) >= FILES // 2)
 
-    def operator():
-        (pod,) = cluster.get("pods", f"--namespace={cluster_demo.RELEASE_NAMESPACE}",
-                             "--selector=app.kubernetes.io/name=paralleljob-operator")["items"]
-        return pod, pod["status"]["containerStatuses"][0]["restartCount"]
+    def restarts(pod):
+        return pod["status"]["containerStatuses"][0]["restartCount"]
 
-    pod, before = operator()
-    (process,) = pod_jobs.processes_of(pod, "paralleljob-operator")
+    pod, process = operator(cluster)
     os.kill(process, signal.SIGKILL)
-    enclosure.wait_until("another process of it", 60, lambda: operator()[1] == before + 1)
+    enclosure.wait_until("another process of it", 60, lambda: restarts(
+        operator_pod(cluster)) == restarts(pod) + 1)
     held.space.output(held.name, "gate").touch()
     status = held.wait_until_complete()
     assert held.rows() == EXPECTED
@@ -276,13 +287,20 @@ def test_api_server_killed(runs, cluster, space, user_image):
 
 
 class Absence:
-    """Without an operator for a minute, and a job that was half-way when it went."""
+    """Without an operator for a minute, and a job that was half-way when it was killed: it neither
+    gave up the lead nor did anything else on its way out."""
 
     def __init__(self, job, namespace):
         self.job, self.cluster, self.namespace = job, job.cluster, namespace
         job.wait_until_half_way()
+        pod, process = operator(self.cluster)
+        os.kill(process, signal.SIGSTOP)
         self._scale(0)
         self.since, self.away = time.monotonic(), True
+        enclosure.wait_until("its pod told to end", 60, lambda: "deletionTimestamp" in
+                             self.cluster.get("pod", pod["metadata"]["name"],
+                                              f"--namespace={namespace}")["metadata"])
+        os.kill(process, signal.SIGKILL)
         self.cluster.kubectl("wait", "pods", "--for=delete", f"--namespace={namespace}",
                              "--selector=app.kubernetes.io/name=paralleljob-operator",
                              "--timeout=60s")
