@@ -21,13 +21,14 @@ OPERATOR = ":paralleljob:pj-operator"
 UNSHOWN = {
     ("paralleljobs/finalizers", "update"): "clusters that check owner references ask whether "
                                            "whoever names an owner may do this",
+    ("configmaps", "get"): "is there a result: asked before another Job is made for one that is "
+                           "gone; and nobody can grant to workers what he has not",
 }
 # Rights that other files show, which a run may leave out: what of a job needs them.
 SHOWN_IN = {
     "test_nodes": {("pods", "get"), ("pods/status", "update"),  # a lost worker is marked as failed
                    ("pods", "delete")},  # and what is left of jobs that are gone
     "test_survival": {("configmaps", "update"),  # a drain
-                      ("configmaps", "get"),  # is there a result: before another Job is made
                       ("roles", "get"), ("rolebindings", "get")},  # compared by a new operator
 }
 SCRIPT = """\
