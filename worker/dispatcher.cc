@@ -42,7 +42,8 @@ bool Dispatcher::MaySendAhead(const Slot& slot) const {
   const double most = process.native ? kAheadNs : kAheadWithoutWithdrawalNs;
   if (slot.average_ns <= 0 || slot.average_ns >= most || process.held_up) return false;
   const auto current = process.Look();
-  return !current || Now() - std::min(current->since, Now()) < kRecallAfter;
+  const Nanos now = Now();  // what the page says is the process's word
+  return !current || now - std::clamp(current->since, Nanos(0), now) < kRecallAfter;
 }
 
 void Dispatcher::Fill() {
