@@ -43,9 +43,9 @@ void PrintJob(const JobView& job) {
   if (!job.message.empty()) Print("{}: {}\n", job.reason, job.message);
   if (job.planned) {
     const JobCounts& batches = job.mini_batches;
-    Print("{} of {} done, {} failed, {}; {} of {} succeeded\n",
-          batches.succeeded + batches.failed, Count(batches.total, "mini-batch"), batches.failed,
-          Count(job.retries, "retry"), job.items.succeeded, Count(job.items.total, "item"));
+    Print("{} of {} done, {} failed, {}; {} of {} succeeded\n", batches.succeeded + batches.failed,
+          Count(batches.total, "mini-batch"), batches.failed, Count(job.retries, "retry"),
+          job.items.succeeded, Count(job.items.total, "item"));
   }
   if (!job.Ended()) {
     Print("{} of {} workers ready{}{}\n", job.workers_ready, job.workers_wanted,

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/fs.h"
-#include "base/result.h"
 #include "base/made_folder.h"
+#include "base/result.h"
 
 namespace pj::cli {
 

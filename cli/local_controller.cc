@@ -60,8 +60,8 @@ void LocalController::Send(ledger::Control::Mode mode, const std::string& reason
 // cannot start. Nothing to be kept: who comes after a crash asks again.
 void LocalController::AskBack(const std::vector<ledger::ShardRecord>& shards) {
   if (options_.agents.size() < 2) return;
-  const bool idle = std::any_of(
-      options_.agents.begin(), options_.agents.end(), [](const worker::Agent* agent) {
+  const bool idle =
+      std::any_of(options_.agents.begin(), options_.agents.end(), [](const worker::Agent* agent) {
         return agent->Stats().slots_busy.load(std::memory_order_relaxed) <
                agent->Stats().slots_ready.load(std::memory_order_relaxed);
       });

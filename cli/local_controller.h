@@ -52,8 +52,8 @@ class LocalController {
   std::optional<Error> store_error_;
   bool drain_wanted_ = false;
   bool draining_ = false;
-  int idle_ticks_ = 0;             // in a row: a slot had nothing to do
-  std::vector<uint64_t> asked_;    // the shards whose owners are asked to retreat
+  int idle_ticks_ = 0;           // in a row: a slot had nothing to do
+  std::vector<uint64_t> asked_;  // the shards whose owners are asked to retreat
   Nanos started_{0};
   std::jthread thread_;  // last: joined before the rest goes
 };

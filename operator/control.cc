@@ -27,8 +27,7 @@ bool SomeoneIdles(const Turn& turn) {
   return std::any_of(world.leases.begin(), world.leases.end(), [&](const WorkerLeaseView& lease) {
     return !lease.holder.empty() && lease.state.environment_ready &&
            lease.state.lost_reason.empty() &&
-           left[lease.meta.name] < std::max(1U, lease.state.slots) &&
-           !IsSilent(turn, lease);
+           left[lease.meta.name] < std::max(1U, lease.state.slots) && !IsSilent(turn, lease);
   });
 }
 

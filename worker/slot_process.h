@@ -71,17 +71,17 @@ class SlotProcess {
   const ProcessLogs& logs() const { return logs_; }
 
   Phase phase = Phase::kInitialising;
-  int pid = 0;                   // 0 until the zygote has said it
-  bool native = false;           // its marks are compare-and-swap, so entries may be withdrawn
-  bool exclusive = false;        // a fresh or alone attempt: nothing else beside it
-  bool was_ready = false;        // init() has returned
-  bool did_something = false;    // gave a result, or was charged with an attempt
-  bool excused = false;          // its end says nothing about the script
-  Nanos deadline{Nanos::max()};  // of the phase: init(), shutdown(), waiting for the end
-  Nanos check_at{Nanos::max()};  // when to look at the page again
+  int pid = 0;                    // 0 until the zygote has said it
+  bool native = false;            // its marks are compare-and-swap, so entries may be withdrawn
+  bool exclusive = false;         // a fresh or alone attempt: nothing else beside it
+  bool was_ready = false;         // init() has returned
+  bool did_something = false;     // gave a result, or was charged with an attempt
+  bool excused = false;           // its end says nothing about the script
+  Nanos deadline{Nanos::max()};   // of the phase: init(), shutdown(), waiting for the end
+  Nanos check_at{Nanos::max()};   // when to look at the page again
   Nanos recall_at{Nanos::max()};  // when to ask whether anything waits too long
   bool held_up = false;           // something did: nothing is sent behind the one that runs
-  std::string killed_why;        // set by whoever decided on the kill
+  std::string killed_why;         // set by whoever decided on the kill
   std::optional<uint64_t> stack_from;  // its stacks were asked for: where its log ended then
   std::optional<Overdue> overdue;      // the kill was for a timeout
   std::string init_category, init_message, init_traceback;  // kInitError

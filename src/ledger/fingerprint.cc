@@ -62,10 +62,10 @@ std::string AgentCore::Fingerprint(Nanos now) const {
   for (const auto& [lo, mini_batch] : impl.suspects) out.U64(mini_batch);
   // How slow mini-batches are, roughly: it sets horizons.
   out.U64(std::bit_width(static_cast<uint64_t>(impl.rate.Mean())));
-  const bool flags[] = {
-      impl.over,        impl.attention,      impl.announce,          impl.hungry, impl.idle_slot,
-      impl.sealed_seen, now >= impl.tick_at, impl.armed.has_value(), now >= impl.next_search,
-      impl.Stuck(now)};
+  const bool flags[] = {impl.over,           impl.attention,         impl.announce,
+                        impl.hungry,         impl.idle_slot,         impl.sealed_seen,
+                        now >= impl.tick_at, impl.armed.has_value(), now >= impl.next_search,
+                        impl.Stuck(now)};
   for (const bool flag : flags) out.U8(flag ? 1 : 0);
   out.U8(impl.Patient() ? 1 : 0);
   return out.str();

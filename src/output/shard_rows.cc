@@ -38,9 +38,9 @@ void ShardRows::Put(const ledger::ShardRecord& shard, const ledger::OutputMark& 
   }
   Place& place = places_[entry.mini_batch - shard.lo];
   if (place.segment != kNone) {
-    return Find(findings, fmt::format("mini-batch {} was committed twice: {} and {}",
-                                      entry.mini_batch, segments_[place.segment].path,
-                                      segments_[segment].path));
+    return Find(findings,
+                fmt::format("mini-batch {} was committed twice: {} and {}", entry.mini_batch,
+                            segments_[place.segment].path, segments_[segment].path));
   }
   if (!shard.IsDone(entry.mini_batch)) {
     return Find(findings, fmt::format("mini-batch {} has rows in segment {}, but the ledger says "

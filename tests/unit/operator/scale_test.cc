@@ -170,8 +170,7 @@ TEST_F(ScaleTest, ThoseWithTheMostLeftAreAskedToRetreat) {
   PutLease(1, "u1", {.environment_ready = true});
   Turn(Control().tick);
   EXPECT_TRUE(Control().hints.empty());
-  EXPECT_EQ(Control().retract,
-            (std::vector<uint64_t>{1100, 1000, 900, 800, 700, 600, 500, 400}));
+  EXPECT_EQ(Control().retract, (std::vector<uint64_t>{1100, 1000, 900, 800, 700, 600, 500, 400}));
 }
 
 TEST_F(ScaleTest, TheFirstMiniBatchOfAHeldShardIsNoHint) {
