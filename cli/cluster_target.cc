@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/process.h"
@@ -155,6 +157,12 @@ Result<std::vector<Json>> ListObjects(kube::Api* api, const kube::ResourceType& 
 std::string TextAt(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+uint64_t NumberAt(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end()) return 0;
+  return static_cast<uint64_t>(std::max<int64_t>(0, CheckedInt(*found).value_or(0)));
 }
 
 const Json& PartAt(const Json& object, const char* key) {

@@ -52,6 +52,8 @@ Result<std::vector<nlohmann::ordered_json>> ListObjects(kube::Api* api,
 
 // A member that is a text, else none; that is an object or a list, else an empty object.
 std::string TextAt(const nlohmann::ordered_json& object, const char* key);
+// A count; 0 where there is none, or a negative one.
+uint64_t NumberAt(const nlohmann::ordered_json& object, const char* key);
 const nlohmann::ordered_json& PartAt(const nlohmann::ordered_json& object, const char* key);
 
 // Reads, changes and writes an object, again when somebody else was faster. `change` returns false

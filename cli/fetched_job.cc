@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/made_folder.h"
+#include "cli/cluster_target.h"
 #include "job/pod_contract.h"
 #include "ledger/agent_core.h"
 #include "report/report.h"
@@ -29,12 +30,6 @@ std::string HereOf(const std::string& folder, const std::string& pod_path) {
   const std::string outputs = std::string(job::kOutputsDir) + "/";
   if (!pod_path.starts_with(outputs)) return {};
   return folder + "/outputs/" + pod_path.substr(outputs.size());
-}
-
-uint64_t NumberAt(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end()) return 0;
-  return static_cast<uint64_t>(CheckedInt(*found).value_or(0));
 }
 
 // What processed_mini-batches.csv tells: a row for each attempt.

@@ -12,12 +12,6 @@
 namespace pj::cli {
 namespace {
 
-uint64_t NumberAt(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end()) return 0;
-  return static_cast<uint64_t>(std::max<int64_t>(0, CheckedInt(*found).value_or(0)));
-}
-
 JobCounts Counts(const Json& object) {
   return {NumberAt(object, "total"), NumberAt(object, "succeeded"), NumberAt(object, "failed")};
 }

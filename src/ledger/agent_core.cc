@@ -353,7 +353,7 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
     const bool named = shard != nullptr && shard->Named();
     if (named && impl.Running() == 0 && !shard->Leaving()) {
       out->push_back(shard->TakeAlone(impl.config.max_retries));
-      impl.Moved(shard, now);
+      impl.Given(shard, now);
     }
     return;
   }
@@ -365,12 +365,12 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
       const bool singly = shard.NextAgainWasCharged();
       if (singly && out->size() > before) return;
       out->push_back(shard.TakeAgain(impl.config.max_retries));
-      impl.Moved(&shard, now);
+      impl.Given(&shard, now);
       if (singly) return;
     }
     const size_t missing = max - (out->size() - before);
     if (missing == 0) break;
-    if (shard.TakeFresh(missing, impl.config.max_retries == 0, out) > 0) impl.Moved(&shard, now);
+    if (shard.TakeFresh(missing, impl.config.max_retries == 0, out) > 0) impl.Given(&shard, now);
     if (shard.limit < shard.committed.hi && shard.Reserved() < shard.raise_below) {
       impl.attention = true;
     }
@@ -379,8 +379,7 @@ void AgentCore::Take(size_t max, Nanos now, std::vector<Assignment>* out) {
       shard.short_of_work = impl.attention = true;
     }
   }
-  impl.idle_slot = out->size() - before < max;
-  if (impl.idle_slot) {
+  if (out->size() - before < max) {
     if (!impl.hungry) impl.hungry = impl.attention = true;
   } else if (impl.held.size() == 1 && impl.held[0].Unstarted() < impl.held[0].search_below) {
     impl.attention = true;

@@ -192,8 +192,8 @@ class AgentCore {
   void Poll(Nanos now, std::vector<Effect>* out);
   // A sign that running calls are within their timeouts (raises `progress`).
   void NoteRunning(size_t running);
-  // Whether a slot that is ready has nothing to do. Unless told, the last Take() says: it got less
-  // than it asked for.
+  // Whether a slot that is ready has nothing to do. Unless told, the last Take() says: it got
+  // nothing.
   void NoteIdle(bool idle);
   // The worker's state, which goes with its Lease, has changed: with the next tick the Lease is
   // written even where a shard is sign of life enough. Nothing in a local run, or on the way out.

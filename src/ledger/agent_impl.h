@@ -81,6 +81,10 @@ struct AgentCore::Impl {
     shard->active = true;
     last_move = at;
   }
+  void Given(HeldShard* shard, Nanos at) {
+    Moved(shard, at);
+    idle_slot = false;
+  }
   bool MayRetry(uint32_t attempt) const;
   // Careful mode, drains and done shards: what the end of an attempt sets going.
   void AfterFinish(HeldShard* shard, const AttemptResult& result, bool retry);

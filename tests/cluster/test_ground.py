@@ -1,6 +1,7 @@
 """What every test on a cluster stands on: this one behaves as a Kubernetes does."""
 
 import json
+import pathlib
 import signal
 import subprocess
 import sys
@@ -85,17 +86,26 @@ def test_a_folder_is_shared_by_pods_of_both_nodes(cluster, namespace, toolbox, t
     cluster.kubectl("delete", "persistentvolume", "shared", "--wait=false")
 
 
+def kernel_oom_kills():
+    """Of this machine since it was started."""
+    (line,) = [line for line in pathlib.Path("/proc/vmstat").read_text().splitlines()
+               if line.startswith("oom_kill ")]
+    return int(line.split()[1])
+
+
 def test_too_much_memory_ends_a_pod(cluster, namespace, toolbox):
     limit = {"resources": {"limits": {"memory": "16Mi", "cpu": "1"}}}
     spec = objects.pod_spec(toolbox, "tail -c 100m /dev/zero", container_fields=limit)
+    before = kernel_oom_kills()
     cluster.apply(objects.pod("greedy", spec), namespace=namespace)
     cluster.kubectl("wait", "-n", namespace, "pod/greedy", "--for=jsonpath={.status.phase}=Failed",
                     "--timeout=60s")
     (state,) = cluster.get("-n", namespace, "pod/greedy")["status"]["containerStatuses"]
     ended = state["state"]["terminated"]
-    # containerd hears of the kill and of the end by two ways; when the end comes first, it is an
-    # "Error". Nobody else sends SIGKILL.
     assert ended["exitCode"] == 128 + signal.SIGKILL, ended
+    # containerd hears of the kill and of the end by two ways; when the end comes first, it is an
+    # "Error". The kernel knows who it was.
+    assert kernel_oom_kills() > before, ended
     assert ended["reason"] in ("OOMKilled", "Error"), ended
 
 
