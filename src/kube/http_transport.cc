@@ -1,7 +1,5 @@
 #include "kube/http_transport.h"
 
-// Later versions hold back larger bodies for up to a second until the server asks for them.
-#define CPPHTTPLIB_EXPECT_100_THRESHOLD 0
 #include <fmt/core.h>
 #include <httplib.h>
 #include <netdb.h>
@@ -74,6 +72,16 @@ void IgnoreSigpipe() {
   }
 }
 
+// Ours are encoded already. Later versions have another name for it.
+template <class Client>
+void KeepPaths(Client& client) {
+  if constexpr (requires { client.set_path_encode(false); }) {
+    client.set_path_encode(false);
+  } else {
+    client.set_url_encode(false);
+  }
+}
+
 class HttplibConnection : public HttpConnection {
  public:
   HttplibConnection(const Endpoint& endpoint, const HttpTimeouts& timeouts)
@@ -114,7 +122,7 @@ Status HttplibConnection::Prepare(const TlsIdentity& identity) {
   client_.set_tcp_nodelay(true);  // else every body waits 40 ms for an acknowledgement
   client_.set_keep_alive(true);
   client_.set_follow_location(false);  // never carry our token elsewhere
-  client_.set_url_encode(false);
+  KeepPaths(client_);
   client_.set_decompress(false);
   client_.set_socket_options([this](int socket) { OnSocket(socket); });
   if (!endpoint_.proxy_host.empty()) {
@@ -155,6 +163,11 @@ httplib::Request HttplibConnection::MakeRequest(const HttpCall& call) const {
   // An audit log names nobody else where a token is not accepted.
   out.set_header("User-Agent", ::program_invocation_short_name);
   if (!call.body.empty()) out.set_header("Content-Type", "application/json");
+#ifdef CPPHTTPLIB_EXPECT_100_THRESHOLD
+  // These versions hold a larger body back for up to a second, until the server asks for it, unless
+  // the header is there. Redefining the number would not reach a library that is compiled apart.
+  if (call.body.size() >= CPPHTTPLIB_EXPECT_100_THRESHOLD) out.set_header("Expect", "");
+#endif
   if (!call.token.empty()) out.set_header("Authorization", "Bearer " + call.token);
   return out;
 }
