@@ -60,17 +60,16 @@ Status WriteAllAt(FileOps& files, int fd, std::string_view bytes, uint64_t at,
   return {};
 }
 
-Status ReadAllAt(FileOps& files, int fd, char* to, size_t size, uint64_t at,
-                 const std::string& path) {
-  const uint64_t end = at + size;
+Status ReadAllAt(FileOps& files, int fd, std::span<char> to, uint64_t at, const std::string& path) {
+  const uint64_t end = at + to.size();
   while (at < end) {
-    const ssize_t n = files.ReadAt(fd, to, end - at, at);
+    const ssize_t n = files.ReadAt(fd, to.data(), to.size(), at);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return FailErrno(errno, "cannot read", path);
     if (n == 0) {
       return Corrupt(fmt::format("the file ends at byte {}, but {} were committed", at, end), path);
     }
-    to += n;
+    to = to.subspan(static_cast<size_t>(n));
     at += static_cast<uint64_t>(n);
   }
   return {};

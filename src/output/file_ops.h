@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -42,9 +43,8 @@ class FileOps {
 Result<UniqueFd> OpenPath(FileOps& files, const std::string& path, int flags);
 Status WriteAllAt(FileOps& files, int fd, std::string_view bytes, uint64_t at,
                   const std::string& path);
-// Exactly `size` bytes; a file that ends before is kCorrupt ("LedgerCorrupt: …").
-Status ReadAllAt(FileOps& files, int fd, char* to, size_t size, uint64_t at,
-                 const std::string& path);
+// Exactly as many bytes as there is room; a file that ends before is kCorrupt ("LedgerCorrupt: …").
+Status ReadAllAt(FileOps& files, int fd, std::span<char> to, uint64_t at, const std::string& path);
 Status SyncFile(FileOps& files, int fd, const std::string& path);
 Status SyncDirectory(FileOps& files, const std::string& dir);
 Result<uint64_t> FileSize(int fd, const std::string& path);

@@ -94,7 +94,7 @@ class Draft {
     uint32_t crc = 0;
     for (uint64_t at = 0; at < *size; at += piece.size()) {
       piece.resize(std::min(kPieceBytes, *size - at));
-      if (!ReadAllAt(files, fd->get(), piece.data(), piece.size(), at, path)) return false;
+      if (!ReadAllAt(files, fd->get(), piece, at, path)) return false;
       crc = Crc32c(piece, crc);
     }
     return crc == made.crc();

@@ -86,7 +86,7 @@ Status RowCopier::CopyByHand(const ShardRows::Segment& segment, uint64_t at, uin
   std::string part;
   while (at < end) {
     part.resize(std::min<uint64_t>(kBuffer, end - at));
-    PJ_TRY(ReadAllAt(files_, segment.fd.get(), part.data(), part.size(), at, segment.path));
+    PJ_TRY(ReadAllAt(files_, segment.fd.get(), part, at, segment.path));
     PJ_TRY(Put(part));
     at += part.size();
   }
@@ -116,7 +116,7 @@ Status RowCopier::Verify(const ShardRows& rows, uint64_t begin) {
     for (uint64_t left = place.entry.length; left > 0;) {
       if (used == window.size()) {
         window.resize(std::min<uint64_t>(kBuffer, written_ - at));
-        PJ_TRY(ReadAllAt(files_, fd_, window.data(), window.size(), at, path_));
+        PJ_TRY(ReadAllAt(files_, fd_, window, at, path_));
         at += window.size();
         used = 0;
       }

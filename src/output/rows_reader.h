@@ -25,7 +25,7 @@ class RowsReader {
     if (at < begin_ || at + size > begin_ + window_.size()) {
       begin_ = at > kLookBack ? at - kLookBack : 0;
       window_.resize(std::min(kWindow, end_ - begin_));
-      Status read = ReadAllAt(files_, fd_, window_.data(), window_.size(), begin_, path_);
+      Status read = ReadAllAt(files_, fd_, window_, begin_, path_);
       if (!read) {
         window_.clear();
         return std::unexpected(std::move(read).error());

@@ -29,7 +29,7 @@ class Index {
       piece.resize(std::min<uint64_t>(kPieceEntries, (mark_.index - at) / kIndexEntryBytes));
       char* bytes = reinterpret_cast<char*>(piece.data());
       const size_t size = piece.size() * kIndexEntryBytes;
-      PJ_TRY(ReadAllAt(FileOps::Real(), fd_.get(), bytes, size, at, path_));
+      PJ_TRY(ReadAllAt(FileOps::Real(), fd_.get(), {bytes, size}, at, path_));
       crc_ = Crc32c({bytes, size}, crc_);
       for (const IndexEntry& entry : piece) PJ_TRY(each(entry));
     }
@@ -78,13 +78,14 @@ Result<uint32_t> ReadBlock(int fd, const ledger::OutputMark& mark, uint64_t at,
   uint32_t header[2] = {};
   static_assert(sizeof header == kBlockHeaderBytes);
   if (mark.attempts - at < sizeof header) return Corrupt("a block is cut off", path);
-  PJ_TRY(ReadAllAt(FileOps::Real(), fd, reinterpret_cast<char*>(header), sizeof header, at, path));
+  const std::span<char> bytes(reinterpret_cast<char*>(header), sizeof header);
+  PJ_TRY(ReadAllAt(FileOps::Real(), fd, bytes, at, path));
   const auto [size, crc] = header;
   if (size > mark.attempts - at - sizeof header) {
     return Corrupt(fmt::format("the block at byte {} is longer than what was committed", at), path);
   }
   payload->resize(size);
-  PJ_TRY(ReadAllAt(FileOps::Real(), fd, payload->data(), size, at + sizeof header, path));
+  PJ_TRY(ReadAllAt(FileOps::Real(), fd, {payload->data(), size}, at + sizeof header, path));
   if (BlockCrc(mark.segment, at, *payload) != crc) {
     return Corrupt(fmt::format("the block at byte {} does not match its checksum", at), path);
   }

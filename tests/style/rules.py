@@ -12,6 +12,7 @@ import subprocess
 import cpp_source
 
 MAX_FUNCTION, MAX_FILE, MAX_COLUMNS, MAX_README = 70, 500, 100, 25
+MAX_MAIN, MAX_PARAMETERS = 150, 5
 
 # Who may know whom (docs/ARCHITECTURE.md). A module always knows itself.
 KNOWS = {
@@ -108,6 +109,34 @@ def file_length(path, text):
         yield f'{path}:1: {lines} lines, at most {MAX_FILE}: split it by what it decides'
 
 
+def main_length(path, text):
+    lines = text.count('\n')
+    if module_of(path) and pathlib.PurePath(path).name == 'main.cc' and lines > MAX_MAIN:
+        yield f'{path}:1: {lines} lines, at most {MAX_MAIN}: main() only puts things together'
+
+
+def parameters(head):
+    """How many a function's head has."""
+    inner = head[head.find('(') + 1:] if '(' in head else ')'
+    depth, count, empty = 0, 1, True
+    for char in inner:
+        if char == ')' and depth == 0:
+            break
+        empty = empty and char.isspace()
+        depth += {'(': 1, '[': 1, '{': 1, '<': 1, ')': -1, ']': -1, '}': -1, '>': -1}.get(char, 0)
+        count += char == ',' and depth == 0
+    return 0 if empty else count
+
+
+def parameter_count(path, text):
+    if module_of(path) is None or not path.endswith(CPP):
+        return
+    for head, first, _ in cpp_source.functions(text):
+        if parameters(head) > MAX_PARAMETERS:
+            yield (f'{path}:{first}: {parameters(head)} parameters, at most {MAX_PARAMETERS}: '
+                   f'put them into a struct: {head}')
+
+
 def function_length(path, text):
     if path.endswith(CPP):
         found = cpp_source.functions(text)
@@ -146,6 +175,28 @@ def heavy_headers(path, text):
         for prefix, folder in FOLDER_OF.items():
             if header.startswith(prefix) and not path.startswith((folder, 'tests/')):
                 yield f'{path}:{line}: <{header}> is used only in {folder}*'
+
+
+# What crashed on input that a user can write, and what is used instead.
+_CRASHING = (
+    (re.compile(r'\b(?:Json|json)::(?:parse|sax_parse|from_\w+)\s*\('), ('src/base/json',),
+     'nests without a limit: use ParseJson of base/json.h'),
+    (re.compile(r'\bYAML::Load'), ('src/base/yaml_',),
+     'follows aliases without a budget: use base/yaml_doc.h'),
+)
+
+
+def crashing_parsers(path, text):
+    if module_of(path) is None or not path.endswith(CPP):
+        return
+    for line, header in includes(text):
+        if header in ('regex', 'regex.h'):
+            yield f'{path}:{line}: <{header}> recurses on long subjects: use RE2'
+    code = cpp_source.code_only(text)
+    for pattern, allowed, why in _CRASHING:
+        for match in pattern.finditer(code):
+            if not (allowed and path.startswith(allowed)):
+                yield f'{path}:{line_of(code, match)}: {match.group(0)} {why}'
 
 
 def purpose_sentence(path, text):
@@ -261,8 +312,9 @@ def no_machine_paths(path, text):
             yield f'{path}:{number}: {match.group(0)}: a path of one machine'
 
 
-FILE_RULES = (file_length, function_length, module_includes, heavy_headers, purpose_sentence,
-              throwing_file_calls, prints_that_throw, no_waiting_in_tests,
+FILE_RULES = (file_length, main_length, function_length, parameter_count,
+              module_includes, heavy_headers, crashing_parsers,
+              purpose_sentence, throwing_file_calls, prints_that_throw, no_waiting_in_tests,
               no_waiting_for_time_in_tests, columns, nothing_left_for_later, no_machine_paths)
 
 

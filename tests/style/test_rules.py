@@ -27,6 +27,9 @@ PLANTED = [
     ('function_length', 'tests/e2e/a.py', 'def f():\n' + '    x = 1\n' * 70),
     ('file_length', 'src/base/a.cc', '\n' * 501),
     ('file_length', 'tests/e2e/a.py', '\n' * 501),
+    ('main_length', 'cli/main.cc', '\n' * 151),
+    ('parameter_count', 'src/base/a.cc',
+     'int F(int a, const std::map<int, int>& b, int c, int d, int e,\n      int f) {\n}\n'),
     ('module_includes', 'src/base/a.cc', '#include "kube/api.h"\n'),
     ('module_includes', 'src/plan/a.cc', '#include "kube/api.h"\n'),
     ('module_includes', 'src/ledger/a.h', HEADER + '#include "kube/objects.h"\n'),
@@ -37,6 +40,10 @@ PLANTED = [
     ('heavy_headers', 'src/plan/a.cc', '#include <Python.h>\n'),
     ('heavy_headers', 'src/kube/a.cc', '#include <yaml-cpp/yaml.h>\n'),
     ('heavy_headers', 'cli/a.h', HEADER + '#include <CLI/CLI.hpp>\n'),
+    ('crashing_parsers', 'src/api/a.cc', '#include <regex>\n'),
+    ('crashing_parsers', 'cli/a.cc', '#include <regex.h>\n'),
+    ('crashing_parsers', 'operator/a.cc', 'const Json job = Json::parse(text);\n'),
+    ('crashing_parsers', 'src/kube/a.cc', 'auto config = YAML::Load(text);\n'),
     ('purpose_sentence', 'src/base/a.h', '#pragma once\n'),
     ('purpose_sentence', 'src/base/a.h', '// Clock.\n#pragma once\n'),
     ('purpose_sentence', 'cli/a.h', '// Says what this header is for.\nint x;\n'),
@@ -106,6 +113,8 @@ CLEAN = [
     ('cli/a.cc', 'void F(std::error_code* error) { fs::remove(a, *error); }\n'),
     ('tests/unit/cli/a_test.cc', 'EXPECT_TRUE(fs::exists(path));\n'),
     ('docs/a.md', 'x' * 300 + '\n'),
+    ('src/base/a.cc', 'void F() {\n  G(1, 2, 3, 4, 5, 6);\n}\n'
+     'int G(int a, std::pair<int, int> b, void (*c)(int, int), int d, int e) {\n}\n'),
     ('src/base/a.cc', '// 100 columns exactly' + 'x' * 78 + '\n'),
 ]
 
