@@ -223,6 +223,11 @@ Result<PlanRequest> MakePlanRequest(const api::ParallelJobSpec& spec,
   if (request.sources.empty()) {
     return Fail(Code::kInvalid, "no input is split", "spec.inputData", "name an input");
   }
+  if (request.sources.size() > 1 && !spec.partition_keys.empty()) {
+    Warn(warnings,
+         "partitionKeys with several inputs: a mini-batch never spans two of them, so keys that "
+         "are in both make one of each");
+  }
   PJ_TRY(SetSize(spec, options, warnings, &request));
   return request;
 }

@@ -61,7 +61,14 @@ std::string BelowVolume(const std::string& path) {
 
 std::string MountedFolder(const std::string& path, api::DataType type) {
   const std::string below = BelowVolume(path);
-  return type == api::DataType::kUriFile ? fs::path(below).parent_path().string() : below;
+  const bool file = type == api::DataType::kUriFile && !path.ends_with('/');
+  return file ? fs::path(below).parent_path().string() : below;
+}
+
+std::string FileNameOf(const std::string& path, const std::string& name) {
+  if (path.ends_with('/')) return name;
+  const std::string base = fs::path(BelowVolume(path)).filename().string();
+  return base.empty() || base == ".." ? name : base;
 }
 
 const api::Output* WorkOutput(const api::ParallelJobSpec& spec) {

@@ -15,6 +15,8 @@ namespace pj::job {
 std::string BelowVolume(const std::string& path);
 // What of it is mounted: a file's folder, or the folder itself.
 std::string MountedFolder(const std::string& path, api::DataType type);
+// A file's name in that folder; `name` (of the input or output) when the path names a folder.
+std::string FileNameOf(const std::string& path, const std::string& name);
 // The output on whose volume the work lies when there is no work volume: the appended one, else the
 // first. Null with a work volume, and without any output.
 const api::Output* WorkOutput(const api::ParallelJobSpec& spec);

@@ -18,8 +18,10 @@ constexpr double kPollsPerSecond = 100;  // of all pods of a job together
 constexpr Nanos kShortestIdlePoll = Seconds(1);
 constexpr double kIdlePollsPerSecond = 20;
 
-Nanos SharedInterval(const api::ParallelJob& job, double per_second) {
-  const double seconds = static_cast<double>(job.spec.instance_count.value) / per_second;
+// The manifest knows the number of pods that the job began with; an ordinal, that there are more.
+Nanos SharedInterval(const api::ParallelJob& job, int64_t ordinal, double per_second) {
+  const int64_t pods = std::max(job.spec.instance_count.value, ordinal + 1);
+  const double seconds = static_cast<double>(pods) / per_second;
   return Nanos(static_cast<int64_t>(seconds * 1e9));
 }
 
@@ -132,11 +134,12 @@ bool PodAgentImpl::WaitStopped(Nanos most) {
 
 // Thousands of pods wait for one object: together they ask as often as few do.
 Nanos PodAgentImpl::PollInterval() const {
-  return std::max(kShortestPoll, SharedInterval(job_, kPollsPerSecond));
+  return std::max(kShortestPoll, SharedInterval(job_, options_.config.ordinal, kPollsPerSecond));
 }
 
 Nanos PodAgentImpl::IdlePollInterval() const {
-  return std::max(kShortestIdlePoll, SharedInterval(job_, kIdlePollsPerSecond));
+  return std::max(kShortestIdlePoll,
+                  SharedInterval(job_, options_.config.ordinal, kIdlePollsPerSecond));
 }
 
 void PodAgentImpl::Hold(const job::WorkerState& state) { lease_.Hold(incarnation_, state); }

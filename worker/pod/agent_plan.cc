@@ -61,6 +61,9 @@ PlanPlaces PodAgentImpl::Places() const {
 
 Status PodAgentImpl::CannotRun(const Error& error) {
   if (!IsFinal(error)) return std::unexpected(error);
+  PJ_ASSIGN(const std::optional<job::PlanFacts> facts, store_.LoadPlan());
+  // With a plan others may be at work: what this pod does not find is its own trouble, for now.
+  if (facts) return std::unexpected(error);
   policy::Verdict verdict = FailureOf(error);
   verdict.message = job::WithPlace(job_.spec, options_.config.objects, std::move(verdict.message));
   PJ_ERROR("{}: {}", verdict.reason, verdict.message);

@@ -1,11 +1,13 @@
 #include "worker/pod/job.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "api/load.h"
 #include "base/diagnostics.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "job/volumes.h"
 #include "worker/input_copy.h"
 
 namespace pj::worker {
@@ -16,11 +18,8 @@ namespace fs = std::filesystem;
 // A uri_file's folder is mounted, and the file stands in it under its own name.
 std::string PlaceOf(const std::string& folder, const std::string& name, api::DataType type,
                     const std::string& path) {
-  std::string place = folder + "/" + name;
-  if (job::IsFolder(type)) return place;
-  std::string base = fs::path(path).lexically_normal().filename().string();
-  if (base.empty() || base == "." || base == "..") base = name;
-  return place + "/" + base;
+  const std::string place = folder + "/" + name;
+  return job::IsFolder(type) ? place : place + "/" + job::FileNameOf(path, name);
 }
 
 }  // namespace
@@ -57,16 +56,17 @@ Result<job::ResolvedJob> ResolvePodJob(const api::ParallelJob& job, const PodFol
 Status FetchInputs(const api::ParallelJob& job, const PodFolders& folders, job::ResolvedJob* made) {
   for (const api::Input& input : job.spec.inputs) {
     if (input.type == api::DataType::kLiteral) continue;
+    if (made->copied_from.contains(input.name)) continue;  // by a try before this one
     std::string& path = made->inputs[input.name];
     std::error_code error;
     if (!fs::exists(path, error)) {
-      return Fail(Code::kNotFound, "the input does not exist on its volume",
+      return Fail(Code::kNotFound, "InputNotFound: the input does not exist on its volume",
                   "spec.inputs[" + input.name + "].path: " + input.path,
                   "write the path below the volume's root");
     }
     if (input.mode != api::InputMode::kDownload) continue;
-    made->copied_from[input.name] = path;
-    PJ_ASSIGN(path, CopyInput(path, folders.run + "/inputs/" + input.name));
+    PJ_ASSIGN(std::string copy, CopyInput(path, folders.run + "/inputs/" + input.name));
+    made->copied_from[input.name] = std::exchange(path, std::move(copy));
   }
   job::ResolveTask(job.spec, made);  // the arguments name the copies
   return {};

@@ -12,6 +12,12 @@ TEST(Volumes, SaysWhatOfAPathIsMounted) {
   EXPECT_EQ(MountedFolder("out/rows.csv", api::DataType::kUriFile), "out");
   EXPECT_EQ(MountedFolder("rows.csv", api::DataType::kUriFile), "");
   EXPECT_EQ(MountedFolder("out/models", api::DataType::kUriFolder), "out/models");
+  EXPECT_EQ(MountedFolder("out/", api::DataType::kUriFile), "out");
+  EXPECT_EQ(MountedFolder("", api::DataType::kUriFile), "");
+  EXPECT_EQ(FileNameOf("out/rows.csv", "rows"), "rows.csv");
+  for (const char* folder : {"", ".", "out/", "/", ".."}) {
+    EXPECT_EQ(FileNameOf(folder, "rows"), "rows") << folder;
+  }
 }
 
 TEST(Volumes, PutsWorkWhereTheSpecSays) {

@@ -268,6 +268,25 @@ TEST(PodAgent, ACallThatOutlastsTheGraceIsKilledAndDoneAgain) {
   EXPECT_EQ(world.Rows(), RowsOf(6));
 }
 
+// Others may be at work, and rows are committed: such a pod only waits.
+TEST(PodAgent, AnInputThatIsAwayForOneThatComesLaterEndsNoJob) {
+  PodWorld world(6, kGated, {{"instanceCount", 1}});
+  world.StartOperator();
+  world.StartAgent(0);
+  world.WaitUntil("a running call", [&] { return GateReached(world); });
+  world.StopAgent(0);
+  OpenGate(world);
+  EXPECT_EQ(world.Join(0), job::kExitGone);
+  const std::string input = world.FoldersOf(0).inputs + "/data";
+  std::filesystem::rename(input, input + ".away");
+  world.StartAgent(0);
+  world.WaitUntil("the cause", [&] { return world.Condition("Reconciling") == "InputNotFound"; });
+  EXPECT_FALSE(world.Outcome());
+  std::filesystem::rename(input + ".away", input);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Rows(), RowsOf(6));
+}
+
 TEST(PodAgent, NobodyWaitsForCallsOfADeletedJob) {
   for (const bool told_first : {true, false}) {
     PodWorld world(6, kGated, {{"instanceCount", 1}});

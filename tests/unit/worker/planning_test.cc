@@ -136,6 +136,19 @@ TEST_F(PlanningTest, WrongInputsSayWhatToDo) {
   EXPECT_THAT(ErrorOf(spec), HasSubstr("no input other"));
 }
 
+TEST_F(PlanningTest, KeysOfSeveralInputsAreToldToStayApart) {
+  PutMltable(kTable);
+  api::ParallelJobSpec spec = Spec(api::DataType::kMltable);
+  spec.partition_keys = {"a"};
+  ASSERT_TRUE(Make(spec));
+  EXPECT_THAT(warnings_, IsEmpty());
+  spec.inputs.push_back(spec.inputs[0]);
+  spec.inputs.back().name = "more";
+  spec.input_data = {"data", "more"};
+  ASSERT_TRUE(MakePlanRequest(spec, {{"data", dir_}, {"more", dir_}}, {}, &warnings_));
+  EXPECT_THAT(warnings_, testing::ElementsAre(HasSubstr("never spans two of them")));
+}
+
 TEST_F(PlanningTest, KindsDoNotMix) {
   PutMltable(kTable);
   api::ParallelJobSpec spec = Spec(api::DataType::kMltable);

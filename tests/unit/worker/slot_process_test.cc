@@ -169,6 +169,43 @@ TEST_F(SlotProcessTest, WhatTheSlotWasQuickerWithStays) {
   EXPECT_TRUE(back.empty());
 }
 
+TEST_F(SlotProcessTest, WhatWaitsBehindALongCallIsRecalled) {
+  process_->native = true;
+  Send(0, 5);
+  Mark(0, wire::kEnded);
+  Mark(1, wire::kRunning, Seconds(2));
+  std::vector<Assignment> back;
+  process_->Recall(Millis(50), Seconds(2) + Millis(49), &back);
+  EXPECT_TRUE(back.empty());
+  EXPECT_FALSE(process_->held_up);
+  EXPECT_EQ(process_->recall_at, Seconds(2) + Millis(50));
+  process_->Recall(Millis(50), process_->recall_at, &back);
+  EXPECT_THAT(Ids(back), ::testing::ElementsAre(4, 3, 2));
+  EXPECT_TRUE(process_->held_up);
+  EXPECT_EQ(process_->recall_at, Nanos::max()) << "there is nothing more to recall";
+  EXPECT_EQ(process_->Waiting(), 0u);
+}
+
+TEST_F(SlotProcessTest, NothingIsRecalledBehindAnAnswerThatIsOnItsWay) {
+  process_->native = true;
+  Send(0, 2);
+  std::vector<Assignment> back;
+  Mark(0, wire::kEnded);
+  Mark(1, wire::kEnded);
+  process_->Recall(Millis(50), Seconds(9), &back);
+  EXPECT_EQ(process_->recall_at, Nanos::max()) << "nothing waits";
+  EXPECT_TRUE(back.empty());
+}
+
+TEST_F(SlotProcessTest, ATransportThatCannotSkipIsNotAsked) {
+  Send(0, 3);
+  Mark(0, wire::kRunning, Seconds(2));
+  std::vector<Assignment> back;
+  process_->Recall(Millis(50), Seconds(9), &back);
+  EXPECT_TRUE(back.empty());
+  EXPECT_EQ(entries_[2].word, wire::kSent);
+}
+
 TEST_F(SlotProcessTest, DroppedOnesAreAnsweredIntoTheVoid) {
   process_->native = true;
   Send(0, 3);
