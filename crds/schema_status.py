@@ -92,7 +92,7 @@ SCHEMA = {
         "outputs": {"type": "object", "maxProperties": 64,
                     "additionalProperties": {"type": "string", "maxLength": 4096},
                     "description": "Paths of what was published, by the output's name."},
-        "effective": {"type": "array", "maxItems": 128, "x-kubernetes-list-type": "map",
+        "effective": {"type": "array", "maxItems": 512, "x-kubernetes-list-type": "map",
                       "x-kubernetes-list-map-keys": ["name"], "items": EFFECTIVE,
                       "description": "Every setting that counts, and where it comes from."}}}
 

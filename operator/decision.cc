@@ -3,17 +3,22 @@
 #include "base/json.h"
 #include "job/rules.h"
 #include "operator/lost_workers.h"
+#include "operator/workers.h"
 
 namespace pj::op {
 namespace {
 
 using policy::JobState;
 
-// Leases that say who lives; a released one says nothing.
-std::vector<policy::WorkerReport> Reports(const JobWorld& world) {
+// A released Lease is nobody's, and a silent one the dead's.
+bool Lives(const Turn& turn, const WorkerLeaseView& lease) {
+  return !lease.holder.empty() && !IsSilent(turn, lease);
+}
+
+std::vector<policy::WorkerReport> Reports(const Turn& turn) {
   std::vector<policy::WorkerReport> out;
-  for (const WorkerLeaseView& lease : world.leases) {
-    if (lease.holder.empty()) continue;
+  for (const WorkerLeaseView& lease : turn.world.leases) {
+    if (!Lives(turn, lease)) continue;
     out.push_back({.slots_lost = !lease.state.lost_reason.empty(),
                    .reason = lease.state.lost_reason,
                    .message = lease.state.lost_message});
@@ -31,14 +36,19 @@ std::optional<Nanos> Deadline(const api::ParallelJobSpec& spec) {
   return Seconds(*spec.active_deadline_seconds);
 }
 
+// The clocks stand while nobody could work: no loss of pods, or of all of them, fails a job.
 policy::Verdict Watch(Turn* turn, const Decision& decision) {
-  bool paused = decision.suspended;
+  bool anybody = false;
+  bool initialising = false;
   policy::Sums sums = decision.sums;
   for (const WorkerLeaseView& lease : turn->world.leases) {
-    paused = paused || lease.state.initialising;
+    const bool lives = Lives(*turn, lease);
+    anybody = anybody || lives;
+    initialising = initialising || (lives && lease.state.initialising);
     sums.anything_started = sums.anything_started || lease.state.started > 0;
     sums.progress += lease.state.progress;
   }
+  const bool paused = decision.suspended || initialising || !anybody;
   if (!turn->memory.watchdog) {
     turn->memory.watchdog.emplace(job::ThresholdsOf(turn->spec()), turn->now());
   }
@@ -55,9 +65,9 @@ policy::Verdict Judge(Turn* turn, const Decision& decision) {
   if (verdict.state != JobState::kRunning) return verdict;
   if (!decision.Stalled()) {
     if (world.plan) verdict = Watch(turn, decision);
-    if (verdict.state == JobState::kRunning) verdict = policy::JudgeWorkers(Reports(world));
+    if (verdict.state == JobState::kRunning) verdict = policy::JudgeWorkers(Reports(*turn));
   }
-  if (verdict.state == JobState::kRunning && !decision.suspended) {
+  if (verdict.state == JobState::kRunning && !decision.suspended && !HeldByQueue(*turn)) {
     verdict = policy::JudgeDeadline(Ran(*turn), Deadline(turn->spec()));
   }
   return verdict;
@@ -121,7 +131,8 @@ Decision Decide(Turn* turn) {
   LookForDamage(*turn, &decision);
   decision.sums = policy::Sum(world.shards, world.plan ? world.plan->mini_batches : 0);
   for (const WorkerLeaseView& lease : world.leases) {
-    decision.environment_ready = decision.environment_ready || lease.state.environment_ready;
+    decision.environment_ready =
+        decision.environment_ready || (Lives(*turn, lease) && lease.state.environment_ready);
   }
   decision.suspended = turn->spec().suspend && !world.result;
   decision.verdict = Judge(turn, decision);

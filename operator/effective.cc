@@ -44,7 +44,9 @@ class Lister {
     Add("successPolicy", spec_.success_policy);
     AddPlain("task.type", spec_.task.type);
     AddGiven("task.entryScript", spec_.task.entry_script);
+    AddGiven("task.programArguments", spec_.task.program_arguments);
     AddGiven("task.environment.image", spec_.task.environment.image);
+    AddGiven("task.environment.pip", fmt::format("{}", fmt::join(spec_.task.environment.pip, " ")));
     Rows();
     AddPlain("logs", Shown(spec_.logs));
     Work();
@@ -75,12 +77,13 @@ class Lister {
   void Data() {
     AddGiven("inputData", fmt::format("{}", fmt::join(spec_.input_data, ", ")));
     for (const api::Input& input : spec_.inputs) {
-      if (input.type == api::DataType::kLiteral) continue;
-      const api::Field& mode = *api::FindField("spec.inputs[].mode");
-      Add(fmt::format("inputs[{}].mode", input.name),
-          input.mode ? Shown(*input.mode) : std::string(mode.default_text),
-          input.mode ? "manifest" : "default");
+      if (input.type == api::DataType::kLiteral) {
+        Add(fmt::format("inputs[{}].value", input.name), input.value, "manifest");
+      } else {
+        Place("inputs", input);
+      }
     }
+    for (const api::Output& output : spec_.outputs) Place("outputs", output);
     if (!spec_.partition_keys.empty()) {
       return Add("partitionKeys", fmt::format("{}", fmt::join(spec_.partition_keys, ", ")),
                  "manifest");
@@ -89,6 +92,16 @@ class Lister {
     Add("miniBatchSize",
         spec_.mini_batch_size ? ToText(*spec_.mini_batch_size) : std::string(size.default_text),
         spec_.mini_batch_size ? "manifest" : "default");
+  }
+
+  // Of an input or output: what it is, and how the pods come by it.
+  template <class T>
+  void Place(const char* list, const T& place) {
+    const std::string at = fmt::format("{}[{}].", list, place.name);
+    AddPlain(at + "type", Shown(place.type));
+    const api::Field& mode = *api::FindField(fmt::format("spec.{}[].mode", list));
+    Add(at + "mode", place.mode ? Shown(*place.mode) : std::string(mode.default_text),
+        place.mode ? "manifest" : "default");
   }
 
   // All integers of the table; what is not set shows the rule that gives its value.

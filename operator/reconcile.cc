@@ -41,22 +41,18 @@ Status NoteLostWorkers(Turn* turn) {
   return {};
 }
 
+// What is refused to the workers' objects does not keep a cancelled job from its end.
 Status Act(Turn* turn, const Decision& decision) {
   PJ_TRY(EnsureControl(turn, decision));
-  PJ_TRY(EnsureWorkers(turn, decision));
+  Status workers = EnsureWorkers(turn, decision);
+  if (!workers && !IsRefusal(workers.error())) return workers;
   TellQueue(turn, decision);
   PJ_TRY(NoteLostWorkers(turn));
   PJ_TRY(EnsureResult(turn, decision));
   PJ_TRY(StopStragglers(turn));
   LookForCauses(turn);
   TellStanding(turn, decision);
-  return {};
-}
-
-// An answer that no second try changes until a person does something: the status must tell.
-bool IsRefusal(const Error& error) {
-  return error.code == Code::kForbidden || error.code == Code::kInvalid ||
-         error.code == Code::kTooLarge;
+  return workers;
 }
 
 }  // namespace
@@ -105,6 +101,7 @@ Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer) {
     PJ_TRY(StopStragglers(&turn));
     PJ_TRY(ExpireChildren(&turn));
     RecallStanding(*world, &memory.standing);
+    PJ_TRY(NoteGeneration(&turn));
     return turn.next;
   }
   const Decision decision = Decide(&turn);
@@ -191,7 +188,24 @@ Status Reconciler::WriteStatus(Turn* turn, const Decision& decision, JobStanding
     *standing = {wanted.state, decision.sums.done, decision.sums.counters.mini_batches_failed};
   }
   if (wanted.json.empty() || !MayWriteStatus(turn)) return {};
-  PJ_ASSIGN(Json status, ParseJson(wanted.json, "status"));
+  return PutStatus(turn, wanted.json);
+}
+
+// A finished job does nothing more, but whoever waits for a change of its spec to be seen (kstatus,
+// Argo CD, Flux) is told that it was.
+Status Reconciler::NoteGeneration(Turn* turn) {
+  PJ_ASSIGN(Json status, ParseJson(turn->job().status_json, "status"));
+  if (!status.is_object() ||
+      status.value("observedGeneration", int64_t{-1}) >= turn->job().generation) {
+    return {};
+  }
+  if (!MayWriteStatus(turn)) return {};
+  status["observedGeneration"] = turn->job().generation;
+  return PutStatus(turn, DumpJson(status));
+}
+
+Status Reconciler::PutStatus(Turn* turn, const std::string& status_json) {
+  PJ_ASSIGN(Json status, ParseJson(status_json, "status"));
   kube::Meta meta = turn->job().meta;
   if (ledger::Planted(ledger::Plant::kStatusOfOldUid)) {
     PJ_ASSIGN(const std::string now, turn->writer.Get(kube::ParallelJobs(), meta.ns, meta.name));

@@ -64,6 +64,8 @@ class Reconciler {
   int64_t CountPods(const JobWorld& world, JobMemory* memory);
   Status WriteStatus(Turn* turn, const Decision& decision, JobStanding* standing);
   bool MayWriteStatus(Turn* turn);
+  Status NoteGeneration(Turn* turn);
+  Status PutStatus(Turn* turn, const std::string& status_json);
   // Of a job that had ended before this process began: as its status says.
   void RecallStanding(const JobWorld& world, JobStanding* standing);
 

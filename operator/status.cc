@@ -139,9 +139,9 @@ class Builder {
             {"lastTransitionTime", same ? old->value("lastTransitionTime", now_) : now_}};
   }
 
-  // As a batch Job: the clock starts anew when a suspended job goes on.
+  // As a batch Job: the clock starts anew when a job goes on that we, or a queue, had suspended.
   void AddTimes() {
-    if (decision_.suspended) return;
+    if (decision_.suspended || (!decision_.Decided() && HeldByQueue(turn_))) return;
     out_["startTime"] = old_.value("startTime", now_);
     const std::string state = out_.value("state", "");
     if (state == "Complete" || state == "Failed") {
@@ -315,6 +315,9 @@ Condition Progress(const Turn& turn, const Decision& decision) {
   if (decision.suspended) return {"Reconciling", true, "Suspended", "spec.suspend is true"};
   if (!trouble.reason.empty()) return {"Reconciling", true, trouble.reason, trouble.message};
   if (const std::optional<Condition> waits = Waits(turn)) return *waits;
+  if (!AnyWorkerLives(world) && turn.spec().instance_count.value == 0) {
+    return {"Reconciling", true, "ScaledToZero", "spec.instanceCount is 0"};
+  }
   if (!world.plan) return {"Reconciling", true, "Starting", "waiting for the plan"};
   if (!AnyWorkerLives(world)) {
     return {"Reconciling", true, "WaitingForWorkers", "no worker runs at the moment"};

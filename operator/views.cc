@@ -69,6 +69,12 @@ std::set<std::string> Written(const Json& spec) {
     if (!At(spec, name).is_null()) out.insert(name);
   }
   if (!At(spec, "task", "type").is_null()) out.insert("task.type");
+  for (const char* list : {"inputs", "outputs"}) {
+    for (const Json& one : At(spec, list)) {
+      if (At(one, "type").is_null()) continue;
+      out.insert(fmt::format("{}[{}].type", list, Text(At(one, "name"))));
+    }
+  }
   return out;
 }
 

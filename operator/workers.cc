@@ -138,6 +138,13 @@ const WorkerJobView* CurrentJob(const JobWorld& world, int* generation) {
   return current;
 }
 
+bool HeldByQueue(const Turn& turn) {
+  if (!QueueOwnsJob(turn.job()) || turn.world.result) return false;
+  int generation = 0;
+  const WorkerJobView* job = CurrentJob(turn.world, &generation);
+  return job == nullptr || (job->suspended && !job->terminal);
+}
+
 bool AnyWorkerLives(const JobWorld& world) {
   return std::any_of(world.pods.begin(), world.pods.end(), [](const WorkerPodView& pod) {
     return pod.phase == "Running" && !pod.deletion;
@@ -162,10 +169,13 @@ Status EnsureWorkers(Turn* turn, const Decision& decision) {
   if (turn->world.result) return {};
   // Pods are not even made without their account, and take longer to start than all the rest.
   const bool due = PermissionsAreDue(turn, decision.suspended);
-  if (due) PJ_TRY(CreateAll(turn, Accounts(turn->job())));
+  const Status accounts = due ? CreateAll(turn, Accounts(turn->job())) : Status();
+  // A quota refuses even what is there already: no reason not to scale or suspend a Job that is.
+  if (!accounts && (turn->world.jobs.empty() || !IsRefusal(accounts.error()))) return accounts;
   PJ_TRY(LookAtClaims(turn));
   PJ_TRY(EnsureJob(turn, decision));
   PJ_TRY(EnsureManifest(turn));
+  PJ_TRY(accounts);
   if (!due) return {};
   PJ_TRY(EnsureRights(turn));
   turn->memory.permissions_made = turn->now();

@@ -11,6 +11,12 @@
 
 namespace pj::op {
 
+// An answer that no second try changes until a person does something: the status must tell.
+inline bool IsRefusal(const Error& error) {
+  return error.code == Code::kForbidden || error.code == Code::kInvalid ||
+         error.code == Code::kTooLarge;
+}
+
 // Of one turn; not thread-safe. `api` lives longer. A 404 or 409 on a write that came too late is
 // kNotFound or kConflict: the next reconcile sees the newer state.
 class Writer {

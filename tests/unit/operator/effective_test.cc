@@ -42,7 +42,10 @@ TEST_F(EffectiveTest, FlagsAndManifestAndDefaultsAreToldApart) {
 TEST_F(EffectiveTest, WhatIsNotANumberIsShownToo) {
   Show(SmallJob());
   EXPECT_EQ(shown_["inputData"], Pair("data", "manifest"));
+  EXPECT_EQ(shown_["inputs[data].type"], Pair("uri_folder", "default"));
   EXPECT_EQ(shown_["inputs[data].mode"].second, "default");
+  EXPECT_EQ(shown_["outputs[rows].type"], Pair("uri_file", "manifest"));
+  EXPECT_EQ(shown_["outputs[rows].mode"], Pair("rw_mount", "default"));
   EXPECT_EQ(shown_["task.type"], Pair("run_function", "default"));
   EXPECT_EQ(shown_["task.entryScript"], Pair("score.py", "manifest"));
   EXPECT_EQ(shown_["task.environment.image"], Pair("python:3.11", "manifest"));
@@ -67,19 +70,28 @@ TEST_F(EffectiveTest, WhatIsWrittenAtItsDefaultIsTheManifests) {
   spec["successPolicy"] = "Auto";
   spec["loggingLevel"] = "INFO";
   spec["task"]["type"] = "run_function";
+  spec["task"]["programArguments"] = "--depth 3";
+  spec["inputs"][0]["type"] = "uri_folder";
+  spec["inputs"][0]["mode"] = "ro_mount";
+  spec["outputs"][0]["mode"] = "rw_mount";
+  spec["inputs"].push_back({{"name", "depth"}, {"value", 3}});
   spec["retrySettings"]["maxRetries"] = 2;
   spec["outputs"][0]["format"] = "csv";
   spec["outputs"][0]["header"] = true;
   spec["work"]["volume"]["persistentVolumeClaim"]["claimName"] = "shared";
   Show(job);
-  for (const char* name : {"logs", "suspend", "cancel", "copyLogsToParent", "successPolicy",
-                           "loggingLevel", "task.type", "retrySettings.maxRetries",
-                           "outputs[rows].format", "outputs[rows].header", "work.volume"}) {
+  for (const char* name :
+       {"logs", "suspend", "cancel", "copyLogsToParent", "successPolicy", "loggingLevel",
+        "task.type", "retrySettings.maxRetries", "outputs[rows].format", "outputs[rows].header",
+        "work.volume", "inputs[data].type", "inputs[data].mode", "outputs[rows].type",
+        "outputs[rows].mode", "task.programArguments"}) {
     EXPECT_EQ(shown_[name].second, "manifest") << name;
   }
+  EXPECT_EQ(shown_["inputs[depth].value"], Pair("3", "manifest"));
 }
 
-// 64 inputs and every setting there is: the API server takes 128 entries of 1024 characters.
+// 64 inputs, 64 outputs and every setting there is: the API server takes 512 entries of 1024
+// characters.
 TEST_F(EffectiveTest, TheLargestJobFitsTheSchema) {
   Json job = SmallJob();
   Json& spec = job["spec"];
@@ -87,7 +99,12 @@ TEST_F(EffectiveTest, TheLargestJobFitsTheSchema) {
     Json input = spec["inputs"][0];
     input["name"] = "i" + std::to_string(i);
     spec["inputs"].push_back(input);
+    Json output = spec["outputs"][0];
+    output["name"] = "o" + std::to_string(i);
+    output["path"] = "out/" + std::to_string(i);
+    spec["outputs"].push_back(output);
   }
+  spec["task"]["programArguments"] = std::string(16'000, 'x');
   spec["activeDeadlineSeconds"] = 9;
   spec["ttlSecondsAfterFinished"] = 9;
   spec["managedBy"] = kManagedBy;
@@ -96,8 +113,8 @@ TEST_F(EffectiveTest, TheLargestJobFitsTheSchema) {
   }
   spec["work"]["volume"]["csi"]["driver"] = "x.example";
   Show(job);
-  EXPECT_GT(shown_.size(), 90u);
-  EXPECT_LE(shown_.size(), 128u);
+  EXPECT_GT(shown_.size(), 280u);
+  EXPECT_LE(shown_.size(), 512u);
   for (const auto& [name, entry] : shown_) EXPECT_LE(entry.first.size(), 1024u) << name;
 }
 

@@ -148,6 +148,27 @@ TEST_F(ReconcileTest, NothingIsWrittenAfterTheEnd) {
   EXPECT_EQ(api_->Writes(), before);
 }
 
+// kstatus, Argo CD and Flux wait until a change of the spec has been seen.
+TEST_F(ReconcileTest, AChangeOfAFinishedJobIsSeenAndNoMore) {
+  Apply();
+  Settle();
+  Plan(10);
+  PutShard(Shard(10, 10));
+  PutResult(0, "Complete", "done");
+  Settle();
+  Json before = Status();
+  ASSERT_EQ(before["observedGeneration"], 1);
+  Change([](Json& job) { job["spec"]["instanceCount"] = 5; });
+  Turn(Seconds(6));
+  Json after = Status();
+  EXPECT_EQ(after["observedGeneration"], 2);
+  after["observedGeneration"] = 1;
+  EXPECT_EQ(after, before);
+  const uint64_t writes = api_->Writes();
+  for (int i = 0; i < 10; ++i) Turn(Seconds(60));
+  EXPECT_EQ(api_->Writes(), writes);
+}
+
 TEST_F(ReconcileTest, AnExceededThresholdAbortsAndIsFoundAgain) {
   Apply();
   Settle();
@@ -189,31 +210,6 @@ TEST_F(ReconcileTest, SlotsThatAllWorkersLostFailTheJob) {
   EXPECT_EQ(Control().mode, Mode::kAbort);
   EXPECT_EQ(Condition("FailureTarget")["reason"], "InitFailed");
   EXPECT_THAT(Condition("FailureTarget")["message"].get<std::string>(), HasSubstr("ValueError"));
-}
-
-TEST_F(ReconcileTest, ADeadlineFailsAJobThatNeverStarted) {
-  Json job = SmallJob();
-  job["spec"]["activeDeadlineSeconds"] = 60;
-  Apply(job);
-  Turn();
-  EXPECT_LE(Turn(Seconds(10)), Seconds(51));
-  EXPECT_EQ(Control().mode, Mode::kRun);
-  Turn(Seconds(51));
-  EXPECT_EQ(Control().mode, Mode::kAbort);
-  Settle();
-  EXPECT_EQ(Condition("Failed")["reason"], "DeadlineExceeded");
-}
-
-TEST_F(ReconcileTest, NoFirstMiniBatchInTimeFailsTheJob) {
-  Apply();
-  Settle();
-  Plan(10);
-  PutPod("p0", Running());
-  PutLease(0, "u0", {.environment_ready = true});
-  for (int i = 0; i < 60; ++i) Turn(Seconds(10));
-  EXPECT_EQ(Control().mode, Mode::kRun);
-  Turn(Seconds(11));
-  EXPECT_THAT(Control().reason, HasSubstr("FirstTaskCreationTimeout"));
 }
 
 TEST_F(ReconcileTest, AFinaliserStartsWhenNoAgentIsLeftToPublish) {
@@ -360,50 +356,6 @@ TEST_F(ReconcileTest, ADeletedRightIsGivenAgainWhenWorkersFallSilent) {
     EXPECT_LE(next, Seconds(15)) << "nobody else would wake the operator";
     Turn(Seconds(16));
     EXPECT_EQ(List(*type).size(), 1u) << type->plural;
-  }
-}
-
-// Answers what creates one kind as an admission webhook, a quota or the schema would.
-class RefusingApi : public kube::Api {
- public:
-  RefusingApi(kube::Api* api, const kube::ResourceType& type, int code)
-      : api_(api), type_(type), code_(code) {}
-  Result<kube::Response> Do(const kube::Request& request) override {
-    if (!refusing || request.verb != kube::Verb::kCreate || request.type.plural != type_.plural) {
-      return api_->Do(request);
-    }
-    return kube::Response{.code = code_, .reason = "Refused", .message = "exceeded quota: tiny"};
-  }
-  Result<std::unique_ptr<kube::Watch>> OpenWatch(const kube::WatchRequest& request) override {
-    return api_->OpenWatch(request);
-  }
-  bool refusing = true;
-
- private:
-  kube::Api* api_;
-  const kube::ResourceType& type_;
-  const int code_;
-};
-
-TEST_F(ReconcileTest, WhatTheServerRefusesStandsInTheStatusUntilItIsAllowed) {
-  for (const int code : {403, 422}) {
-    for (const kube::ResourceType* type : {&Jobs(), &Roles(), &kube::ConfigMaps()}) {
-      Apply();
-      RefusingApi api(api_.get(), *type, code);
-      Reconciler reconciler({.api = &api, .reader = reader_.get(), .clock = &clock_});
-      EXPECT_FALSE(reconciler.Reconcile({kNs, kName}));  // so that it is tried again
-      const Json condition = Condition("Reconciling");
-      EXPECT_EQ(condition["status"], "True");
-      EXPECT_EQ(condition["reason"], "Refused");
-      EXPECT_THAT(condition["message"], testing::HasSubstr("exceeded quota: tiny"));
-      EXPECT_THAT(condition["message"], testing::HasSubstr(type->plural));
-      api.refusing = false;
-      clock_.Advance(Seconds(6));
-      EXPECT_TRUE(reconciler.Reconcile({kNs, kName}));
-      EXPECT_EQ(Condition("Reconciling")["reason"], "Starting");
-      Delete(kube::ParallelJobs(), kName);
-      Turn();
-    }
   }
 }
 
