@@ -313,6 +313,50 @@ def test_a_worker_writes_only_objects_of_its_own_job(control_plane, installed):
     assert wrong in write("replace", "job-0123abcd-notes", own, worker).stderr
 
 
+def test_a_pod_under_a_named_account_writes_only_objects_of_its_own_run(control_plane, installed,
+                                                                        tmp_path):
+    """Two jobs may name one account, whose Role allows it to write for both."""
+    control_plane.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "trainer"}},
+        *objects.role("trainer", [{"apiGroups": [""], "resources": ["configmaps"],
+                                   "verbs": ["get", "create", "update"]}], "trainer", installed),
+        namespace=installed)
+
+    def run_of(pod):
+        """A function that writes a ConfigMap (of a name and labels) as that pod does."""
+        spec = objects.pod_spec("none", "true", serviceAccountName="trainer")
+        control_plane.apply(objects.pod(pod, spec), namespace=installed)
+        token = control_plane.kubectl(
+            "create", "token", "trainer", f"--namespace={installed}", "--bound-object-kind=Pod",
+            f"--bound-object-name={pod}").stdout.strip()
+        config = json.loads(pathlib.Path(control_plane.kubeconfig).read_text())
+        config["users"][0]["user"] = {"token": token}
+        (tmp_path / pod).write_text(json.dumps(config), encoding="utf-8")
+
+        def write(verb, what, run):
+            labels = {"paralleljob.dev/job": "job", "paralleljob.dev/run": run} if run else {}
+            made = {"apiVersion": "v1", "kind": "ConfigMap",
+                    "metadata": {"name": what, "labels": labels}}
+            return control_plane.kubectl(
+                verb, f"--kubeconfig={tmp_path / pod}", "--filename=-",
+                f"--namespace={installed}", given=json.dumps(made), check=False)
+
+        return write
+
+    mine, other = run_of("job-0123abcd-0-x2x2x"), run_of("job-89abcdef-g2-1-x3x3x")
+    wrong = "only pods of the same run of a job may write its objects"
+    enclosure.wait_until("the policy to be in force", 60, lambda: wrong in mine(
+        "create", "job-89abcdef-probe", "89abcdef").stderr)
+    assert mine("create", "job-0123abcd-s-0", "0123abcd").returncode == 0
+    assert other("create", "job-89abcdef-s-0", "89abcdef").returncode == 0
+    for run in ("0123abcd", "89abcdef", ""):  # as another's, as one's own, as nobody's
+        assert wrong in other("replace", "job-0123abcd-s-0", run).stderr, run
+    assert mine("replace", "job-0123abcd-s-0", "0123abcd").returncode == 0
+    # What is of no job is left to the account's Role.
+    assert mine("create", "notes", "").returncode == 0
+    assert other("replace", "notes", "").returncode == 0
+
+
 def test_flags_of_the_chart_are_the_operators(found_programs):
     program = pathlib.Path(os.environ["PARALLELJOB_BUILD"]) / PROGRAM
     known = set(re.findall(r"--[a-z][a-z-]+", subprocess.run(
