@@ -145,6 +145,7 @@ int PlanCommand(const PlanOptions& options) {
   if (!job) return kExitBadInput;
   Diagnostics inputs;
   CheckInputs(*job, Severity::kError, &inputs);
+  CheckPlanning(*job, std::nullopt, &inputs);
   if (inputs.HasErrors()) {
     PrintDiagnostics(inputs);
     if (options.file.json) Print("{}\n", NotStartedJson(inputs));

@@ -16,6 +16,7 @@
 #include "cli/local_run.h"
 #include "cli/moved_run.h"
 #include "cli/print.h"
+#include "cli/signals.h"
 #include "worker/settings.h"
 
 namespace pj::cli {
@@ -104,7 +105,7 @@ int Unfinished(const RunOptions& options, const RunOutcome& outcome) {
   if (outcome.error) PrintError(*outcome.error);
   PrintErr("stopped with {} of {} saved; the same command goes on from there\n", done,
            Count(now.mini_batches_total, "mini-batch"));
-  if (options.file.json) Print("{}\n", report::SummaryJson(now));
+  if (options.file.json) Print("{}\n", outcome.progress_json);
   return outcome.error ? kExitCouldNotRun : kExitInterrupted;
 }
 
@@ -128,11 +129,15 @@ bool BeginsAnew(const RunOptions& options, const JobDir& dir) {
 }  // namespace
 
 int RunCommand(const RunOptions& options) {
+  const LastWords signals;
+  const Error interrupted{Code::kCancelled, "interrupted before the first mini-batch", {}, {}};
+  LastWords::Say("\ninterrupted before the first mini-batch\n",
+                 options.file.json ? NotStartedJson(interrupted) + "\n" : "");
   std::optional<api::LoadedJob> job =
       LoadOne(options.file, options.env == "current" ? Severity::kNote : Severity::kError);
   if (!job) return kExitBadInput;
   Diagnostics here;
-  api::CheckRunsHere(job->job, options.file.files[0], &here);
+  api::CheckRunsHere(*job, &here);
   if (!here.HasErrors() && ChecksWithItsPython(*job, options.env)) {
     CheckScript(*job, Severity::kNote, &here);
   }
@@ -141,6 +146,7 @@ int RunCommand(const RunOptions& options) {
   if (!dir) return NotStarted(dir.error(), options.file.json);
   if (!here.HasErrors() && BeginsAnew(options, *dir)) {
     CheckInputs(*job, Severity::kError, &here);
+    CheckPlanning(*job, std::nullopt, &here);
   }
   if (here.HasErrors()) {
     PrintDiagnostics(here);
@@ -150,6 +156,7 @@ int RunCommand(const RunOptions& options) {
   log::Init(worker::OwnLevel(job->job.spec.logging_level.value));
   PrintNotes(*job);
   Result<RunOutcome> outcome = LocalRun(options, std::move(*job), *dir).Execute();
+  LastWords::Say({}, {});  // what is to be said follows
   if (!outcome) return NotStarted(outcome.error(), options.file.json);
   if (!outcome->result) return Unfinished(options, *outcome);
   if (outcome->already_finished) {

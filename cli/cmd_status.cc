@@ -109,7 +109,8 @@ int DirStatus(const DirOptions& options) {
   }
   const report::JobSummary now = SoFar(*opened);
   if (options.json) {
-    Print("{}\n", WithCommitted(report::SummaryJson(now), opened->shards));
+    const std::string object = SummaryJsonOf(opened->dir.StepThere(), {}, now);
+    Print("{}\n", WithCommitted(object, opened->shards));
     return kExitDone;
   }
   const uint64_t done = now.mini_batches_succeeded + now.mini_batches_failed;

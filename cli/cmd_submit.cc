@@ -52,19 +52,39 @@ void PrintJob(const SubmitOptions& options, const JobView& job, Outcome outcome)
   if (!job.outputs.empty()) PrintNote(FetchHint(job));
 }
 
+// The job is there, and what becomes of it cannot be told: deleted, or no API server to ask.
+int LostSight(const SubmitOptions& options, const ClusterForm& form, Outcome outcome,
+              const Error& error) {
+  PrintError(error);
+  if (options.file.json) {
+    Json out = ParseJson(FailureJson(error)).value_or(Json::object());
+    out["job"] = form.job.name;
+    out["namespace"] = form.job.ns;
+    out["state"] = "Unfinished";
+    out["submitted"] = NameOf(outcome);
+    Print("{}\n", DumpJson(out));
+  }
+  return kExitCouldNotRun;
+}
+
+int Interrupted(const SubmitOptions& options, kube::Api* api, const ClusterForm& form,
+                Outcome outcome) {
+  const std::string& name = form.job.name;
+  PrintNote(fmt::format("{} goes on; `paralleljob cancel {}` ends it", name, name));
+  if (options.file.json) {
+    if (const Result<JobView> now = GetJob(api, form.job.ns, name)) {
+      PrintJob(options, *now, outcome);
+    } else {
+      LostSight(options, form, outcome, now.error());
+    }
+  }
+  return kExitInterrupted;
+}
+
 int Wait(const SubmitOptions& options, kube::Api* api, const ClusterForm& form, Outcome outcome) {
   const Result<std::optional<JobView>> end = WaitForJob(api, form.job.ns, form.job.name);
-  if (!end) return NotStarted(end.error(), options.file.json);
-  if (!*end) {
-    PrintNote(
-        fmt::format("{} goes on; `paralleljob cancel {}` ends it", form.job.name, form.job.name));
-    if (options.file.json) {
-      if (const Result<JobView> now = GetJob(api, form.job.ns, form.job.name)) {
-        PrintJob(options, *now, outcome);
-      }
-    }
-    return kExitInterrupted;
-  }
+  if (!end) return LostSight(options, form, outcome, end.error());
+  if (!*end) return Interrupted(options, api, form, outcome);
   const JobView& job = **end;
   if (!job.complete) {
     PrintErr("error: {}: {}\n{}", job.reason, job.message, ErrorsText(job));
@@ -99,7 +119,7 @@ int SubmitCommand(const SubmitOptions& options) {
   if (options.wait) return Wait(options, api, form, submitted->outcome);
   if (!options.file.json) return kExitDone;
   const Result<JobView> job = GetJob(api, form.job.ns, form.job.name);
-  if (!job) return NotStarted(job.error(), options.file.json);
+  if (!job) return LostSight(options, form, submitted->outcome, job.error());
   PrintJob(options, *job, submitted->outcome);
   return kExitDone;
 }

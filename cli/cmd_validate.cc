@@ -108,6 +108,7 @@ int ValidateCommand(const ValidateOptions& all) {
     for (const api::LoadedJob& job : loaded) {
       if (found.HasErrors()) break;  // the jobs mean nothing then
       CheckInputs(job, mild, &found);
+      CheckPlanning(job, mild, &found);
       CheckScript(job, mild, &found);
     }
     std::move(loaded.begin(), loaded.end(), std::back_inserter(jobs));

@@ -22,6 +22,7 @@
 #include "output/publish.h"
 #include "plan/plan.h"
 #include "report/report.h"
+#include "report/rollup.h"
 
 namespace pj::cli {
 namespace {
@@ -66,6 +67,17 @@ void CheckSummary(const OpenedDir& opened, Findings* findings) {
   const report::JobSummary ledger = SummaryOf(opened.job, opened.plan, opened.shards);
   const Json& batches = (*summary)["miniBatches"];
   const Json& items = (*summary)["items"];
+  const char* state = opened.result->exit_code == kExitDone ? "Complete" : "Failed";
+  if (summary->value("state", "") != state) {
+    findings->push_back(fmt::format("the result's state is {}, and its exit code {} says {}",
+                                    summary->value("state", ""), opened.result->exit_code, state));
+  }
+  Expect(findings, "mini-batches in all, result against plan", ledger.mini_batches_total,
+         batches.value("total", uint64_t{0}));
+  Expect(findings, "mini-batches not run, result against ledger", ledger.not_run,
+         batches.value("notRun", uint64_t{0}));
+  Expect(findings, "items in all, result against plan", ledger.items_total,
+         items.value("total", uint64_t{0}));
   Expect(findings, "mini-batches succeeded, result against ledger", ledger.mini_batches_succeeded,
          batches.value("succeeded", uint64_t{0}));
   Expect(findings, "mini-batches failed, result against ledger", ledger.mini_batches_failed,
@@ -121,15 +133,40 @@ class ReportCheck {
   uint64_t wanted_ = 0;
 };
 
+// What is written once, at the end.
+void CheckFinalReports(const OpenedDir& opened, const report::Rollup& rollup, Findings* findings) {
+  const std::string logs = opened.dir.Logs() + "/";
+  const auto read = [&](const std::string& file) {
+    const Result<std::string> text = ReadFile(logs + file, uint64_t{1} << 30);
+    if (!text) findings->push_back(text.error().ToString());
+    return text.value_or("");
+  };
+  for (const auto& [file, wanted] : {std::pair(report::kNodeSummaryCsv, rollup.NodeCsv()),
+                                     std::pair(report::kProcessSummaryCsv, rollup.ProcessCsv())}) {
+    const std::string found = read(file);
+    if (found.empty() || found == wanted) continue;
+    findings->push_back(fmt::format("{} is not what the attempt records say", file));
+  }
+  const Result<Json> summary = ParseJson(opened.result->summary_json, "result");
+  const std::string state = summary && summary->is_object() ? summary->value("state", "") : "";
+  const std::string told = read(report::kJobResultFile);
+  if (!told.empty() && !told.starts_with(state)) {
+    findings->push_back(fmt::format("{} does not say {}", report::kJobResultFile, state));
+  }
+  read(report::kErrorOverviewFile);
+}
+
 // Attempt records against the ledger's counters and the csv report's lines.
 Status CheckAttempts(const OpenedDir& opened, const std::string& logs, Findings* findings) {
   uint64_t records = 0;
   uint64_t terminal = 0;
   uint64_t items_ok = 0;
   ReportCheck rows;
+  report::Rollup rollup;
   PJ_TRY(AttemptsOf(opened.shards, opened.dir.Segments())([&](const output::AttemptRecord& record) {
     ++records;
     rows.Wants(record);
+    rollup.Add(record);
     if (!record.terminal) return;
     ++terminal;
     items_ok += record.items_ok;
@@ -145,6 +182,7 @@ Status CheckAttempts(const OpenedDir& opened, const std::string& logs, Findings*
   const std::string csv = logs + "/sys/job_report/processed_mini-batches.csv";
   PJ_ASSIGN(std::string text, ReadFile(csv, uint64_t{1} << 36));
   rows.Compare(text, opened.result.has_value(), findings);
+  if (opened.result) CheckFinalReports(opened, rollup, findings);
   return {};
 }
 

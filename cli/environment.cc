@@ -130,25 +130,26 @@ except SyntaxError as e:
     print("%d: syntax error: %s" % (e.lineno or 0, e.msg)); sys.exit(0)
 except ValueError as e:
     print("0: cannot be read: %s" % e); sys.exit(0)
-names = {}
-star = False
-for node in ast.walk(tree):
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        names.setdefault(node.name, node)
-    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        names.setdefault(node.id, node)
-    elif isinstance(node, ast.ImportFrom):
-        star = star or any(a.name == "*" for a in node.names)
-        for a in node.names: names.setdefault(a.asname or a.name, node)
-    elif isinstance(node, ast.Name) and node.id in ("exec", "globals", "setattr"):
-        star = True  # may define any name
-    elif isinstance(node, ast.Import):
-        for a in node.names: names.setdefault(a.asname or a.name, node)
-run = names.get("run")
-if run is None and not star:
+found = []  # what may make the module's `run`
+inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+def look(node):  # names within functions and classes are not the module's
+    if isinstance(node, inner):
+        if node.name == "run": found.append(node)
+        return
+    if isinstance(node, ast.Lambda): return
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == "run":
+        found.append(node)
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        if any((a.asname or a.name) in ("run", "*") for a in node.names): found.append(node)
+    for child in ast.iter_child_nodes(node): look(child)
+look(tree)
+for node in ast.walk(tree):  # may define any name, from anywhere
+    if isinstance(node, ast.Name) and node.id in ("exec", "globals", "setattr") or (
+            isinstance(node, ast.Global) and "run" in node.names): found.append(node)
+if not found:
     print("0: no function run(mini_batch)")
-elif isinstance(run, ast.AsyncFunctionDef):
-    print("%d: run must be an ordinary function, not async" % run.lineno)
+elif all(isinstance(node, ast.AsyncFunctionDef) for node in found):
+    print("%d: run must be an ordinary function, not async" % found[0].lineno)
 )PY";
   PJ_ASSIGN(ProcessResult checked, RunProcess({python, "-I", "-c", kCheck, file}));
   if (checked.exit_code != 0) {

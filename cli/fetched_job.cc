@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <filesystem>
+#include <limits>
 #include <map>
 
 #include "base/fs.h"
@@ -20,6 +21,7 @@ namespace pj::cli {
 namespace {
 
 constexpr uint64_t kMostBytes = 64 << 20;  // of the saved result
+constexpr uint64_t kMostExitCode = 255;
 constexpr uint64_t kMostReport = uint64_t{1} << 36;
 
 std::string Private(const std::string& folder) { return folder + "/" + kRunFolderMark; }
@@ -140,6 +142,23 @@ Status CheckReport(const std::string& folder, const job::StoredResult& result, F
   return {};
 }
 
+// What SaveFetched writes: a field that is not there must not count as zero.
+bool IsWhole(const Json& saved) {
+  const auto all = [&saved](std::initializer_list<const char*> keys, auto right) {
+    return std::all_of(keys.begin(), keys.end(), [&](const char* key) {
+      const auto found = saved.find(key);
+      return found != saved.end() && right(*found);
+    });
+  };
+  const auto text = [](const Json& value) { return value.is_string(); };
+  const auto number = [](const Json& value) { return value.is_number_unsigned(); };
+  const auto flag = [](const Json& value) { return value.is_boolean(); };
+  return saved.is_object() && all({"job", "namespace", "summary", "path"}, text) &&
+         all({"exitCode", "bytes", "rows", "crc"}, number) && all({"logs"}, flag) &&
+         saved["exitCode"].get<uint64_t>() <= kMostExitCode &&
+         saved["crc"].get<uint64_t>() <= std::numeric_limits<uint32_t>::max();
+}
+
 }  // namespace
 
 Status MarkFetched(const std::string& folder) { return MakeDirs(Private(folder)); }
@@ -171,22 +190,16 @@ Result<std::optional<FetchedJob>> LoadFetched(const std::string& folder) {
   if (!text && text.error().code == Code::kNotFound) return std::optional<FetchedJob>();
   if (!text) return std::unexpected(text.error());
   PJ_ASSIGN(const Json saved, ParseJson(*text, file));
-  const auto text_of = [&saved](const char* key) {
-    const auto found = saved.find(key);
-    return found != saved.end() && found->is_string() ? found->get<std::string>() : "";
-  };
-  if (!saved.is_object() || text_of("summary").empty()) {
+  if (!IsWhole(saved)) {
     return Fail(Code::kCorrupt, "not what `fetch` writes", file, "fetch the job again");
   }
-  FetchedJob out{.job = text_of("job"), .ns = text_of("namespace")};
-  const auto logs = saved.find("logs");
-  out.logs = logs != saved.end() && logs->is_boolean() && logs->get<bool>();
-  out.result.exit_code = static_cast<int>(NumberAt(saved, "exitCode"));
-  out.result.summary_json = text_of("summary");
-  out.result.published_path = text_of("path");
-  out.result.published_bytes = NumberAt(saved, "bytes");
-  out.result.published_rows = NumberAt(saved, "rows");
-  out.result.published_crc = static_cast<uint32_t>(NumberAt(saved, "crc"));
+  FetchedJob out{.job = saved["job"], .ns = saved["namespace"], .logs = saved["logs"]};
+  out.result.exit_code = saved["exitCode"];
+  out.result.summary_json = saved["summary"];
+  out.result.published_path = saved["path"];
+  out.result.published_bytes = saved["bytes"];
+  out.result.published_rows = saved["rows"];
+  out.result.published_crc = saved["crc"];
   return std::optional<FetchedJob>(std::move(out));
 }
 

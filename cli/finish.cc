@@ -32,13 +32,19 @@ double SecondsSinceStart(const RunState& state) {
 }
 
 std::string FinalJson(const api::LoadedJob& job, const report::JobSummary& summary) {
-  if (job.step.empty()) return report::SummaryJson(summary);
+  return SummaryJsonOf(job.step, job.pipeline_outputs, summary);
+}
+
+std::string SummaryJsonOf(const std::string& step_name,
+                          const std::map<std::string, std::string>& pipeline_outputs,
+                          const report::JobSummary& summary) {
+  if (step_name.empty()) return report::SummaryJson(summary);
   // The object holds it twice: as the pipeline's and as its step's.
   Result<Json> step = ParseJson(report::SummaryJson(summary, report::kSummaryBytes / 2));
   Json whole = *step;
-  (*step)["name"] = job.step;
+  (*step)["name"] = step_name;
   std::map<std::string, std::string> outputs;
-  for (const auto& [pipeline_name, name] : job.pipeline_outputs) {
+  for (const auto& [pipeline_name, name] : pipeline_outputs) {
     const auto it = summary.outputs.find(name);
     if (it != summary.outputs.end()) outputs[pipeline_name] = it->second;
   }

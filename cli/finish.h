@@ -43,5 +43,9 @@ Result<StoredResult> FinishRun(const FinishRequest& request);
 
 // For a pipeline the step's object stands in `steps`; else it is the object itself.
 std::string FinalJson(const api::LoadedJob& job, const report::JobSummary& summary);
+// The same of a step whose job file is not at hand. `step_name`: empty if it is no pipeline.
+std::string SummaryJsonOf(const std::string& step_name,
+                          const std::map<std::string, std::string>& pipeline_outputs,
+                          const report::JobSummary& summary);
 
 }  // namespace pj::cli

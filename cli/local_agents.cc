@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cli/console.h"
 #include "cli/exit_codes.h"
+#include "cli/finish.h"
 #include "cli/local_run.h"
 #include "cli/print.h"
 #include "cli/progress.h"
@@ -179,6 +180,7 @@ void LocalRun::WaitForAgents() {
     line.Show(Now(), SystemClock().Monotonic());
   }
   line.End(Now(), SystemClock().Monotonic());
+  SetLastWords();
   signals_.reset();
 }
 
@@ -198,7 +200,7 @@ void LocalRun::StopAtOnce() {
   ::alarm(kLastWordsSeconds);
   PrintErr("\nstopped at once: what is saved is kept; the same command goes on from there\n");
   const RunOutcome outcome = Unfinished(std::nullopt);
-  if (options_.file.json) Print("{}\n", report::SummaryJson(outcome.progress));
+  if (options_.file.json) Print("{}\n", outcome.progress_json);
   FlushOut();
   guardian_->End();
   RemoveBehind(scratch_);
@@ -222,21 +224,33 @@ Result<RunOutcome> LocalRun::Finish(std::optional<policy::Verdict> failure) {
   return outcome;
 }
 
-RunOutcome LocalRun::Unfinished(std::optional<Error> error) {
+RunOutcome LocalRun::Committed() {
   RunOutcome outcome;
-  outcome.error = std::move(error);
   outcome.interrupted = interrupted_;
   if (Result<std::vector<ledger::ShardRecord>> shards = state_->ListShards(); shards) {
     outcome.progress = SummaryOf(job_.job.name, facts_, *shards);
     outcome.progress.duration_seconds = SecondsSinceStart(*state_);
   }
+  outcome.progress.outputs = resolved_.outputs;
+  outcome.progress.logs = dir_.Logs();
+  outcome.progress_json = FinalJson(job_, outcome.progress);
+  return outcome;
+}
+
+RunOutcome LocalRun::Unfinished(std::optional<Error> error) {
   if (Result<report::LiveState> live = LiveNow(); live && live_) {
     live->summary.state = "Unfinished";
     live_->Write(*live);
   }
-  outcome.progress.outputs = resolved_.outputs;
-  outcome.progress.logs = dir_.Logs();
+  RunOutcome outcome = Committed();
+  outcome.error = std::move(error);
   return outcome;
+}
+
+// While no agent runs, a signal ends the program: what is saved is told beforehand.
+void LocalRun::SetLastWords() {
+  LastWords::Say("\ninterrupted: what is saved is kept; the same command goes on from there\n",
+                 options_.file.json ? Committed().progress_json + "\n" : "");
 }
 
 Result<RunOutcome> LocalRun::Conclude() {

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <map>
 
 #include "cli/cached_env.h"
 #include "cli/conda.h"
 #include "cli/environment.h"
 #include "cli/resolve.h"
+#include "worker/planning.h"
 
 namespace pj::cli {
 namespace {
@@ -77,12 +79,42 @@ void CheckInputs(const api::LoadedJob& job, Severity severity, Diagnostics* find
     }
     const Result<std::string> path = InputPath(input);
     if (path) continue;
-    const auto place = job.input_places.find(input.name);
-    Diagnostic finding = place == job.input_places.end() ? Diagnostic() : place->second;
+    Diagnostic finding = job.At("spec.inputs[" + input.name + "].path");
     finding.severity = severity;
     const std::string& where = path.error().where;  // "spec.inputs[NAME]: /absolute/path"
     finding.message = path.error().message + where.substr(std::min(where.find(": "), where.size()));
     finding.hint = path.error().hint;
+    findings->Add(std::move(finding));
+  }
+}
+
+void CheckPlanning(const api::LoadedJob& job, std::optional<Severity> warn, Diagnostics* findings) {
+  const api::ParallelJobSpec& spec = job.job.spec;
+  std::map<std::string, std::string> paths;
+  for (const std::string& name : spec.input_data) {
+    const api::Input* input = spec.FindInput(name);
+    if (input == nullptr || input->type == api::DataType::kLiteral || !input->volume.empty()) {
+      return;
+    }
+    const Result<std::string> path = InputPath(*input);
+    if (!path) return;
+    paths[name] = *path;
+  }
+  std::vector<std::string> warnings;
+  const auto request = worker::MakePlanRequest(spec, paths, {.azure = job.from_azure}, &warnings);
+  if (!request) {
+    const Error& error = request.error();
+    const bool placed = job.places.contains(error.where);
+    Diagnostic finding = job.At(placed ? error.where : "spec.inputData");
+    finding.message = error.message + (placed || error.where.empty() ? "" : ": " + error.where);
+    finding.hint = error.hint;
+    findings->Add(std::move(finding));
+  }
+  for (const std::string& text : warnings) {
+    if (!warn) break;
+    Diagnostic finding = job.At("spec.inputData");
+    finding.severity = *warn;
+    finding.message = text;
     findings->Add(std::move(finding));
   }
 }

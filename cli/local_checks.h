@@ -1,6 +1,7 @@
 // LocalChecks: what can be said of a job's script and inputs on this machine before it runs.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "api/load.h"
@@ -18,5 +19,9 @@ bool ChecksWithItsPython(const api::LoadedJob& job, const std::string& env);
 // Local inputs that are not there, or of another kind. `severity`: `run` refuses them, but a job
 // file may be meant for another place.
 void CheckInputs(const api::LoadedJob& job, Severity severity, Diagnostics* findings);
+
+// What keeps inputs that are here from being split: their MLTable, a size that does not fit them.
+// `warn`: also what planning only warns of, as that. Reads no data.
+void CheckPlanning(const api::LoadedJob& job, std::optional<Severity> warn, Diagnostics* findings);
 
 }  // namespace pj::cli

@@ -90,6 +90,7 @@ Result<RunOutcome> LocalRun::Execute() {
   env_ = environment.env;
   slots_ = SlotsPerInstance(job_.job.spec);
   PJ_TRY(PreparePlan());
+  SetLastWords();
   PJ_ASSIGN(bool finish_only, ReadyToFinish());
   if (!finish_only) signals_.emplace();  // before any thread: all inherit the mask
   PJ_TRY(PrepareReports());

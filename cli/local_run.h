@@ -28,10 +28,11 @@ namespace pj::cli {
 // How a run ended: the stored result, or why it has none yet.
 struct RunOutcome {
   std::optional<StoredResult> result;
-  bool already_finished = false;  // an earlier run's result, nothing changed
-  bool interrupted = false;       // drained; the next start goes on
-  std::optional<Error> error;     // could not go on (disk full …)
-  report::JobSummary progress;    // without a result: the committed counters
+  bool already_finished = false;   // an earlier run's result, nothing changed
+  bool interrupted = false;        // drained; the next start goes on
+  std::optional<Error> error;      // could not go on (disk full …)
+  report::JobSummary progress;     // without a result: the committed counters
+  std::string progress_json = {};  // the same, as -o json prints it
 };
 
 // Used once, from the main thread, before any other thread exists.
@@ -61,8 +62,11 @@ class LocalRun {
   // Of StopSignals::Wait: the first one drains, a second one stops at once.
   void TakeSignal(int number);
   [[noreturn]] void StopAtOnce();
+  void SetLastWords();
   Result<RunOutcome> Conclude();
   Result<RunOutcome> Finish(std::optional<policy::Verdict> failure);
+  // The counters as they are saved.
+  RunOutcome Committed();
   RunOutcome Unfinished(std::optional<Error> error);
   ProgressNow Now() const;
   Result<report::LiveState> LiveNow() const;

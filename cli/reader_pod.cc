@@ -103,7 +103,9 @@ ReaderPod::~ReaderPod() {
 
 Status ReaderPod::Create(const ReaderOptions& options) {
   PJ_ASSIGN(const Json object, GetObject(api_, kube::ParallelJobs(), ns_, options.job));
-  ReaderSource source{.ns = ns_, .identity = ViewOf(object).identity};
+  const JobView view = ViewOf(object);
+  ReaderSource source{.ns = ns_, .identity = view.identity};
+  if (view.Ended()) source.published = view.outputs;
   PJ_ASSIGN(source.job, api::FromStoredJson(DumpJson(object)));
   PJ_ASSIGN(source.worker_job, WorkersOf(api_, ns_, options.job));
   if (source.worker_job.empty()) {
@@ -194,8 +196,8 @@ Result<std::vector<RemoteFile>> ReaderPod::List() {
       return Fail(Code::kCorrupt, fmt::format("lists the path \"{}\"", file.path),
                   fmt::format("Pod {} in namespace {}", name_, ns_));
     }
-    const bool foreign = std::any_of(foreign_.begin(), foreign_.end(), [&](const auto& folder) {
-      return file.path.starts_with(folder + "/");
+    const bool foreign = std::any_of(foreign_.begin(), foreign_.end(), [&](const auto& path) {
+      return file.path == path || file.path.starts_with(path + "/");
     });
     if (!foreign) out.push_back(std::move(file));
   }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <map>
 
 #include "base/json.h"
@@ -14,6 +13,7 @@
 namespace pj::cli {
 namespace {
 
+constexpr std::string_view kOutputs = "outputs";  // below job::kReadDir
 constexpr int kUser = 65532;  // of worker pods, where the operator's flags do not say otherwise
 
 Json Tree(const std::string& text) {
@@ -187,16 +187,32 @@ class Planner {
         plan_.unreadable.push_back(output.name);
         continue;
       }
-      const std::string place = "outputs/" + output.name;
+      const std::string place = fmt::format("{}/{}", kOutputs, output.name);
       const std::string folder = job::MountedFolder(output.path, output.type);
       Mount(volume, place, folder);
       if (output.type == api::DataType::kUriFile) {
-        only_.push_back(place + "/" + std::filesystem::path(output.path).filename().string());
+        const std::string file = place + "/" + job::FileNameOf(output.path, output.name);
+        only_.push_back(file);
+        LeaveOutOthers(output.name, file);
       } else {
         only_.push_back(place);
       }
       // The volume's own root holds the work folders of all jobs.
       if (folder.empty()) plan_.foreign.push_back(place + "/" + job::kWorkFolder);
+    }
+  }
+
+  // A run that fails leaves the committed rows beside the path, and one that completes the whole
+  // file: what an earlier run of the same path left there is not this job's.
+  void LeaveOutOthers(const std::string& output, const std::string& file) {
+    if (!source_.published) return;
+    const auto found = source_.published->find(output);
+    const std::string published = found == source_.published->end() ? "" : found->second;
+    for (const char* ending : {"", ".partial"}) {
+      const std::string path = file + ending;
+      if (published != fmt::format("{}{}", job::kOutputsDir, path.substr(kOutputs.size()))) {
+        plan_.foreign.push_back(path);
+      }
     }
   }
 

@@ -1,6 +1,8 @@
 // ReaderTemplate: the pod that `paralleljob fetch` and `logs` read a job's volumes through.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,11 +28,14 @@ struct ReaderSource {
   ledger::JobIdentity identity;
   std::string worker_job;  // the batch/v1 Job of its workers, as JSON; empty: gone
   WorkerFlags flags = {};  // of the operator, for when that Job is gone
+  // Of a job that has ended: what it published, by the output's name, as its pods saw it.
+  std::optional<std::map<std::string, std::string>> published = {};
 };
 
 struct ReaderPlan {
   std::string pod;  // JSON
-  // What of the served paths belongs to other jobs: left out by whoever lists.
+  // What of the served paths belongs to other jobs, or to an earlier run of this one: folders and
+  // files that are left out by whoever lists.
   std::vector<std::string> foreign;
   std::vector<std::string> unreadable;  // outputs on volumes that are gone with the pods
 };

@@ -235,7 +235,7 @@ class Loader {
     Annotate(&loaded.job);
     Diagnostics found;
     FinishJob(places_, options_, &loaded.job, &found);
-    loaded.input_places = InputPlaces(places_, options_, loaded.job);
+    loaded.places = LaterPlaces(places_, options_, loaded.job);
     for (const Diagnostic& d : found.all()) {
       // The words of program_arguments are read here again, and were wrong before.
       if (!Said(d.ToString())) out_->Add(d);

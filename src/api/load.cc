@@ -117,7 +117,7 @@ class FileLoader {
     loaded.job = ReadManifest(document, base_dir, &places, &found);
     ApplyInputsAndImages(options_, &loaded, &used_);
     FinishJob(places, options_, &loaded.job, &found);
-    loaded.input_places = InputPlaces(places, options_, loaded.job);
+    loaded.places = LaterPlaces(places, options_, loaded.job);
     found.SortByPlace();
     for (const Diagnostic& d : found.all()) out_->Add(d);
     jobs_.push_back(std::move(loaded));

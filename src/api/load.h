@@ -31,8 +31,18 @@ struct LoadedJob {
   std::map<std::string, std::string> pipeline_outputs;
   // Where the file says that inputs lie on this machine for which --input names other places.
   std::vector<std::string> replaced_inputs;
-  // Input → where its path stands in the file, as an error there: for those who look at the data.
-  std::map<std::string, Diagnostic> input_places;
+  // Field ("spec.inputs[NAME].path") → where it stands in the file, as an error there: of those
+  // that checks of what is on this machine name.
+  std::map<std::string, Diagnostic> places;
+
+  // An error at a field; without its place where that is not known.
+  Diagnostic At(const std::string& field) const {
+    const auto found = places.find(field);
+    if (found != places.end()) return found->second;
+    Diagnostic out;
+    out.field = field;
+    return out;
+  }
 };
 
 // Parses and validates `path`. All findings go to `out`; the jobs are meaningful only if it has no

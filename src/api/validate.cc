@@ -465,16 +465,14 @@ std::vector<std::string> ClusterOnlyFields(const ParallelJob& job) {
   return out;
 }
 
-void CheckRunsHere(const ParallelJob& job, const std::string& file, Diagnostics* out) {
-  const auto error = [&](std::string field, std::string message, std::string hint) {
-    Diagnostic d;
-    d.file = file;
-    d.field = std::move(field);
+void CheckRunsHere(const LoadedJob& loaded, Diagnostics* out) {
+  const auto error = [&](const std::string& field, std::string message, std::string hint) {
+    Diagnostic d = loaded.At(field);
     d.message = std::move(message);
     d.hint = std::move(hint);
     out->Add(std::move(d));
   };
-  const ParallelJobSpec& spec = job.spec;
+  const ParallelJobSpec& spec = loaded.job.spec;
   if (spec.instance_count.value == 0) {
     error("spec.instanceCount", "a local run needs at least 1 instance",
           "--set spec.instanceCount=1");

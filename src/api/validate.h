@@ -21,8 +21,7 @@ void FinishJob(const Places& places, const LoadOptions& options, ParallelJob* jo
 std::vector<std::string> ClusterOnlyFields(const ParallelJob& job);
 
 // What keeps a valid job from running on this machine: no instance, code or data that is not here.
-// Errors with field paths, without lines.
-void CheckRunsHere(const ParallelJob& job, const std::string& file, Diagnostics* out);
+void CheckRunsHere(const LoadedJob& loaded, Diagnostics* out);
 
 // What keeps a valid job from running in a cluster: code or data of one machine only, no image.
 void CheckRunsInCluster(const ParallelJob& job, Diagnostics* out);

@@ -82,9 +82,14 @@ std::string ResolvePath(const std::string& base_dir, const std::string& path) {
   return (fs::path(base_dir) / path).lexically_normal().string();
 }
 
-std::map<std::string, Diagnostic> InputPlaces(const Places& places, const LoadOptions& options,
+std::map<std::string, Diagnostic> LaterPlaces(const Places& places, const LoadOptions& options,
                                               const ParallelJob& job) {
   std::map<std::string, Diagnostic> out;
+  for (const char* field :
+       {"spec.inputData", "spec.miniBatchSize", "spec.partitionKeys", "spec.instanceCount",
+        "spec.maxConcurrencyPerInstance", "spec.task.code"}) {
+    out.emplace(field, places.At(field));
+  }
   for (const Input& input : job.spec.inputs) {
     if (input.type == DataType::kLiteral) continue;
     const std::string field = fmt::format("spec.inputs[{}].path", input.name);
@@ -93,7 +98,9 @@ std::map<std::string, Diagnostic> InputPlaces(const Places& places, const LoadOp
     Diagnostic place = places.At(field);
     if (typed) place = {.file = places.file(), .field = field};
     place.value.clear();
-    out.emplace(input.name, std::move(place));
+    out.emplace(field, std::move(place));
+    const std::string whole = fmt::format("spec.inputs[{}]", input.name);
+    out.emplace(whole, places.At(whole));
   }
   return out;
 }

@@ -1,5 +1,5 @@
 // CheckScript: the entry script's name, and whether code folder, script and Conda file are there.
-// InputPlaces: where the paths of inputs stand. Internal to src/api.
+// LaterPlaces: where the fields stand that are checked on this machine. Internal to src/api.
 #pragma once
 
 #include <map>
@@ -17,8 +17,8 @@ std::string ResolvePath(const std::string& base_dir, const std::string& path);
 // The names are always checked, the files only with `check_files` and local code.
 void CheckScript(const Places& places, const Task& task, bool check_files, Diagnostics* out);
 
-// Of LoadedJob. A path that --input gives has no line.
-std::map<std::string, Diagnostic> InputPlaces(const Places& places, const LoadOptions& options,
+// LoadedJob::places. A path that --input gives has no line.
+std::map<std::string, Diagnostic> LaterPlaces(const Places& places, const LoadOptions& options,
                                               const ParallelJob& job);
 
 }  // namespace pj::api

@@ -14,6 +14,7 @@ namespace {
 struct Armed {
   std::string name;
   long at = 0;
+  int signal = SIGKILL;
 };
 
 const Armed& Target() {
@@ -26,6 +27,9 @@ const Armed& Target() {
     if (colon == std::string::npos) return made;
     made.name = value.substr(0, colon);
     made.at = std::strtol(value.c_str() + colon + 1, nullptr, 10);
+    if (const char* other = std::getenv("PARALLELJOB_FAULT_SIGNAL")) {
+      made.signal = static_cast<int>(std::strtol(other, nullptr, 10));
+    }
     return made;
   }();
   return armed;
@@ -36,7 +40,7 @@ const Armed& Target() {
 void HitFaultPoint(const char* name) {
   static std::atomic<long> passes{0};
   if (Target().name != name) return;
-  if (passes.fetch_add(1) + 1 == Target().at) ::kill(::getpid(), SIGKILL);
+  if (passes.fetch_add(1) + 1 == Target().at) ::kill(::getpid(), Target().signal);
 }
 
 #else

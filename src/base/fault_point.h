@@ -6,7 +6,7 @@
 namespace pj {
 
 // With PARALLELJOB_FAULT="<name>:<n>", the n-th pass (from 1) of the point `name` ends the process
-// with SIGKILL. Thread-safe.
+// with SIGKILL, or sends it the signal PARALLELJOB_FAULT_SIGNAL. Thread-safe.
 void HitFaultPoint(const char* name);
 
 #define PJ_FAULT(name) ::pj::HitFaultPoint(name)

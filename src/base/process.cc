@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -26,6 +27,9 @@ using std::chrono::steady_clock;
 using Deadline = std::optional<steady_clock::time_point>;
 constexpr size_t kKeep = 64 * 1024;
 constexpr Millis kExitPoll{10};
+
+std::atomic<pid_t> running{0};
+static_assert(std::atomic<pid_t>::is_always_lock_free);
 
 // Milliseconds for poll(2): -1 without a deadline, 0 when it has passed.
 int LeftOf(const Deadline& deadline) {
@@ -107,6 +111,7 @@ Result<ProcessResult> RunProcess(const std::vector<std::string>& argv,
   UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
   PJ_ASSIGN(const pid_t pid, Spawn(argv, options, writer.get()));
+  running = pid;
   writer.Reset();
   Deadline deadline;
   if (options.timeout) deadline = steady_clock::now() + *options.timeout;
@@ -115,11 +120,17 @@ Result<ProcessResult> RunProcess(const std::vector<std::string>& argv,
   if (!ReadTail(reader.get(), deadline, &result.output) || !Reap(pid, deadline, &status)) {
     ::kill(pid, SIGKILL);
     Reap(pid, {}, &status);
+    running = 0;
     return Fail(Code::kUnavailable,
                 fmt::format("no end after {} s, killed", options.timeout->count()), argv[0]);
   }
+  running = 0;
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
+}
+
+void KillRunningProcess() {
+  if (const pid_t pid = running; pid > 0) ::kill(pid, SIGKILL);
 }
 
 std::string FindProgram(const std::string& name) {

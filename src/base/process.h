@@ -27,6 +27,9 @@ struct ProcessResult {
 Result<ProcessResult> RunProcess(const std::vector<std::string>& argv,
                                  const ProcessOptions& options = {});
 
+// For a signal handler that ends this process: nobody waits for that program any more.
+void KillRunningProcess();
+
 // The program `name` on PATH, absolute; empty if there is none.
 std::string FindProgram(const std::string& name);
 // The variable of this process's environment; empty if it is not set.

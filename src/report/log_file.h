@@ -12,8 +12,10 @@ namespace pj::report {
 // Not thread-safe. Whole records only: a write that fails half-way is taken back.
 class LogFile {
  public:
-  // Replaces `path` by a file that begins with `head` (made again when that fails at first).
-  LogFile(std::string path, std::string head);
+  enum class Old { kReplace, kKeep };
+  // Replaces `path` by a file that begins with `head`, or goes on with the one that is there (tried
+  // again when that fails at first).
+  LogFile(std::string path, std::string head, Old old = Old::kReplace);
 
   // `record` is kept until Flush(), or until much has come together.
   void Add(std::string_view record);
@@ -27,6 +29,7 @@ class LogFile {
 
   std::string path_;
   std::string head_;
+  const Old old_;
   UniqueFd fd_;
   uint64_t size_ = 0;  // of the file, up to the last whole record
   std::string buffer_;

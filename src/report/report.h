@@ -55,6 +55,12 @@ struct JobSummary {
   std::vector<bool> recovered;                 // per group: all its mini-batches succeeded later
 };
 
+// Some of them, below a logs folder.
+inline constexpr char kJobResultFile[] = "job_result.txt";
+inline constexpr char kErrorOverviewFile[] = "user/error.txt";
+inline constexpr char kNodeSummaryCsv[] = "sys/job_report/node_summary.csv";
+inline constexpr char kProcessSummaryCsv[] = "sys/job_report/process_summary.csv";
+
 // job_result.txt, readme.txt, job_progress_overview.<stamp>.txt, node_summary.csv,
 // process_summary.csv, user/error.txt and user/error/<node>/processNNN.txt, from the summary and
 // all committed attempts. Sets summary->more_rows.

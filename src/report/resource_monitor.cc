@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/log.h"
 #include "report/log_file.h"
 #include "report/proc_sample.h"
 #include "report/report.h"
@@ -40,13 +41,16 @@ class Monitor final : public ResourceMonitor {
                    "Utc Time,Cpu Percent,Memory Total (MB),Memory Available (MB),Memory Used (MB),"
                    "Memory Used Percent,Disk Io Read Count,Disk Io Write Count,Disk Io Read (MB),"
                    "Disk Io Write (MB),Network Sent (MB),Network Recv (MB),TCP Connections,"
-                   "UDP Connections\n"),
+                   "UDP Connections\n",
+                   LogFile::Old::kKeep),
         disk_file_(Path(logs_dir, node, "node_disk_usage.csv"),
-                   "Utc Time,Disk,Total (MB),Used (MB),Free (MB),Used Percent\n"),
+                   "Utc Time,Disk,Total (MB),Used (MB),Free (MB),Used Percent\n",
+                   LogFile::Old::kKeep),
         process_file_(Path(logs_dir, node, "processes_resource_usage.csv"),
                       "Utc Time,Name,Pid,Cpu Percent,Cpu Time User,Cpu Time System,Memory (MB),"
                       "Memory Used Percent,Disk Io Read Count,Disk Io Write Count,"
-                      "Disk Io Read (MB),Disk Io Write (MB),Thread Num\n"),
+                      "Disk Io Read (MB),Disk Io Write (MB),Thread Num\n",
+                      LogFile::Old::kKeep),
         thread_([this](const std::stop_token& stop) { Loop(stop); }) {}
 
   // The thread is the last member: it ends before what it uses goes.
@@ -68,6 +72,8 @@ class Monitor final : public ResourceMonitor {
       wake_.wait_for(lock, stop, interval_, [] { return false; });
       Sample();
     }
+    const uint64_t dropped = node_file_.dropped() + disk_file_.dropped() + process_file_.dropped();
+    if (dropped > 0) PJ_WARN("{} lines of sys/perf could not be written", dropped);
   }
 
   void Sample() {

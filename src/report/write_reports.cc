@@ -19,12 +19,12 @@ Status WriteReports(const std::string& logs_dir, JobSummary* summary,
   }));
   folder.Note(errors.Finish());
   const WallTime now = SystemClock().Wall();
-  folder.Write("job_result.txt", JobResultText(*summary));
+  folder.Write(kJobResultFile, JobResultText(*summary));
   folder.Write("readme.txt", ReadmeText());
-  folder.Write("user/error.txt", ErrorOverviewText(*summary));
+  folder.Write(kErrorOverviewFile, ErrorOverviewText(*summary));
   folder.Write(ProgressOverviewName(now), ProgressOverviewText(*summary, rollup.Nodes(), now));
-  folder.Write("sys/job_report/node_summary.csv", rollup.NodeCsv());
-  folder.Write("sys/job_report/process_summary.csv", rollup.ProcessCsv());
+  folder.Write(kNodeSummaryCsv, rollup.NodeCsv());
+  folder.Write(kProcessSummaryCsv, rollup.ProcessCsv());
   return folder.status();
 }
 

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import textwrap
 import time
-from datetime import datetime
 
 DEADLINE = 120.0
 
@@ -125,17 +124,12 @@ def processed(summary):
 
 
 def shares(summary):
-    """Instance → its share of the work while it was there, as node_summary.csv says. How long an
-    instance takes to import its script is the machine's affair: it counts from its first call."""
+    """Instance → its share of all mini-batches, as node_summary.csv says."""
     path = pathlib.Path(summary["logs"]) / "sys" / "job_report" / "node_summary.csv"
     with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    counts = {row["Node"]: int(row["Mini-batches"]) for row in rows}
+        counts = {row["Node"]: int(row["Mini-batches"]) for row in csv.DictReader(file)}
     assert sum(counts.values()) == summary["miniBatches"]["total"]
-    starts = {row["Node"]: datetime.fromisoformat(row["First Start"][:-1]) for row in rows}
-    end = max(datetime.fromisoformat(row["Last End"][:-1]) for row in rows)
-    rates = {node: counts[node] / (end - starts[node]).total_seconds() for node in counts}
-    return {node: rate / sum(rates.values()) for node, rate in rates.items()}
+    return {node: count / sum(counts.values()) for node, count in counts.items()}
 
 
 def check_summary(summary, *, total, items):

@@ -55,6 +55,10 @@ def report(out):
     return out / "logs" / "sys" / "job_report" / "processed_mini-batches.csv"
 
 
+def beside(path, name):
+    return path.parent / name
+
+
 def objects(out, sql):
     """One statement on state.db, which must change something; its log is written back first."""
     with sqlite3.connect(out / "state.db") as db:
@@ -118,6 +122,18 @@ DAMAGES = {
         lambda out: edit(report(out), lambda raw: raw.replace(b"RUN_DONE", b"RUN_SHORT", 1)),
         "processed_mini-batches.csv"),
     "report removed": (lambda out: report(out).unlink(), "processed_mini-batches.csv"),
+    "node's summary changed": (
+        lambda out: edit(beside(report(out), "node_summary.csv"), flip), "node_summary.csv"),
+    "process's summary cut off": (
+        lambda out: edit_lines(beside(report(out), "process_summary.csv"), lambda l: l[:-1]),
+        "process_summary.csv"),
+    "process's summary removed": (
+        lambda out: beside(report(out), "process_summary.csv").unlink(), "process_summary.csv"),
+    "word of the end changed": (
+        lambda out: edit(out / "logs/job_result.txt", lambda raw: b"Failed" + raw[8:]),
+        "job_result.txt"),
+    "overview of errors removed": (lambda out: (out / "logs/user/error.txt").unlink(),
+                                   "error.txt"),
     "plan flipped": (lambda out: edit(next(out.rglob("plan")), flip), "plan"),
     "record flipped": (
         lambda out: objects(out, "UPDATE objects SET crc = crc + 1 WHERE name LIKE '%-s-0'"),
@@ -128,6 +144,12 @@ DAMAGES = {
                        "result"),
     "counter in the result": (
         lambda out: in_result(out, b'\\"succeeded\\":10', b'\\"succeeded\\":11'), "succeeded"),
+    "total in the result": (
+        lambda out: in_result(out, b'\\"total\\":10', b'\\"total\\":19'), "in all"),
+    "not run in the result": (
+        lambda out: in_result(out, b'\\"notRun\\":0', b'\\"notRun\\":1'), "not run"),
+    "state in the result": (
+        lambda out: in_result(out, b'\\"Complete\\"', b'\\"Failedxx\\"'), "state"),
     "retries in the result": (
         lambda out: in_result(out, b'\\"retries\\":1', b'\\"retries\\":0'), "retries"),
 }

@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+
+import pytest
 
 ECHO = '''
     import os
@@ -144,3 +147,28 @@ def test_more_processes_than_a_machine_can_hold_are_refused(cli):
         assert ended.code == 2 and "1024 processes" in ended.err, ended
         assert ended.json["state"] == "NotStarted"
 
+
+
+# Steps of an MLTable, the job's size, where the error is, what it says.
+UNFIT = {
+    "later": ("read_parquet: {}", "10kb", r"/data/MLTable:4:\d+: error: .*read_parquet"),
+    "unknown": ("read_delimited: {delimter: ','}", "10kb",
+                r"/data/MLTable:4:\d+: error: .*delimiter"),
+    "size": ("read_delimited: {delimiter: ','}", "5",
+             r"/job.yaml:\d+:\d+: error: spec.miniBatchSize: .*has no unit.*found .5.*5kb"),
+    "list": ("", "10kb", r"/job.yaml:\d+:\d+: error: spec.miniBatchSize: .*list of files"),
+}
+
+
+@pytest.mark.parametrize("case", UNFIT)
+@pytest.mark.parametrize("command", ["validate", "plan", "run"])
+def test_an_mltable_is_read_before_anything_runs(cli, command, case):
+    step, size, said = UNFIT[case]
+    manifest = cli.job(ECHO, files=1)
+    manifest.write_text(re.sub(r"miniBatchSize: .*", f"miniBatchSize: {size}", manifest.read_text())
+                        .replace("type: uri_folder", "type: mltable", 1))
+    (cli.folder / "data" / "MLTable").write_text(
+        "paths:\n  - pattern: ./*.txt\n" + (f"transformations:\n  - {step}\n" if step else ""))
+    ended = cli.call(command, "-f", manifest)
+    assert ended.code == 2 and re.search(said, ended.err), ended
+    assert not cli.out.exists()

@@ -66,6 +66,26 @@ def goes_on(cli, env, manifest):
     assert cli.verify().code == 0, cli.verify()
 
 
+def test_a_signal_before_anything_runs_is_told(cli):
+    """A Python that does not answer stands for all that may take long: packages, copies, a plan.
+    (Who starts these tests in the background ignores SIGINT, and what is ignored stays so.)"""
+    slow, asked = cli.folder / "slow/bin", cli.folder / "asked"
+    slow.mkdir(parents=True)
+    (slow / "python3").write_text(f"#!/bin/sh\necho $$ >{asked}.new\nmv {asked}.new {asked}\n"
+                                  "exec sleep 600\n")
+    (slow / "python3").chmod(0o755)
+    manifest = cli.job(HANGS, files=4)
+    process = cli.start("run", "-f", manifest, "--output", cli.out, "-o", "json",
+                        env={"PATH": f"{slow}:{os.environ['PATH']}",
+                             "VIRTUAL_ENV": str(slow.parent)})
+    jobs.wait_until(asked.exists, "a question to Python")
+    process.send_signal(signal.SIGTERM)
+    ended = jobs.Ended(process, *process.communicate(timeout=jobs.DEADLINE))
+    assert ended.code == 130 and "interrupted before the first mini-batch" in ended.err, ended
+    assert ended.json["state"] == "NotStarted" and ended.json["errors"], ended
+    jobs.wait_until(lambda: not faults.alive(int(asked.read_text())), "its end")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_drains_and_says_how_to_go_on(cli, hanging, number):
     process, env, manifest = hanging

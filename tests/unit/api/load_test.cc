@@ -387,14 +387,20 @@ TEST_F(LoadFile, ListsWhatOnlyAClusterKnows) {
 
 TEST_F(LoadFile, SaysWhatCannotRunHere) {
   Diagnostics fine;
-  CheckRunsHere(Load(Manifest()).jobs[0].job, "f", &fine);
+  CheckRunsHere(Load(Manifest()).jobs[0], &fine);
   EXPECT_FALSE(fine.HasErrors());
   LoadedFile f = Load(Manifest("instanceCount: 0"));
   f.jobs[0].job.spec.inputs[0].volume = R"({"emptyDir":{}})";
   f.jobs[0].job.spec.task.code.source = Code::Source::kImage;
   Diagnostics found;
-  CheckRunsHere(f.jobs[0].job, "f", &found);
+  CheckRunsHere(f.jobs[0], &found);
   EXPECT_EQ(found.all().size(), 3u);
+  for (const Diagnostic& d : found.all()) {
+    EXPECT_GT(d.line, 0) << d.ToString();
+    EXPECT_GT(d.column, 0) << d.ToString();
+    EXPECT_FALSE(d.file.empty()) << d.ToString();
+  }
+  EXPECT_EQ(found.all()[0].value, "0");
 }
 
 TEST_F(LoadFile, EscapesControlCharactersInMessages) {

@@ -108,6 +108,15 @@ TEST_F(EnvironmentTest, ScriptsAreCheckedWithoutRunningThem) {
   EXPECT_THAT(check("def init(): pass\n"), ElementsAre(HasSubstr("no function run")));
   EXPECT_THAT(check("def run(x)\n  return x\n"), ElementsAre(HasSubstr("1: syntax error")));
   EXPECT_THAT(check("async def run(x): pass\n"), ElementsAre(HasSubstr("not async")));
+  // Names within classes and functions are not the module's.
+  const std::string model = "class Model:\n  def run(self, x): pass\n";
+  EXPECT_THAT(check(model), ElementsAre(HasSubstr("no function run")));
+  EXPECT_THAT(check(model + "run = Model().run\n"), IsEmpty());
+  EXPECT_THAT(check("def f():\n  run = 1\n"), ElementsAre(HasSubstr("no function run")));
+  EXPECT_THAT(check("def init():\n  global run\n  from fast import run\n"), IsEmpty());
+  EXPECT_THAT(check("class Client:\n  async def run(self): pass\n"
+                    "try:\n  from fast import run\nexcept ImportError:\n  def run(x): pass\n"),
+              IsEmpty());
 }
 
 TEST_F(EnvironmentTest, TheCodesHashSeesNamesAndContentButNoCaches) {

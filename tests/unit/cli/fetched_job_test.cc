@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "report/report.h"
 #include "unit/temp_dir.h"
 
@@ -93,6 +94,29 @@ TEST_F(FetchedJobTest, AnotherTextIsRefused) {
     std::filesystem::create_directories(dir_ / ".paralleljob");
     ASSERT_TRUE(WriteFileAtomic(dir_ / ".paralleljob/fetched.json", text));
     EXPECT_FALSE(LoadFetched(dir_.str())) << text;
+  }
+}
+
+// A number that is missing is not zero: an exit code of 0 is success.
+TEST_F(FetchedJobTest, APartOfATextIsRefused) {
+  ASSERT_TRUE(SaveFetched(dir_.str(), job_));
+  const std::string file = dir_ / ".paralleljob/fetched.json";
+  const Json whole = ParseJson(ReadFile(file, 1 << 20).value()).value();
+  EXPECT_EQ(whole.size(), 9u);
+  for (const auto& [key, value] : whole.items()) {
+    Json part = whole;
+    part.erase(key);
+    ASSERT_TRUE(WriteFileAtomic(file, DumpJson(part)));
+    EXPECT_FALSE(LoadFetched(dir_.str())) << key;
+    part[key] = value.is_string() ? Json(7) : Json("7");
+    ASSERT_TRUE(WriteFileAtomic(file, DumpJson(part)));
+    EXPECT_FALSE(LoadFetched(dir_.str())) << key;
+  }
+  for (const char* key : {"exitCode", "crc"}) {
+    Json part = whole;
+    part[key] = uint64_t{1} << 32;
+    ASSERT_TRUE(WriteFileAtomic(file, DumpJson(part)));
+    EXPECT_FALSE(LoadFetched(dir_.str())) << key;
   }
 }
 

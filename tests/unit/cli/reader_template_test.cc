@@ -64,6 +64,21 @@ TEST_F(ReaderTemplate, MountsWhatIsTheJobsAndNothingElse) {
   EXPECT_THAT(plan_.unreadable, ElementsAre("gone"));
 }
 
+TEST_F(ReaderTemplate, WhatAnEarlierRunLeftAtThePathIsNotThisOnes) {
+  const std::string file = "outputs/rows/rows.csv";
+  const std::string all = "outputs/all/paralleljob";
+  source_.published.emplace();
+  (*source_.published)["rows"] = "/paralleljob/outputs/rows/rows.csv";
+  Pod();
+  EXPECT_THAT(plan_.foreign, ElementsAre(file + ".partial", all));
+  (*source_.published)["rows"] = "/paralleljob/outputs/rows/rows.csv.partial";
+  Pod();
+  EXPECT_THAT(plan_.foreign, ElementsAre(file, all));
+  source_.published.emplace();  // it failed before there was a row
+  Pod();
+  EXPECT_THAT(plan_.foreign, ElementsAre(file, file + ".partial", all));
+}
+
 TEST_F(ReaderTemplate, IsLikeTheWorkersButNoneOfThem) {
   const Json pod = Pod();
   const Json& spec = pod["spec"];

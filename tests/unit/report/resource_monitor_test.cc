@@ -108,6 +108,24 @@ TEST(ResourceMonitorTest, ShortJobsHaveTheirSamplesAndEndAtOnce) {
   }
 }
 
+// Also one that was killed in the middle of a line.
+TEST(ResourceMonitorTest, ALaterStartGoesOnInTheSameFiles) {
+  TempDir dir;
+  const std::string file = dir / "sys/perf/n/node_disk_usage.csv";
+  const auto once = [&] {
+    auto monitor = ResourceMonitor::Start(dir.str(), "n", std::chrono::hours(1),
+                                          [] { return std::vector<std::pair<int, int>>{}; });
+  };
+  once();
+  const std::string first = *ReadFile(file);
+  ASSERT_TRUE(WriteFileAtomic(file, first + "half a li"));
+  once();
+  const std::string both = *ReadFile(file);
+  EXPECT_THAT(both, StartsWith(first + "half a li\n"));
+  EXPECT_GT(both.size(), first.size() + 20);
+  EXPECT_EQ(both.find("Utc Time", 1), std::string::npos) << "one header";
+}
+
 TEST(ResourceMonitorTest, AFolderThatCannotBeStopsNothing) {
   TempDir dir;
   ASSERT_TRUE(WriteFileAtomic(dir / "file", "x"));
