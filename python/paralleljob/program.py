@@ -32,6 +32,11 @@ class Program:
             self._notes.add(key)
             self._send_note(message)
 
+    def note_totals(self):
+        """At the end of the process."""
+        if self._table is not None:
+            self._table.note_totals()
+
     def note_newlines(self):
         rows.note_newlines(self.note_once)
 

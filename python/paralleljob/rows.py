@@ -207,13 +207,29 @@ def _csv_line(cells):
 def _csv_cell(cell):
     if type(cell) is not str:
         if _is_array(cell):
-            cell = cell.tolist()  # str() of an array leaves out the middle of a long one
+            cell = _texts(cell)  # str() of an array leaves out the middle of a long one
         if _is_missing(cell):
             return ""
         cell = str(cell)
     if any(char in cell for char in ',"\n\r'):
         return '"' + cell.replace('"', '""') + '"'
     return cell
+
+
+def _listed(array):
+    """Its values as Python's; of dates and durations, for which tolist() may give bare numbers, as
+    numpy's."""
+    if array.dtype.kind not in "mM":
+        return array.tolist()
+    return list(array) if array.ndim else array[()]
+
+
+def _texts(value):
+    """As _listed(), with dates and durations as numpy writes them."""
+    if not _is_array(value):
+        return str(value)
+    listed = _listed(value)
+    return [_texts(each) for each in listed] if value.dtype.kind in "mM" and value.ndim else listed
 
 
 def _is_missing(cell):
@@ -301,12 +317,17 @@ def _default(value):
         return None if value is pandas.NA else frame_records(value)
     numpy = sys.modules.get("numpy")
     if numpy is not None:
+        if isinstance(value, (numpy.datetime64, numpy.timedelta64)) and numpy.isnat(value):
+            return None
         if isinstance(value, numpy.datetime64):
-            return None if numpy.isnat(value) else str(value)
+            return str(value)
+        # A duration is numpy's integer, too; its unit would be lost.
+        if isinstance(value, numpy.timedelta64):
+            raise TypeError("jsonl: a duration has no JSON form; convert it in run()")
         if isinstance(value, (numpy.bool_, numpy.integer, numpy.floating, numpy.str_)):
             return value.item()
         if isinstance(value, numpy.ndarray):
-            return value.tolist()
+            return _listed(value)
     raise TypeError(
         "jsonl: a value of type %s has no JSON form; convert it in run()" % type(value).__name__
     )

@@ -103,6 +103,7 @@ class Slot:
             os._exit(0)
         self._shutdown(user)
         flush_output()
+        program.note_totals()
         if streams.LogFile.dropped:
             channel.note(
                 "%d bytes of the script's logs were dropped: no space to write them"

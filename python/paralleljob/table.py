@@ -51,16 +51,33 @@ class Reader:
         self._path_pattern = re.compile(pattern, re.DOTALL) if pattern else None
         self._note_once = note_once
         self._byte_orders = {}
+        self._misfits = {}  # (column, type) → [values, mini-batches] of all that were read
+        self._found = {}  # the same → values of the mini-batch that is being read
 
     def read(self, payload):
         """The DataFrame of a table payload (wire.Payload)."""
+        self._found.clear()
         frames = [
             self._read_group(parts, payload.keys)
             for parts in _by_header(payload.parts)
         ]  # fmt: skip
+        for column, values in self._found.items():
+            all_of_it = self._misfits.setdefault(column, [0, 0])
+            all_of_it[0] += values
+            all_of_it[1] += 1
         if len(frames) == 1:
             return frames[0]
         return pandas.concat(frames, ignore_index=True)
+
+    def note_totals(self):
+        """Of columns with misfits in more than the one mini-batch that was noted at once."""
+        for (name, kind), (values, mini_batches) in self._misfits.items():
+            if mini_batches > 1:
+                self._note_once(
+                    ("misfits", name),
+                    "column %r: %d values in %d mini-batches are no %s and became null"
+                    % (name, values, mini_batches, kind),
+                )
 
     def _read_group(self, parts, keys):
         """Ranges with one header: parsed in one go where that is safe."""
@@ -109,6 +126,7 @@ class Reader:
         except pandas.errors.ParserError:
             return None
         if len(frame) != planned:
+            self._found.clear()
             return None
         return frame
 
@@ -210,6 +228,8 @@ class Reader:
             words = values.str.strip().str.lower()
             misfits -= int((given & words.isin(["nan", "+nan", "-nan"])).sum())
         if misfits:
+            key = (column["name"], kind)
+            self._found[key] = self._found.get(key, 0) + misfits
             self._note_once(
                 ("misfit", column["name"]),
                 "column %r: %d values of a mini-batch are no %s and became null"

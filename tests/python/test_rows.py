@@ -103,6 +103,26 @@ def test_jsonl_of_numpy_and_dataframes():
     assert got == ["1", "0.5", "null", "true", "[1, 2]", "null", "null", '"2024-01-02"']
 
 
+def test_dates_in_arrays_stay_dates():
+    days = numpy.array(["2020-01-01", "NaT"], "datetime64[ns]")
+    got = write("jsonl", [days, numpy.array(days[0]), {"days": numpy.array([days[:1]])}])[0]
+    assert [json.loads(line) for line in got.decode().splitlines()] == [
+        ["2020-01-01T00:00:00.000000000", None], "2020-01-01T00:00:00.000000000",
+        {"days": [["2020-01-01T00:00:00.000000000"]]}]
+    csv = write("csv", [("a", days[:1]), ("b", numpy.array([1, 2]))])[0].decode()
+    assert csv == "a,['2020-01-01T00:00:00.000000000']\nb,\"[1, 2]\"\n"
+
+
+@pytest.mark.parametrize("unit", ["ns", "s"])
+def test_durations_have_no_json_form(unit):
+    one = numpy.timedelta64(5, unit)
+    for value in (one, [one], {"took": numpy.array([one])}, pandas.Timedelta(5, unit)):
+        with pytest.raises(TypeError, match="convert it in run"):
+            write("jsonl", [value])
+    assert write("jsonl", [numpy.timedelta64("NaT")])[0] == b"null\n"
+    assert write("csv", [("a", numpy.array([one]))])[0].startswith(b"a,['5 ")
+
+
 def test_jsonl_refuses_columns_of_one_name():
     with pytest.raises(ValueError, match="same name"):
         write("jsonl", pandas.DataFrame([[1, 2]], columns=["x", "x"]))

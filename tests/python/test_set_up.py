@@ -8,6 +8,7 @@ from paralleljob.slot import SETUP_FAILED
 def test_a_working_folder_that_is_not_there_is_named(zygote):
     z = zygote().script("def run(mini_batch): return mini_batch\n").start()
     slot = z.spawn(cwd="no/such/folder")
-    assert os.waitstatus_to_exitcode(z.exited(slot)) == SETUP_FAILED
+    status = z.exited(slot)
+    assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == SETUP_FAILED
     told = slot.text("stderr")
     assert "No such file or directory: 'no/such/folder'" in told and "connection" not in told

@@ -87,6 +87,19 @@ def test_misfits_become_null_and_are_noted(tmp_path):
     assert "'count': 1 values of a mini-batch are no integer" in table.notes[("misfit", "count")]
 
 
+def test_misfits_of_all_mini_batches_are_counted(tmp_path):
+    table = Table(tmp_path)
+    table.read("a,x,1,true,2024-01-01\n")
+    table.reader.note_totals()
+    assert ("misfits", "count") not in table.notes, "told already"
+    table.read(GOOD)
+    table.read("a,x,y,true,2024-01-01\nb,z,1,true,2024-01-01\n")
+    table.reader.note_totals()
+    assert table.notes["misfits", "count"] == (
+        "column 'count': 3 values in 2 mini-batches are no integer and became null")
+    assert ("misfits", "price") not in table.notes
+
+
 def test_words_that_pandas_takes_for_null_are_texts(tmp_path):
     frame = Table(tmp_path).read("NA,1,1,true,2024-01-01\nnull,2,2,true,2024-01-01\n")
     assert frame["name"].tolist() == ["NA", "null"]
