@@ -301,16 +301,31 @@ def test_doctor_misses_what_is_not_there(control_plane, tmp_path, cli, plane, sp
     assert checks(broken)["cluster"]["outcome"] == "bad" and len(checks(broken)) == 1
 
 
+def waiting_for(plane, space, example, name):
+    """`submit --wait`, of a job that nobody reconciles, once the job is there."""
+    running = plane.popen(os.environ["PARALLELJOB"], "submit", "-f",
+                          str(example / "job.yaml"), "--wait", "-o", "json", "-n", space,
+                          "--image", f"{name}=python:3.11", *WHERE[2:],
+                          "--set", f"metadata.name={name}", "--set",
+                          "spec.managedBy=test.paralleljob.dev/nobody")
+    wait("the job", lambda: plane.kubectl("get", "paralleljob", name, "-n", space,
+                                          check=False).returncode == 0)
+    return running
+
+
+def test_waiting_for_a_job_that_is_deleted_ends(plane, space, example):
+    running = waiting_for(plane, space, example, "deleted")
+    plane.kubectl("delete", "paralleljob", "deleted", "-n", space)
+    assert running.wait(30) == 3
+    shown = json.loads(running.stdout.read())
+    assert shown["state"] == "Unfinished" and shown["submitted"] == "created", shown
+    assert shown["job"] == "deleted" and shown["namespace"] == space and shown["errors"], shown
+
+
 def test_waiting_ends_with_the_job(plane, cli, space, example):
-    """Nobody reconciles this one: what an operator would write is written by hand."""
+    """What an operator would write is written by hand."""
     def ended(kind, code):
-        running = plane.popen(os.environ["PARALLELJOB"], "submit", "-f",
-                              str(example / "job.yaml"), "--wait", "-o", "json", "-n", space,
-                              "--image", f"{kind.lower()}=python:3.11", *WHERE[2:],
-                              "--set", f"metadata.name={kind.lower()}", "--set",
-                              "spec.managedBy=test.paralleljob.dev/nobody")
-        wait("the job", lambda: plane.kubectl("get", "paralleljob", kind.lower(), "-n", space,
-                                              check=False).returncode == 0)
+        running = waiting_for(plane, space, example, kind.lower())
         condition = {"type": kind, "status": "True", "reason": f"Is{kind}", "message": "m",
                      "lastTransitionTime": "2026-01-01T00:00:00Z"}
         plane.kubectl("patch", "paralleljob", kind.lower(), "-n", space, "--subresource=status",

@@ -112,9 +112,11 @@ def test_wait(crd, job):
 
 @pytest.mark.parametrize("patch", [
     {"suspend": True}, {"suspend": False}, {"instanceCount": 7}, {"activeDeadlineSeconds": 60},
-    {"ttlSecondsAfterFinished": 0}], ids=json.dumps)
+    {"ttlSecondsAfterFinished": 0}, {"cancel": True}], ids=json.dumps)
 def test_what_may_change(crd, job, patch):
     assert change(crd, job, {"spec": patch}).returncode == 0
+    ((field, value),) = patch.items()
+    assert crd.get("pj", job)["spec"][field] == value
 
 
 @pytest.mark.parametrize("patch", [

@@ -4,6 +4,7 @@ import base64
 import json
 import random
 
+import enclosure
 import pod_jobs
 import pytest
 
@@ -27,6 +28,7 @@ def run(mini_batch):
 """
 TEMPLATE = {"nodeSelector": {"kubernetes.io/hostname": NODE},
             "env": [{"name": "GREETING", "value": "hello"}],
+            "serviceAccountName": "trainer",
             "labels": {"team": "blue"}, "annotations": {"example.com/why": "a test"},
             "resources": {"requests": {"memory": "48Mi"}, "limits": {"memory": "256Mi"}}}
 
@@ -44,6 +46,8 @@ def space(cluster, installed_chart, tmp_path_factory):
     space = pod_jobs.Space(cluster, "modes", tmp_path_factory.mktemp("volume") / "data")
     space.add_data(source, "in")
     space.add_data(many, "many")
+    cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "trainer"}},
+                  namespace=space.name)
     yield space
     space.end()
 
@@ -162,6 +166,21 @@ def test_a_job_without_any_volume_of_its_own_ends(jobs):
         (1, "ValueError: the first one")], status["errors"]
 
 
+def test_a_change_of_a_finished_job_is_seen_and_no_more(jobs):
+    """kstatus, and with it Flux and Argo CD, waits until it is."""
+    job = jobs["plain"]
+    job.wait_until_complete()
+    before = job.get()
+    job.kubectl("scale", "paralleljob", job.name, "--replicas=3")
+    job.patch(ttlSecondsAfterFinished=100_000)
+    generation = before["metadata"]["generation"] + 2
+    enclosure.wait_until("the new generation", 60, lambda: (
+        job.status()["observedGeneration"] == generation))
+    after = job.status()
+    assert after == before["status"] | {"observedGeneration": generation}
+    assert job.get()["metadata"]["generation"] == generation
+
+
 def test_a_downloaded_input_is_a_copy(jobs):
     mounted = {path for _, _, path in rows(jobs["plain"])}
     copies = {path for _, _, path in rows(jobs["copied"])}
@@ -176,6 +195,7 @@ def test_a_pod_template_is_seen_on_the_pods(jobs):
     pods = job.pods()
     assert len(pods) == 2 and {pod["spec"]["nodeName"] for pod in pods} == {NODE}
     for pod in pods:
+        assert pod["spec"]["serviceAccountName"] == "trainer"
         assert pod["metadata"]["labels"]["team"] == "blue"
         assert pod["metadata"]["annotations"]["example.com/why"] == "a test"
         containers = pod["spec"]["containers"] + pod["spec"]["initContainers"]

@@ -81,6 +81,7 @@ def refused(plane, operator):
     yield names
     for name in names.values():
         plane.kubectl("delete", "namespace", name, "--wait=false")
+    plane.kubectl("delete", "priorityclass", "urgent", "--ignore-not-found")
 
 
 def test_refused_jobs_begin(plane, refused):
@@ -227,6 +228,22 @@ def test_what_the_job_controller_is_refused_is_told(plane, refused, case):
 
     enclosure.wait_until("the cause in the status", 60, told)
     assert REFUSALS[case][1] in told()["message"]
+    lift(plane, case, refused[case])
+
+
+def lift(plane, case, name):
+    """What was refused is allowed from now on."""
+    if case == "account":
+        plane.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody"}},
+                    namespace=name)
+    elif case == "priority":
+        plane.apply({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+                     "metadata": {"name": "urgent"}, "value": 7})
+    elif case == "quota":
+        plane.kubectl("delete", "resourcequota", "tiny", "-n", name)
+    else:
+        plane.kubectl("label", "namespace", name, "--overwrite",
+                      "pod-security.kubernetes.io/enforce=privileged")
 
 
 def test_two_of_them_lead_one_after_the_other(plane, operator, space):
@@ -241,3 +258,14 @@ def test_two_of_them_lead_one_after_the_other(plane, operator, space):
         assert leader.stop(signal.SIGTERM) == 0
         other.wait_until_it_leads()
         assert other.metric("leader") == 1
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_job_goes_on_once_it_is_not_refused_any_more(plane, operator, refused, case):
+    """The Job controller tries again, at most a minute later."""
+    name = refused[case]
+    enclosure.wait_until("its pods", 120, lambda: len(plane.get(
+        "pods", "-n", name, f"--selector={LABEL}=refused")["items"]) == 2)
+    enclosure.wait_until("another word", 60, lambda: not [
+        each for each in status(plane, name, "refused")["conditions"]
+        if each["reason"] == "FailedCreate"])

@@ -112,6 +112,17 @@ def scaled(job):
     job.wait_for("one worker", lambda now: now["workers"]["active"] == 1)
 
 
+def scaled_to_none(job):
+    job.wait_until_half_way()
+    job.kubectl("scale", "paralleljob", job.name, "--replicas=0")
+    job.wait_for("no running pod", lambda now: now["workers"]["active"] == 0 and not [
+        pod for pod in job.pods() if pod["status"]["phase"] == "Running"])
+    status = job.wait_for("the cause", lambda now: now if "ScaledToZero" in [
+        condition["reason"] for condition in now["conditions"]] else None)
+    assert status["miniBatches"]["left"] > 0, status
+    job.kubectl("scale", "paralleljob", job.name, "--replicas=2")
+
+
 def applied_again(job):
     job.wait_until_half_way()
     uid = job.get()["metadata"]["uid"]
@@ -130,6 +141,7 @@ MISFORTUNES = {
     "pod-deleted": (pod_deleted, SCRIPT, {}),
     "suspended": (suspended, SCRIPT, {}),
     "scaled": (scaled, HELD.replace("01400", "00900"), {"retrySettings": {"timeoutSeconds": 600}}),
+    "scaled-to-none": (scaled_to_none, SCRIPT, {}),
     "applied-again": (applied_again, SCRIPT, {}),
 }
 

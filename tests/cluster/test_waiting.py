@@ -1,5 +1,6 @@
 """Jobs whose pods cannot start: a condition names the cause, and they go on once it is gone."""
 
+import objects
 import pod_jobs
 import pytest
 
@@ -85,10 +86,68 @@ def without_room(space, user_image, aside):
     return job, aside(live)
 
 
+@pytest.fixture(scope="session")
+def without_claim(cluster, space, user_image, aside):
+    """A job, and the future of what its condition said before its claim was there."""
+    manifest = space.small_job("no-claim", SCRIPT, user_image("3.11"))
+    manifest["spec"]["inputs"][0]["volume"] = {
+        "persistentVolumeClaim": {"claimName": "late-waiting"}}
+    job = space.apply(manifest)
+
+    def live():
+        told = wait_until_named(job, "ClaimNotFound")
+        cluster.apply(*objects.shared_volume("late-waiting", space.folder, space.name),
+                      namespace=space.name)
+        job.wait_until_complete()
+        return told
+
+    yield job, aside(live)
+    cluster.kubectl("delete", "persistentvolume", "late-waiting", "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def without_code(space, user_image, aside):
+    """A job, and the future of what its condition said before the ConfigMap of its code was
+    there."""
+    manifest = space.small_job("no-code", SCRIPT, user_image("3.11"))
+    space.cluster.kubectl("delete", "configmap", "no-code-code", f"--namespace={space.name}")
+    job = space.apply(manifest)
+
+    def live():
+        told = wait_until_named(job, "FailedMount")
+        space.small_job("no-code", SCRIPT, "any")
+        job.wait_until_complete()
+        return told
+
+    return job, aside(live)
+
+
+@pytest.fixture(scope="session")
+def without_rights(space, user_image, aside):
+    """A job, and the future of what its condition said before its pods might write their rows."""
+    folder = space.folder / "no-rights"
+    folder.mkdir(mode=0o755)
+    job = space.apply(space.small_job("no-rights", SCRIPT, user_image("3.11")))
+
+    def live():
+        told = wait_until_named(job, "WorkersFail")
+        folder.chmod(0o777)
+        job.wait_until_complete()
+        return told
+
+    return job, aside(live)
+
+
+@pytest.fixture(scope="session")
+def all_that_wait(without_image, without_node, without_room, without_claim, without_code,
+                  without_rights):
+    return (without_image, without_node, without_room, without_claim, without_code, without_rights)
+
+
 @pytest.mark.turn(2)
-def test_they_begin(without_image, without_node, without_room):
+def test_they_begin(all_that_wait):
     """Others are tested while they run."""
-    for job, _ in (without_image, without_node, without_room):
+    for job, _ in all_that_wait:
         job.wait_for("an operator's word", lambda status: status.get("state"))
 
 
@@ -121,3 +180,22 @@ def test_too_large_a_request_is_named_and_the_job_can_be_given_up(without_room):
     (failed,) = [each for each in status["conditions"] if each["type"] == "Failed"]
     assert failed["reason"] == "Cancelled"
     assert not [pod for pod in job.pods() if pod["status"]["phase"] == "Pending"]
+
+
+def test_a_missing_claim_is_named_and_waited_for(without_claim):
+    job, future = without_claim
+    assert "no PersistentVolumeClaim late-waiting" in future.result()
+    check_end(job)
+
+
+def test_missing_code_is_named_and_waited_for(without_code):
+    job, future = without_code
+    assert 'configmap "no-code-code" not found' in future.result()
+    check_end(job)
+
+
+def test_a_volume_that_may_not_be_written_is_named_and_waited_for(without_rights):
+    job, future = without_rights
+    told = future.result()
+    assert "VolumeUnusable: user 65532, group 65532 cannot work in " in told, told
+    check_end(job)

@@ -314,8 +314,10 @@ bool Checker::ExceedsThresholds(const policy::Thresholds& thresholds) const {
   const auto over = [](uint64_t count, int64_t threshold) {
     return threshold >= 0 && count > static_cast<uint64_t>(threshold);
   };
+  const uint64_t percent = static_cast<uint64_t>(thresholds.allowed_failed_percent);
   return over(FailedMiniBatches(), thresholds.mini_batch_error_threshold) ||
-         over(FailedItems(), thresholds.error_threshold);
+         over(FailedItems(), thresholds.error_threshold) ||
+         FailedMiniBatches() * 100 > percent * shape_.mini_batches;
 }
 
 uint64_t Checker::FailedMiniBatches() const {

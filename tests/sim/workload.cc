@@ -18,6 +18,10 @@ void DrawSize(Rng* rng, Workload* work) {
   if (rng->Below(3) == 0)
     work->thresholds.mini_batch_error_threshold = static_cast<int64_t>(rng->Below(4));
   if (rng->Below(5) == 0) work->thresholds.error_threshold = static_cast<int64_t>(rng->Below(6));
+  // Not drawn: what is drawn after it stays as it was.
+  if (work->shape.mini_batches % 8 == 5) {
+    work->thresholds.allowed_failed_percent = static_cast<int64_t>(work->shape.mini_batches % 40);
+  }
 }
 
 void DrawFates(Rng* rng, Workload* work) {
