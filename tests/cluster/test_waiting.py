@@ -130,7 +130,7 @@ def without_rights(space, user_image, aside):
     job = space.apply(space.small_job("no-rights", SCRIPT, user_image("3.11")))
 
     def live():
-        told = wait_until_named(job, "WorkersFail")
+        told = wait_until_named(job, "VolumeUnusable")
         folder.chmod(0o777)
         job.wait_until_complete()
         return told
@@ -197,5 +197,5 @@ def test_missing_code_is_named_and_waited_for(without_code):
 def test_a_volume_that_may_not_be_written_is_named_and_waited_for(without_rights):
     job, future = without_rights
     told = future.result()
-    assert "VolumeUnusable: user 65532, group 65532 cannot work in " in told, told
+    assert "user 65532, group 65532 cannot work in /paralleljob/outputs/rows" in told, told
     check_end(job)

@@ -43,6 +43,11 @@ Status PodAgentImpl::Prepare() {
   PJ_TRY(ProbeVolume(folders_.segments, Places().unique));
   Result<job::ResolvedJob> resolved = ResolvePodJob(job_, folders_);
   if (!resolved) return std::unexpected(VolumeUnusable(resolved.error(), folders_.outputs));
+  // Else the job would find out when all its work is done.
+  if (!resolved->append_file.empty()) {
+    const std::string folder = std::filesystem::path(resolved->append_file).parent_path().string();
+    PJ_TRY(ProbeVolume(folder, Places().unique));
+  }
   resolved_ = std::move(*resolved);
   prepared_ = true;
   return {};

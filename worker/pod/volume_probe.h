@@ -1,4 +1,5 @@
-// VolumeProbe: whether a folder on the work volume can do what segments and plans need.
+// VolumeProbe: whether a folder on a volume can do what segments, plans and the published rows
+// need.
 #pragma once
 
 #include <string>

@@ -335,6 +335,23 @@ TEST(PodAgent, AVolumeThatCannotBeUsedStandsInTheStatus) {
   EXPECT_EQ(world.Rows(), RowsOf(3));
 }
 
+// Not when all its work is done and only publishing is left.
+TEST(PodAgent, APlaceOfTheRowsThatCannotBeUsedIsToldBeforeThePlan) {
+  PodWorld world(3, kEcho, {{"instanceCount", 1}});
+  const std::string in_the_way = world.FoldersOf(0).outputs + "/rows";
+  std::filesystem::remove(in_the_way);
+  std::filesystem::create_directory_symlink("/proc/self", in_the_way);  // takes no file
+  world.StartOperator();
+  world.StartAgent(0);
+  world.WaitUntil("the condition",
+                  [&] { return world.Condition("Reconciling") == "VolumeUnusable"; });
+  EXPECT_THAT(world.Condition("Reconciling", "message"), HasSubstr(in_the_way));
+  EXPECT_FALSE(world.store().LoadPlan().value());
+  std::filesystem::remove(in_the_way);
+  EXPECT_EQ(world.Join(0), 0);
+  EXPECT_EQ(world.Rows(), RowsOf(3));
+}
+
 // All error files of a node, and how often a line stands in them.
 size_t TracebacksOf(const PodWorld& world, const std::string& line) {
   size_t count = 0;
