@@ -87,12 +87,14 @@ def ended_job(cluster, namespace, tmp_path, reader_image):
     uid = cluster.get("paralleljob", JOB, "-n", namespace)["metadata"]["uid"]
     condition = {"type": "Failed", "status": "True", "reason": "ErrorThresholdExceeded",
                  "message": "too many", "lastTransitionTime": "2026-01-01T00:00:00Z"}
-    status = {"status": {"state": "Failed", "run": 1, "conditions": [condition]}}
+    status = {"status": {"state": "Failed", "run": 1, "conditions": [condition], "outputs": {
+        "rows": "/paralleljob/outputs/rows/rows.csv", "models": "/paralleljob/outputs/models"}}}
     cluster.kubectl("patch", "paralleljob", JOB, "-n", namespace, "--subresource=status",
                     "--type=merge", "-p", json.dumps(status))
     logs = f"{work_folder(uid)}/logs"
     for path, content in {
             "out/rows.csv": ROWS, "out/other.csv": b"of another job\n",
+            "out/rows.csv.partial": b"of an earlier run\n",
             "models/a/model.bin": bytes(range(256)) * 100, "models/empty": b"",
             f"{logs}/job_result.txt": b"Failed: too many\n",
             f"{logs}/user/error/instance-0/process000.txt": ERRORS.encode(),
@@ -123,7 +125,7 @@ def test_fetch_brings_outputs_and_logs_whole(cluster, namespace, cli, ended_job,
     assert (out / "outputs/models/a/model.bin").read_bytes() == bytes(range(256)) * 100
     assert (out / "outputs/models/empty").read_bytes() == b""
     assert (out / "logs/job_result.txt").read_text(encoding="utf-8") == "Failed: too many\n"
-    assert not (out / "outputs/rows/other.csv").exists(), "another job's file"
+    assert [path.name for path in (out / "outputs/rows").iterdir()] == ["rows.csv"]
     for file in report["files"]:
         content = (out / file["path"]).read_bytes()
         assert file["bytes"] == len(content)
