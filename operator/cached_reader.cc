@@ -185,6 +185,11 @@ void CachedReader::Wrote(const kube::Request& request, const kube::Response& res
   own_.Wrote(key.ToString(), *cache, meta->resource_version);
 }
 
+bool CachedReader::IsNew(const JobKey& key) const {
+  const std::shared_ptr<const ParallelJobView> job = parallel_jobs_->cache.Get(key.ns, key.name);
+  return job && !job->deleting && job->status_json.find("\"conditions\"") == std::string::npos;
+}
+
 bool CachedReader::ShowsOwnWrites(const JobKey& key) { return own_.Seen(key.ToString()); }
 
 }  // namespace pj::op

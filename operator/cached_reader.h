@@ -43,6 +43,8 @@ class CachedReader : public WorldReader {
   // Reading one's own writes: what was written for a job, and whether the caches show it.
   void Wrote(const kube::Request& request, const kube::Response& response);
   bool ShowsOwnWrites(const JobKey& key);
+  // A job that has no status yet.
+  bool IsNew(const JobKey& key) const;
 
   // By plural name of the resource.
   std::map<std::string, kube::ReflectorStats> Stats() const;

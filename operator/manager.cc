@@ -39,15 +39,16 @@ class Manager {
       : options_(options),
         api_(api, &metrics_),
         turns_(static_cast<size_t>(options.workers)),
-        reader_({.api = &api_,
-                 .ns = options.watch_namespace,
-                 .seed = Crc32c(options.identity) + 1ULL,
-                 .changed = [this](const JobKey& key) { Changed(key); }}),
+        queue_({.pause = kPause, .most_not_urgent = turns_.size() - turns_.size() / 2}),
         reconciler_({.api = &api_,
                      .reader = &reader_,
                      .job = options.job,
                      .wrote = [this](const auto& request,
                                      const auto& response) { reader_.Wrote(request, response); }}),
+        reader_({.api = &api_,
+                 .ns = options.watch_namespace,
+                 .seed = Crc32c(options.identity) + 1ULL,
+                 .changed = [this](const JobKey& key) { Changed(key); }}),
         election_(api_, {.ns = options.lease_namespace,
                          .name = kLeaderLease,
                          .identity = options.identity,
@@ -105,7 +106,10 @@ class Manager {
     const std::string text = key.ToString();
     lag_.Changed(text, SystemClock().Monotonic());
     // What was there before the first turn is looked at when nothing newer waits.
-    working_ ? queue_.Add(text) : queue_.AddLow(text);
+    if (!working_) return queue_.AddLow(text);
+    // Pods take long to start: in a burst of new jobs all get their Job before the rest is made.
+    const bool fresh = !reconciler_.Knows(key) && reader_.IsNew(key);
+    fresh ? queue_.AddUrgent(text) : queue_.Add(text);
   }
 
   // A turn that takes for ever: each of its requests has a timeout, so an API server that is away
@@ -143,7 +147,8 @@ class Manager {
     if (!reader_.ShowsOwnWrites(ParseKey(key))) return queue_.AddAfter(key, kOwnWrites);
     const Nanos start = SystemClock().Monotonic();
     const Nanos waited = lag_.Ended(key, start);
-    const Result<Nanos> next = reconciler_.Reconcile(ParseKey(key));
+    const bool hurry = queue_.UrgentWaits() && !reconciler_.Knows(ParseKey(key));
+    const Result<Nanos> next = reconciler_.Reconcile(ParseKey(key), hurry);
     metrics_.Turned(waited, SystemClock().Monotonic() - start, next.has_value());
     if (next) {
       queue_.Forget(key);
@@ -168,11 +173,11 @@ class Manager {
   std::vector<std::atomic<Nanos>> turns_;  // by thread; see Work()
   std::atomic<bool> working_{false};       // the threads have been started
   std::atomic<Nanos> moved_{};             // when a turn last began or ended
-  kube::WorkQueue queue_{{.pause = kPause}};
+  kube::WorkQueue queue_;
   Lag lag_;
   std::atomic<bool> stopping_{false};
-  CachedReader reader_;
   Reconciler reconciler_;
+  CachedReader reader_;  // ends first: its threads ask the reconciler whom it knows
   kube::LeaderElection election_;
 };
 

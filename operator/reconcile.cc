@@ -62,9 +62,9 @@ Reconciler::Reconciler(ReconcilerOptions options)
       clock_(options_.clock != nullptr ? *options_.clock : SystemClock()),
       status_writes_(options_.job.status_writes_per_second) {}
 
-Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
+Result<Nanos> Reconciler::Reconcile(const JobKey& key, bool hurry) {
   Writer writer(options_.api, options_.wrote);
-  Result<Nanos> next = TakeTurn(key, &writer);
+  Result<Nanos> next = TakeTurn(key, &writer, hurry);
   if (next || next.error().code != Code::kUnavailable || !writer.retry_after()) return next;
   const Seconds wait = std::clamp(*writer.retry_after(), Seconds(1), kLongestWait);
   const std::string name = key.ToString();
@@ -74,7 +74,7 @@ Result<Nanos> Reconciler::Reconcile(const JobKey& key) {
   return wait;
 }
 
-Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer) {
+Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer, bool hurry) {
   PJ_ASSIGN(const std::optional<JobWorld> world, options_.reader->Read(key));
   const std::string name = key.ToString();
   const std::string uid = world ? world->job.meta.uid : UidOf(key);
@@ -105,6 +105,11 @@ Result<Nanos> Reconciler::TakeTurn(const JobKey& key, Writer* writer) {
     return turn.next;
   }
   const Decision decision = Decide(&turn);
+  if (hurry && world->jobs.empty() && !decision.invalid && !decision.Decided()) {
+    PJ_TRY(EnsureControl(&turn, decision));
+    PJ_TRY(EnsureFirstThings(&turn, decision));
+    return Nanos(0);
+  }
   if (!decision.invalid) {
     const Status acted = Act(&turn, decision);
     if (!acted && !IsRefusal(acted.error())) return std::unexpected(acted.error());
@@ -133,6 +138,11 @@ Reconciler::Memory& Reconciler::Remember(const ParallelJobView& job) {
     memory.job.uid = job.meta.uid;
   }
   return memory;
+}
+
+bool Reconciler::Knows(const JobKey& key) const {
+  const std::lock_guard lock(mutex_);
+  return memory_.contains(key);
 }
 
 std::string Reconciler::UidOf(const JobKey& key) const {

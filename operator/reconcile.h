@@ -42,8 +42,12 @@ class Reconciler {
 
   // Returns after how long to look again without any event; kNever when there is no need. An error
   // means: again, after a back-off. A server that is too busy and says until when is no error.
-  Result<Nanos> Reconcile(const JobKey& key);
+  // `hurry`: of a job without a Job only what that needs, since others wait for theirs; at once
+  // again, then.
+  Result<Nanos> Reconcile(const JobKey& key, bool hurry = false);
 
+  // A turn has seen the job before.
+  bool Knows(const JobKey& key) const;
   // Of the job of that name as a turn last saw it; empty when it is not known, or gone.
   std::string UidOf(const JobKey& key) const;
 
@@ -56,7 +60,7 @@ class Reconciler {
     JobStanding standing;
   };
 
-  Result<Nanos> TakeTurn(const JobKey& key, Writer* writer);
+  Result<Nanos> TakeTurn(const JobKey& key, Writer* writer, bool hurry);
   Result<Nanos> SeeToLeftovers(const JobKey& key, const std::optional<JobWorld>& world,
                                Writer* writer);
   Memory& Remember(const ParallelJobView& job);

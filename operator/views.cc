@@ -8,6 +8,7 @@
 #include "api/load.h"
 #include "base/json.h"
 #include "job/pod_contract.h"
+#include "kube/json_text.h"
 
 namespace pj::op {
 namespace {
@@ -150,12 +151,24 @@ void FindFailure(const Json& status, WorkerPodView* pod) {
   }
 }
 
+// Without what no view looks at: pod templates are most of a Job's text.
+Result<Json> ParseSlim(std::string_view json, const char* kind) {
+  PJ_ASSIGN(Json object, ParseJson(kube::Without(json, {"metadata.managedFields", "spec.template",
+                                                        "spec.containers", "spec.initContainers",
+                                                        "spec.volumes"}),
+                                   kind));
+  if (!At(object, "metadata").is_object()) {
+    return Fail(Code::kInvalid, "not a Kubernetes object: metadata is missing", kind);
+  }
+  return object;
+}
+
 }  // namespace
 
 Result<ParallelJobView> DecodeParallelJob(std::string_view json) {
-  PJ_ASSIGN(const Json object, ParseJson(json, "ParallelJob"));
+  PJ_ASSIGN(const Json object, ParseSlim(json, "ParallelJob"));
   ParallelJobView view;
-  PJ_ASSIGN(view.meta, kube::DecodeMeta(json));
+  view.meta = kube::MetaOf(object);
   view.generation = Number(At(object, "metadata", "generation"), 0);
   view.deleting = At(object, "metadata", "deletionTimestamp").is_string();
   Diagnostics found;
@@ -207,9 +220,9 @@ Result<WorkerLeaseView> DecodeWorkerLease(std::string_view json) {
 }
 
 Result<WorkerJobView> DecodeWorkerJob(std::string_view json) {
-  PJ_ASSIGN(const Json object, ParseJson(json, "Job"));
+  PJ_ASSIGN(const Json object, ParseSlim(json, "Job"));
   WorkerJobView view;
-  PJ_ASSIGN(view.meta, kube::DecodeMeta(json));
+  view.meta = kube::MetaOf(object);
   const Json& spec = At(object, "spec");
   view.parallelism = Number(At(spec, "parallelism"), 0);
   view.completions = Number(At(spec, "completions"), 0);
@@ -223,9 +236,9 @@ Result<WorkerJobView> DecodeWorkerJob(std::string_view json) {
 }
 
 Result<WorkerPodView> DecodeWorkerPod(std::string_view json) {
-  PJ_ASSIGN(const Json object, ParseJson(json, "Pod"));
+  PJ_ASSIGN(const Json object, ParseSlim(json, "Pod"));
   WorkerPodView view;
-  PJ_ASSIGN(view.meta, kube::DecodeMeta(json));
+  view.meta = kube::MetaOf(object);
   const Json& status = At(object, "status");
   view.phase = Text(At(status, "phase"));
   view.node = Text(At(object, "spec", "nodeName"));

@@ -165,9 +165,15 @@ bool Drained(const Turn& turn) {
   return world.plan && std::all_of(world.shards.begin(), world.shards.end(), released);
 }
 
+// Pods are not even made without their account, and take longer to start than all the rest.
+Status EnsureFirstThings(Turn* turn, const Decision& decision) {
+  PJ_TRY(CreateAll(turn, Accounts(turn->job())));
+  PJ_TRY(LookAtClaims(turn));
+  return EnsureJob(turn, decision);
+}
+
 Status EnsureWorkers(Turn* turn, const Decision& decision) {
   if (turn->world.result) return {};
-  // Pods are not even made without their account, and take longer to start than all the rest.
   const bool due = PermissionsAreDue(turn, decision.suspended);
   const Status accounts = due ? CreateAll(turn, Accounts(turn->job())) : Status();
   // A quota refuses even what is there already: no reason not to scale or suspend a Job that is.

@@ -12,6 +12,9 @@ namespace pj::op {
 // next generation; with a `result`, never.
 Status EnsureWorkers(Turn* turn, const Decision& decision);
 
+// Of that only what comes first: the account and the Job.
+Status EnsureFirstThings(Turn* turn, const Decision& decision);
+
 // The workers' Job of the highest generation, which is told as well; null if there is none.
 const WorkerJobView* CurrentJob(const JobWorld& world, int* generation);
 

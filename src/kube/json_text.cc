@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "base/json.h"
 
 namespace pj::kube {
@@ -91,6 +94,32 @@ Result<std::string_view> JsonMember(std::string_view object, std::string_view ke
     if (scan.Take('}')) return std::string_view();
     if (!scan.Take(',')) return Broken("object");
   }
+}
+
+std::string Without(std::string_view object, std::initializer_list<std::string_view> paths) {
+  std::vector<std::string_view> parts;  // of `object`
+  for (std::string_view path : paths) {
+    std::string_view at = object;
+    while (!path.empty()) {
+      const size_t dot = path.find('.');
+      const Result<std::string_view> member = JsonMember(at, path.substr(0, dot));
+      at = member.value_or(std::string_view());
+      if (at.empty()) break;
+      path.remove_prefix(dot == std::string_view::npos ? path.size() : dot + 1);
+    }
+    if (!at.empty()) parts.push_back(at);
+  }
+  std::sort(parts.begin(), parts.end(),
+            [](std::string_view a, std::string_view b) { return a.data() < b.data(); });
+  std::string out;
+  out.reserve(object.size());
+  const char* from = object.data();
+  for (const std::string_view part : parts) {
+    if (part.data() < from) continue;  // within one that is left out
+    out.append(from, part.data()).append("null");
+    from = part.data() + part.size();
+  }
+  return out.append(from, object.data() + object.size());
 }
 
 Status ForEachElement(std::string_view array,

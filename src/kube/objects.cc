@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/json.h"
+#include "kube/json_text.h"
 
 namespace pj::kube {
 namespace {
@@ -71,7 +72,9 @@ std::optional<OwnerReference> DecodeOwner(const Json& meta) {
   return out;
 }
 
-Meta ReadMeta(const Json& object) {
+}  // namespace
+
+Meta MetaOf(const Json& object) {
   const Json& meta = Child(object, "metadata");
   return {.name = Text(meta, "name"),
           .ns = Text(meta, "namespace"),
@@ -82,9 +85,11 @@ Meta ReadMeta(const Json& object) {
           .owner = DecodeOwner(meta)};
 }
 
+namespace {
+
 // Items of a built-in kind's list carry no kind, so an absent one is fine and another one is not.
 Result<Json> ParseObject(std::string_view text, const char* kind) {
-  PJ_ASSIGN(Json object, ParseJson(text, kind));
+  PJ_ASSIGN(Json object, ParseJson(Without(text, {"metadata.managedFields"}), kind));
   if (!object.is_object() || !object.contains("metadata") || !object["metadata"].is_object()) {
     return Fail(Code::kInvalid, "not a Kubernetes object: metadata is missing", kind);
   }
@@ -129,7 +134,7 @@ std::string Encode(const Lease& lease) {
 Result<ConfigMap> DecodeConfigMap(std::string_view json) {
   PJ_ASSIGN(const Json object, ParseObject(json, "ConfigMap"));
   ConfigMap out;
-  out.meta = ReadMeta(object);
+  out.meta = MetaOf(object);
   for (const auto& [key, value] : Child(object, "data").items()) {
     if (!value.is_string()) return BadField(out.meta, "data." + key);
     out.data[key] = value.get<std::string>();
@@ -146,7 +151,7 @@ Result<ConfigMap> DecodeConfigMap(std::string_view json) {
 Result<Lease> DecodeLease(std::string_view json) {
   PJ_ASSIGN(const Json object, ParseObject(json, "Lease"));
   const Json& spec = Child(object, "spec");
-  return Lease{.meta = ReadMeta(object),
+  return Lease{.meta = MetaOf(object),
                .holder = Text(spec, "holderIdentity"),
                .duration_seconds = Number(spec, "leaseDurationSeconds"),
                .transitions = Number(spec, "leaseTransitions"),
@@ -154,8 +159,10 @@ Result<Lease> DecodeLease(std::string_view json) {
 }
 
 Result<Meta> DecodeMeta(std::string_view json) {
-  PJ_ASSIGN(const Json object, ParseObject(json, ""));
-  return ReadMeta(object);
+  PJ_ASSIGN(const std::string_view meta, JsonMember(json, "metadata"));
+  PJ_ASSIGN(const Json object,
+            ParseObject(fmt::format("{{\"metadata\":{}}}", meta.empty() ? "null" : meta), ""));
+  return MetaOf(object);
 }
 
 }  // namespace pj::kube

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,6 +50,9 @@ std::string Encode(const ConfigMap& map);
 std::string Encode(const Lease& lease);
 Result<ConfigMap> DecodeConfigMap(std::string_view json);
 Result<Lease> DecodeLease(std::string_view json);
+// Of any kind; looks at nothing but the metadata.
 Result<Meta> DecodeMeta(std::string_view json);
+// The same of an object that has been parsed; its metadata must be an object.
+Meta MetaOf(const nlohmann::ordered_json& object);
 
 }  // namespace pj::kube

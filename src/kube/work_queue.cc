@@ -5,8 +5,10 @@
 namespace pj::kube {
 namespace {
 
+constexpr int kUrgent = -1;
 constexpr int kHigh = 0;
 constexpr int kLow = 1;
+constexpr int kUrgentTurns = 4;  // in a row, while others wait
 
 }  // namespace
 
@@ -14,7 +16,8 @@ WorkQueue::WorkQueue(WorkQueueOptions options)
     : clock_(options.clock != nullptr ? *options.clock : SystemClock()),
       first_backoff_(options.first_backoff),
       max_backoff_(options.max_backoff),
-      pause_(options.pause) {}
+      pause_(options.pause),
+      most_not_urgent_(options.most_not_urgent) {}
 
 void WorkQueue::Add(const std::string& key) {
   std::lock_guard lock(mutex_);
@@ -24,6 +27,11 @@ void WorkQueue::Add(const std::string& key) {
 void WorkQueue::AddLow(const std::string& key) {
   std::lock_guard lock(mutex_);
   Enqueue(key, kLow);
+}
+
+void WorkQueue::AddUrgent(const std::string& key) {
+  std::lock_guard lock(mutex_);
+  Enqueue(key, kUrgent);
 }
 
 void WorkQueue::AddAfter(const std::string& key, Nanos delay) {
@@ -57,7 +65,7 @@ std::optional<std::string> WorkQueue::Get(Millis wait) {
   for (;;) {
     if (shut_down_) return std::nullopt;
     TakeDue();
-    if (!order_.empty()) break;
+    if (NextInOrder() != order_.end()) break;
     if (steady_clock::now() >= until) return std::nullopt;
     // A delayed key is due by the clock, which a test may move by hand.
     auto wake = until;
@@ -66,16 +74,30 @@ std::optional<std::string> WorkQueue::Get(Millis wait) {
     }
     changed_.wait_until(lock, wake);
   }
-  std::string key = std::move(order_.begin()->second);
-  order_.erase(order_.begin());
+  const auto next = NextInOrder();
+  const bool urgent = next->first.first == kUrgent;
+  std::string key = std::move(next->second);
+  order_.erase(next);
   places_.erase(key);
+  urgent_turns_ = urgent ? urgent_turns_ + 1 : 0;
+  if (!urgent) not_urgent_.insert(key);
   processing_.insert(key);
   return key;
+}
+
+std::map<WorkQueue::Place, std::string>::iterator WorkQueue::NextInOrder() {
+  const auto first = order_.begin();
+  auto other = order_.lower_bound({kHigh, 0});
+  if (not_urgent_.size() >= most_not_urgent_) other = order_.end();
+  const bool urgent = first != order_.end() && first->first.first == kUrgent;
+  if (!urgent) return other;
+  return other != order_.end() && urgent_turns_ >= kUrgentTurns ? other : first;
 }
 
 void WorkQueue::Done(const std::string& key) {
   std::lock_guard lock(mutex_);
   processing_.erase(key);
+  if (not_urgent_.erase(key) > 0) changed_.notify_one();  // another one may be taken
   if (pause_ > Nanos(0)) {
     const Nanos until = clock_.Monotonic() + pause_;
     paused_[key] = until;
@@ -107,6 +129,11 @@ size_t WorkQueue::Delayed() const {
 bool WorkQueue::Waits() const {
   std::lock_guard lock(mutex_);
   return !order_.empty() || (!delayed_.empty() && delayed_.begin()->first <= clock_.Monotonic());
+}
+
+bool WorkQueue::UrgentWaits() const {
+  std::lock_guard lock(mutex_);
+  return !order_.empty() && order_.begin()->first.first == kUrgent;
 }
 
 void WorkQueue::Enqueue(const std::string& key, int priority) {

@@ -30,6 +30,18 @@ TEST(JsonText, WhatBreaksOffIsAnError) {
   }
 }
 
+TEST(JsonText, WhatIsNotWantedIsLeftOut) {
+  const std::string text =
+      R"({"a":{"big":[1,{"x":"}"}],"b":2},"spec":{"t":{"u":1},"n":"x"},"z":3})";
+  EXPECT_EQ(Without(text, {"a.big", "spec.t"}),
+            R"({"a":{"big":null,"b":2},"spec":{"t":null,"n":"x"},"z":3})");
+  EXPECT_EQ(Without(text, {"z", "spec", "spec.t.u", "a.none", "none.b", "z.y"}),
+            R"({"a":{"big":[1,{"x":"}"}],"b":2},"spec":null,"z":null})");
+  for (const char* none : {"", "[1]", "{\"a\":", "<html>"}) {
+    EXPECT_EQ(Without(none, {"a", "a.b"}), none);
+  }
+}
+
 TEST(JsonText, CutsArraysIntoElements) {
   std::vector<std::string> got;
   const auto take = [&](std::string_view element) -> Status {

@@ -31,6 +31,36 @@ TEST(WorkQueue, GivesKeysInOrderAndBurstsOnce) {
   EXPECT_EQ(Drain(queue), (Keys{"a", "b", "c"}));
 }
 
+TEST(WorkQueue, UrgentKeysComeFirstAndLetOthersThroughAllTheSame) {
+  WorkQueue queue;
+  queue.AddLow("low");
+  queue.Add("a");
+  queue.Add("b");
+  for (const char* key : {"1", "2", "3", "4", "5", "6"}) queue.AddUrgent(key);
+  queue.AddUrgent("b");  // it waited already
+  EXPECT_TRUE(queue.UrgentWaits());
+  EXPECT_EQ(Drain(queue), (Keys{"1", "2", "3", "4", "a", "5", "6", "b", "low"}));
+  EXPECT_FALSE(queue.UrgentWaits());
+  for (const char* key : {"1", "2", "3", "4", "5"}) queue.AddUrgent(key);
+  EXPECT_EQ(Drain(queue).size(), 5u) << "nobody else waits";
+}
+
+TEST(WorkQueue, SomeWorkersAreThereForUrgentKeys) {
+  WorkQueue queue({.most_not_urgent = 2});
+  for (const char* key : {"a", "b", "c"}) queue.Add(key);
+  EXPECT_EQ(queue.Get(kNow), "a");
+  EXPECT_EQ(queue.Get(kNow), "b");
+  EXPECT_FALSE(queue.Get(kNow)) << "two are in hand";
+  EXPECT_TRUE(queue.Waits());
+  queue.AddUrgent("1");
+  EXPECT_EQ(queue.Get(kNow), "1");
+  EXPECT_FALSE(queue.Get(kNow));
+  queue.Done("1");
+  EXPECT_FALSE(queue.Get(kNow));
+  std::jthread worker([&] { queue.Done("a"); });
+  EXPECT_EQ(queue.Get(kLong), "c") << "who waits is told";
+}
+
 TEST(WorkQueue, AKeyIsNeverWorkedOnTwiceAtATime) {
   WorkQueue queue;
   queue.Add("a");

@@ -29,6 +29,23 @@ TEST_F(ReconcileTest, AFirstTurnMakesEverythingThatPodsNeed) {
   EXPECT_EQ(ConditionIs("Complete"), "");
 }
 
+// In a burst of new jobs.
+TEST_F(ReconcileTest, AHurriedFirstTurnMakesTheJobAndTheNextOneTheRest) {
+  EXPECT_FALSE(reconciler_->Knows({kNs, kName}));
+  Apply();
+  EXPECT_EQ(reconciler_->Reconcile({kNs, kName}, true).value(), Nanos(0)) << "at once again";
+  EXPECT_TRUE(reconciler_->Knows({kNs, kName}));
+  EXPECT_EQ(Job()["spec"]["parallelism"], 2);
+  EXPECT_EQ(List(ServiceAccounts()).size(), 1u);
+  EXPECT_EQ(List(Roles()).size(), 0u);
+  EXPECT_EQ(List(kube::ConfigMaps()).size(), 1u);
+  EXPECT_FALSE(Get(kube::ParallelJobs(), kName).contains("status"));
+  reconciler_->Reconcile({kNs, kName}, true).value();  // there is a Job: nothing is left out
+  EXPECT_EQ(List(RoleBindings()).size(), 1u);
+  EXPECT_EQ(Get(kube::ConfigMaps(), objects_.Name("job"))["immutable"], true);
+  EXPECT_EQ(Status()["state"], "Pending");
+}
+
 TEST_F(ReconcileTest, AnUnchangedWorldGetsNoWrite) {
   Apply();
   Settle();
