@@ -118,6 +118,14 @@ Status LocalRun::CheckSameJob() {
               dir_.root(), "choose another --output; --fresh forgets the earlier run");
 }
 
+// What may lie in the code folder and is none: this run's results, and the job file, which is
+// compared setting by setting.
+std::vector<std::string> LocalRun::NoCode() const {
+  std::vector<std::string> out = options_.file.files;
+  out.push_back(dir_.root());
+  return out;
+}
+
 // A step's outputs and logs lie in a folder of its name.
 Status LocalRun::CheckSameStep() const {
   const std::string before = dir_.StepThere();
@@ -140,12 +148,12 @@ Status LocalRun::CheckUnchanged(const RunIdentity& now, const RunIdentity& befor
     return Fail(Code::kInvalid, fmt::format("the job changed {}: {}", since, what), where, way_out);
   }
   if (now.code_hash != before.code_hash) {
-    const std::string file =
-        NewestSince(resolved_.code_dir, dir_.root(), state_->created_wall_ns());
-    return Fail(
-        Code::kInvalid,
-        fmt::format("the code changed {}: {}", since, file.empty() ? resolved_.code_dir : file),
-        where, way_out);
+    const std::string file = NewestSince(resolved_.code_dir, NoCode(), state_->created_wall_ns());
+    return Fail(Code::kInvalid,
+                file.empty() ? fmt::format("the code changed {}: {}", since, resolved_.code_dir)
+                             : fmt::format("the code in {} changed {}; the newest file there is {}",
+                                           resolved_.code_dir, since, file),
+                where, "put it back as it was, and the run goes on; " + way_out);
   }
   if (now.inputs_hash != before.inputs_hash) {
     return Fail(Code::kInvalid, fmt::format("the list of input files changed {}", since), where,
@@ -171,7 +179,7 @@ Result<RunOutcome> LocalRun::Finished(const RunIdentity& before, StoredResult re
     return std::unexpected(CheckUnchanged(now, before).error());
   }
   PJ_TRY(ResolveSources(job_, dir_, &resolved_));
-  PJ_ASSIGN(now.code_hash, HashCode(resolved_.code_dir, dir_.root()));
+  PJ_ASSIGN(now.code_hash, HashCode(resolved_.code_dir, NoCode()));
   std::vector<std::string> ignored;  // said when the plan was made
   PJ_ASSIGN(const plan::PlanRequest request, MakeRequest(&ignored));
   PJ_ASSIGN(now.inputs_hash, plan::HashInputPaths(request));
@@ -204,7 +212,7 @@ Status LocalRun::OpenKnownPlan(const PlanFacts& facts) {
 
 Status LocalRun::PreparePlan() {
   RunIdentity now = DeclaredIdentity();
-  PJ_ASSIGN(now.code_hash, HashCode(resolved_.code_dir, dir_.root()));
+  PJ_ASSIGN(now.code_hash, HashCode(resolved_.code_dir, NoCode()));
   PJ_ASSIGN(std::optional<RunIdentity> before, state_->LoadJob());
   std::vector<std::string> warnings;
   PJ_ASSIGN(plan::PlanRequest request, MakeRequest(&warnings));

@@ -46,6 +46,7 @@ class LocalRun {
  private:
   Status OpenState();
   Status CheckSameJob();
+  std::vector<std::string> NoCode() const;
   Status CheckSameStep() const;
   RunIdentity DeclaredIdentity() const;
   Status CheckUnchanged(const RunIdentity& now, const RunIdentity& before) const;

@@ -198,9 +198,22 @@ Status AddCodeFile(const fs::directory_entry& entry, std::vector<std::string>* f
   return CannotReadCode(error, entry.path().string());
 }
 
+// What editors, shells and tools leave beside a script while it runs.
+bool IsByTheWay(const std::string& name) {
+  return name.starts_with('.') || name.ends_with('~') || name.ends_with(".log") ||
+         name == "nohup.out" || name == "__pycache__";
+}
+
+bool IsAmong(const fs::path& path, const std::vector<std::string>& others) {
+  return std::any_of(others.begin(), others.end(), [&path](const std::string& other) {
+    std::error_code error;
+    return path.filename() == fs::path(other).filename() && fs::equivalent(path, other, error);
+  });
+}
+
 // Sorted.
 Result<std::vector<std::string>> CodeFiles(const std::string& code_dir,
-                                           const std::string& exclude) {
+                                           const std::vector<std::string>& exclude) {
   std::vector<std::string> files;
   std::error_code error;
   fs::recursive_directory_iterator it(code_dir, error);
@@ -210,10 +223,10 @@ Result<std::vector<std::string>> CodeFiles(const std::string& code_dir,
     last = it->path().string();
     const std::string name = it->path().filename().string();
     std::error_code ignored;
-    if (it->is_directory(ignored) &&
-        (name == "__pycache__" || name == ".git" || it->path() == exclude || IsMadeFolder(last))) {
-      it.disable_recursion_pending();
-    }
+    const bool folder = it->is_directory(ignored);
+    const bool no_code = IsByTheWay(name) || IsAmong(it->path(), exclude);
+    if (folder && (no_code || IsMadeFolder(last))) it.disable_recursion_pending();
+    if (!folder && no_code) continue;
     PJ_TRY(AddCodeFile(*it, &files));
   }
   if (error) return CannotReadCode(error, last);
@@ -235,7 +248,7 @@ Status HashContent(const std::string& file, Sha256* sha) {
 
 }  // namespace
 
-Result<std::string> HashCode(const std::string& code_dir, const std::string& exclude) {
+Result<std::string> HashCode(const std::string& code_dir, const std::vector<std::string>& exclude) {
   PJ_ASSIGN(const std::vector<std::string> files, CodeFiles(code_dir, exclude));
   Sha256 sha;
   for (const std::string& file : files) {
@@ -249,7 +262,8 @@ Result<std::string> HashCode(const std::string& code_dir, const std::string& exc
   return sha.HexDigest();
 }
 
-std::string NewestSince(const std::string& code_dir, const std::string& exclude, int64_t wall_ns) {
+std::string NewestSince(const std::string& code_dir, const std::vector<std::string>& exclude,
+                        int64_t wall_ns) {
   std::string newest;
   int64_t latest = wall_ns;
   const Result<std::vector<std::string>> files = CodeFiles(code_dir, exclude);

@@ -29,12 +29,13 @@ Result<std::string> InputPath(const api::Input& input);
 // Input paths only, nothing is created or copied: what `plan` needs.
 Result<std::map<std::string, std::string>> ResolveInputs(const api::ParallelJob& job);
 
-// SHA-256 over names and contents of a code folder. `exclude`, the folders of other runs and of
-// fetches, and Python's caches are left out.
-Result<std::string> HashCode(const std::string& code_dir, const std::string& exclude);
+// SHA-256 over names and contents of a code folder. Left out are `exclude` (the run's own folder,
+// the job file), the folders of other runs and of fetches, caches, hidden files, logs and backups.
+Result<std::string> HashCode(const std::string& code_dir, const std::vector<std::string>& exclude);
 
 // The file of a code folder that was changed last, if it was after `wall_ns`: for a message.
-std::string NewestSince(const std::string& code_dir, const std::string& exclude, int64_t wall_ns);
+std::string NewestSince(const std::string& code_dir, const std::vector<std::string>& exclude,
+                        int64_t wall_ns);
 
 // max(1, cores ÷ instances) unless the job says otherwise.
 uint32_t SlotsPerInstance(const api::ParallelJobSpec& spec);

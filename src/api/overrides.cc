@@ -115,7 +115,8 @@ void ApplySet(const std::string& assignment, YamlNode* root, Diagnostics* out) {
   const std::string path = assignment.substr(0, equals);
   if (equals == std::string::npos ||
       !(path.starts_with("spec.") || path.starts_with("metadata."))) {
-    return Refuse(assignment, "is not an assignment", "write --set spec.FIELD=VALUE", out);
+    return Refuse(assignment, "is not an assignment",
+                  "write --set spec.FIELD=VALUE, e.g. spec.miniBatchSize=7", out);
   }
   auto value = ReadValue(assignment.substr(equals + 1), out);
   if (!value) return;

@@ -277,7 +277,7 @@ def test_a_failed_run_is_not_the_answer_to_what_was_mended(cli):
     assert "`environment:` is new" in said, said
     cli.job(FINE)
     said = refused(cli, manifest)
-    assert "the code changed since the run that has ended" in said and "code/entry.py" in said, said
+    assert "changed since the run that has ended" in said and "code/entry.py" in said, said
     assert cli.run(manifest, "--fresh").code == 0
 
 

@@ -121,25 +121,40 @@ TEST_F(EnvironmentTest, ScriptsAreCheckedWithoutRunningThem) {
 
 TEST_F(EnvironmentTest, TheCodesHashSeesNamesAndContentButNoCaches) {
   Write("code/a.py", "1");
-  const std::string before = HashCode(root_ + "/code", "").value();
+  const std::string before = HashCode(root_ + "/code", {}).value();
   Write("code/__pycache__/a.pyc", "cache");
   Write("code/out/state.db", "ours");
-  EXPECT_EQ(HashCode(root_ + "/code", root_ + "/code/out").value(), before);
+  EXPECT_EQ(HashCode(root_ + "/code", {root_ + "/code/out"}).value(), before);
   Write("code/a.py", "2");
-  EXPECT_NE(HashCode(root_ + "/code", root_ + "/code/out").value(), before);
+  EXPECT_NE(HashCode(root_ + "/code", {root_ + "/code/out"}).value(), before);
+}
+
+// While a run waits to go on, people look at it, edit its number of instances and keep its log.
+TEST_F(EnvironmentTest, TheCodesHashKnowsNeitherTheJobFileNorWhatToolsLeave) {
+  Write("code/a.py", "1");
+  Write("code/job.yaml", "instanceCount: 2");
+  const std::vector<std::string> job{root_ + "/code/../code/job.yaml"};
+  const std::string before = HashCode(root_ + "/code", job).value();
+  Write("code/job.yaml", "instanceCount: 1");
+  for (const char* name : {".a.py.swp", "a.py~", "run.log", "nohup.out", ".pytest_cache/x"}) {
+    Write(std::string("code/") + name, "1");
+  }
+  EXPECT_EQ(HashCode(root_ + "/code", job).value(), before);
+  Write("code/below/job.yaml", "read by the script");
+  EXPECT_NE(HashCode(root_ + "/code", job).value(), before);
 }
 
 TEST_F(EnvironmentTest, TheCodesHashKnowsNoFoldersOfRunsAndFetches) {
   Write("code/a.py", "1");
-  const std::string before = HashCode(root_ + "/code", "").value();
+  const std::string before = HashCode(root_ + "/code", {}).value();
   Write("code/earlier/.paralleljob/lock", "1");
   Write("code/earlier/outputs/rows/rows.txt", "a row");
   Write("code/below/fetched/.paralleljob/fetched.json", "{}");
   Write("code/below/fetched/logs/job_result.txt", "Complete");
-  EXPECT_EQ(HashCode(root_ + "/code", "").value(), before);
-  EXPECT_EQ(NewestSince(root_ + "/code", "", 0), root_ + "/code/a.py");
+  EXPECT_EQ(HashCode(root_ + "/code", {}).value(), before);
+  EXPECT_EQ(NewestSince(root_ + "/code", {}, 0), root_ + "/code/a.py");
   Write("code/below/b.py", "2");
-  EXPECT_NE(HashCode(root_ + "/code", "").value(), before);
+  EXPECT_NE(HashCode(root_ + "/code", {}).value(), before);
 }
 
 TEST(Process, ExitCodesAndOutput) {
