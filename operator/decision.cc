@@ -2,8 +2,8 @@
 
 #include "base/json.h"
 #include "job/rules.h"
+#include "operator/kueue.h"
 #include "operator/lost_workers.h"
-#include "operator/workers.h"
 
 namespace pj::op {
 namespace {

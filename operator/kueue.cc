@@ -144,6 +144,13 @@ void Look(Turn* turn, const WorkerJobView& job) {
 
 }  // namespace
 
+bool HeldByQueue(const Turn& turn) {
+  if (!QueueOwnsJob(turn.job()) || turn.world.result) return false;
+  int generation = 0;
+  const WorkerJobView* job = CurrentJob(turn.world, &generation);
+  return job == nullptr || (job->suspended && !job->terminal);
+}
+
 void TellQueue(Turn* turn, const Decision& decision) {
   std::optional<QueueWord>& word = turn->memory.queue;
   const WorkerJobView* job = JobToTellOf(*turn, decision);

@@ -8,6 +8,7 @@
 #include "ledger/plants.h"
 #include "operator/children.h"
 #include "operator/effective.h"
+#include "operator/kueue.h"
 #include "operator/pod_template.h"
 #include "operator/stuck.h"
 #include "operator/workers.h"

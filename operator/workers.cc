@@ -138,13 +138,6 @@ const WorkerJobView* CurrentJob(const JobWorld& world, int* generation) {
   return current;
 }
 
-bool HeldByQueue(const Turn& turn) {
-  if (!QueueOwnsJob(turn.job()) || turn.world.result) return false;
-  int generation = 0;
-  const WorkerJobView* job = CurrentJob(turn.world, &generation);
-  return job == nullptr || (job->suspended && !job->terminal);
-}
-
 bool AnyWorkerLives(const JobWorld& world) {
   return std::any_of(world.pods.begin(), world.pods.end(), [](const WorkerPodView& pod) {
     return pod.phase == "Running" && !pod.deletion;

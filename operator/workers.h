@@ -18,9 +18,6 @@ Status EnsureFirstThings(Turn* turn, const Decision& decision);
 // The workers' Job of the highest generation, which is told as well; null if there is none.
 const WorkerJobView* CurrentJob(const JobWorld& world, int* generation);
 
-// A queue owns the job and has not let it begin, or has taken its pods away: its time does not run.
-bool HeldByQueue(const Turn& turn);
-
 // Every agent has committed and released what it held, or had its time to.
 bool Drained(const Turn& turn);
 

@@ -11,7 +11,17 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
-class ReconcileTest : public OperatorTest {};
+class ReconcileTest : public OperatorTest {
+ protected:
+  void ApplyAndComplete() {
+    Apply();
+    Settle();
+    Plan(10);
+    PutShard(Shard(10, 10));
+    PutResult(0, "Complete", "done");
+    Settle();
+  }
+};
 
 TEST_F(ReconcileTest, AFirstTurnMakesEverythingThatPodsNeed) {
   Apply();
@@ -151,12 +161,7 @@ TEST_F(ReconcileTest, AJobThatHadEndedIsCountedAfterARestart) {
 }
 
 TEST_F(ReconcileTest, NothingIsWrittenAfterTheEnd) {
-  Apply();
-  Settle();
-  Plan(10);
-  PutShard(Shard(10, 10));
-  PutResult(0, "Complete", "done");
-  Settle();
+  ApplyAndComplete();
   ASSERT_EQ(ConditionIs("Complete"), "True");
   const uint64_t before = api_->Writes();
   for (int i = 0; i < 10; ++i) EXPECT_EQ(Turn(Seconds(60)), kNever);
@@ -167,12 +172,7 @@ TEST_F(ReconcileTest, NothingIsWrittenAfterTheEnd) {
 
 // kstatus, Argo CD and Flux wait until a change of the spec has been seen.
 TEST_F(ReconcileTest, AChangeOfAFinishedJobIsSeenAndNoMore) {
-  Apply();
-  Settle();
-  Plan(10);
-  PutShard(Shard(10, 10));
-  PutResult(0, "Complete", "done");
-  Settle();
+  ApplyAndComplete();
   Json before = Status();
   ASSERT_EQ(before["observedGeneration"], 1);
   Change([](Json& job) { job["spec"]["instanceCount"] = 5; });

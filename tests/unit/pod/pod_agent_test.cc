@@ -83,6 +83,16 @@ bool GateReached(const PodWorld& world) {
   return ReadFile(world.dir() + "/outputs/rows/gate.reached").has_value();
 }
 
+// Of kGated: the agent's pod is stopped while the first mini-batch runs, and the gate opened.
+void StopHalfWay(PodWorld* world) {
+  world->StartOperator();
+  world->StartAgent(0);
+  world->WaitUntil("a running call", [&] { return GateReached(*world); });
+  world->StopAgent(0);
+  OpenGate(*world);
+  EXPECT_EQ(world->Join(0), job::kExitGone);
+}
+
 TEST(PodAgent, TwoAgentsAndTheOperatorBringAJobToItsEnd) {
   PodWorld world(40, kEcho);
   world.StartOperator();
@@ -241,12 +251,7 @@ TEST(PodAgent, SlotsThatNeverComeUpEndTheJob) {
 
 TEST(PodAgent, OneThatWasStoppedCommitsAndAnotherGoesOn) {
   PodWorld world(6, kGated, {{"instanceCount", 1}});
-  world.StartOperator();
-  world.StartAgent(0);
-  world.WaitUntil("a running call", [&] { return GateReached(world); });
-  world.StopAgent(0);
-  OpenGate(world);
-  EXPECT_EQ(world.Join(0), job::kExitGone);
+  StopHalfWay(&world);
   EXPECT_EQ(world.Holder(0), "");
   EXPECT_FALSE(world.Outcome());
   world.StartAgent(0);
@@ -271,12 +276,7 @@ TEST(PodAgent, ACallThatOutlastsTheGraceIsKilledAndDoneAgain) {
 // Others may be at work, and rows are committed: such a pod only waits.
 TEST(PodAgent, AnInputThatIsAwayForOneThatComesLaterEndsNoJob) {
   PodWorld world(6, kGated, {{"instanceCount", 1}});
-  world.StartOperator();
-  world.StartAgent(0);
-  world.WaitUntil("a running call", [&] { return GateReached(world); });
-  world.StopAgent(0);
-  OpenGate(world);
-  EXPECT_EQ(world.Join(0), job::kExitGone);
+  StopHalfWay(&world);
   const std::string input = world.FoldersOf(0).inputs + "/data";
   std::filesystem::rename(input, input + ".away");
   world.StartAgent(0);
